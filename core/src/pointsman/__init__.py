@@ -1,0 +1,54 @@
+"""Pointsman, an API gateway: what plugin authors import, and nothing else."""
+
+from pointsman.api import (
+    Balancer,
+    Binder,
+    BuildContext,
+    Command,
+    Handler,
+    Matcher,
+    Middleware,
+    Peer,
+    Pick,
+    Predicate,
+    Provider,
+    ProviderContext,
+    Publish,
+)
+from pointsman.hookspecs import hookimpl
+from pointsman.message import Address, Body, Exchange, Headers, Request, Response, reason
+from pointsman.paths import decoded, encoded, sanitise
+from pointsman.values import Duration, FileOrContent, Secret, allow_empty
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Address",
+    "Balancer",
+    "Binder",
+    "Body",
+    "BuildContext",
+    "Command",
+    "Duration",
+    "Exchange",
+    "FileOrContent",
+    "Handler",
+    "Headers",
+    "Matcher",
+    "Middleware",
+    "Peer",
+    "Pick",
+    "Predicate",
+    "Provider",
+    "ProviderContext",
+    "Publish",
+    "Request",
+    "Response",
+    "Secret",
+    "allow_empty",
+    "decoded",
+    "encoded",
+    "hookimpl",
+    "reason",
+    "sanitise",
+]

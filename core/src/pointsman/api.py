@@ -1,0 +1,163 @@
+"""The contracts between the kernel and its plugins: Protocols and plain types, no behaviour.
+
+A plugin needs no base class; the type checker compares it with the contract where its hook returns it.
+"""
+
+import argparse
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from attrs import frozen
+
+from pointsman.errors import Problem
+from pointsman.message import Request, Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
+
+Predicate = Callable[[Request], bool]
+Binder = Callable[[Handler], Handler]
+"""Puts something in front of a handler, once, while a configuration is compiled."""
+
+
+class Peer:
+    """One server of a service: where it is and what balancers may know of it.
+
+    `ready` is turned off by health checks; `in_flight` counts requests it is answering now.
+    """
+
+    __slots__ = ("authority", "base_path", "host", "in_flight", "port", "preserve_path", "ready", "tls", "url", "weight")
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        host: str,
+        port: int,
+        tls: bool = False,
+        base_path: bytes = b"",
+        preserve_path: bool = False,
+        weight: int = 1,
+    ) -> None:
+        self.url = url
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.authority = b""
+        """The Host header that names this server."""
+        self.base_path = base_path
+        self.preserve_path = preserve_path
+        self.weight = weight
+        self.ready = True
+        self.in_flight = 0
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.url}{'' if self.ready else ' down'}, {self.in_flight} in flight>"
+
+
+Pick = Callable[[Request, Collection[Peer]], Peer | None]
+"""Given the peers already tried for this request, another one, or None if none is left."""
+
+
+class Publish(Protocol):
+    """Takes all that a provider knows: plain data in the dialect's spelling, replacing everything it said before.
+
+    `problems` are those the provider found itself (an unreadable file, a container with bad labels).
+    """
+
+    def __call__(self, document: Mapping[str, Any], problems: Sequence[Problem] = (), /) -> None: ...
+
+
+class BuildContext(Protocol):
+    """What a plugin instance may ask of the kernel while it is built."""
+
+    @property
+    def name(self) -> str:
+        """The instance's full name, `limit@file`; of a provider its key."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    def handler_for(self, service: str) -> Handler:
+        """The handler of a service, named as this instance's configuration names it. ConfigError if there is none."""
+
+    def chain(self, middlewares: Sequence[str]) -> Binder:
+        """Those middlewares, in order, as one. ConfigError if one does not exist or they reach themselves."""
+
+
+class ProviderContext(BuildContext, Protocol):
+    """What a provider may ask besides."""
+
+    def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
+        """Problems in the shape of a document: unknown keys, wrong types. Empty if it would be accepted whole."""
+
+
+class Feature(Protocol):
+    """Every plugin class: a name, a configuration, a constructor without I/O.
+
+    Optional, and looked up once: `async def start(self) -> None` opens what is needed; `async def aclose(self) -> None`
+    closes it and is safe without `start` and when called twice.
+    """
+
+    name: ClassVar[str]
+    """The key users write."""
+    Config: ClassVar[type]
+    """A frozen attrs class; its defaults are the documented defaults."""
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+
+
+class Middleware(Feature, Protocol):
+    """Stands between the router and its service.
+
+    Optional: `def bind(self, call_next: Handler) -> Handler`, called once per place in a chain, when the instance can do
+    more with the next handler known beforehand than with `__call__`.
+    """
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]: ...
+
+
+class Provider(Feature, Protocol):
+    """A source of dynamic configuration.
+
+    Optional: `def read(self) -> tuple[Mapping[str, Any], Sequence[Problem]]` reads everything once, for `check` and
+    `explain`; `def refresh(self) -> None` asks a running `provide` to read everything again (SIGHUP).
+    """
+
+    async def provide(self, publish: Publish) -> None:
+        """Publish what is known and every change of it, until cancelled."""
+
+
+class Balancer(Feature, Protocol):
+    """Chooses a peer for each request."""
+
+    def over(self, peers: Sequence[Peer]) -> Pick:
+        """A way of picking among these; built anew when they change."""
+
+
+@frozen
+class Matcher:
+    """A function of the rule language.
+
+    `compile(*arguments)` gives the predicate; ValueError says what is wrong with the arguments. `index(*arguments)` may
+    give a necessary condition that the route table can look up: `("host", b"a.example")`, `("host_suffix", b".example")`
+    for exactly one label before it, `("path", b"/a")`, `("path_prefix", b"/a")`; None if there is none.
+    `explain(request)` says in a few words what the request has in place of what was asked.
+    """
+
+    name: str
+    arity: range
+    compile: Callable[..., Predicate]
+    index: Callable[..., tuple[str, bytes] | None] | None = None
+    explain: Callable[[Request], str] | None = None
+
+
+@frozen
+class Command:
+    """A subcommand of `pointsman`."""
+
+    name: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]

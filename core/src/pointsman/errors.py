@@ -1,0 +1,80 @@
+"""The exception family: what is wrong with a configuration, and what went wrong with a request."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from attrs import frozen
+
+Side = Literal["client", "upstream", "internal"]
+Retry = Literal["never", "if_reused", "always"]
+
+
+@frozen
+class Problem:
+    """One mistake: where it stands (`http.routers.shop@file.rule`) and what is wrong, with the way out."""
+
+    path: str
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class PointsmanError(Exception):
+    """The root of all errors raised here."""
+
+
+class ConfigError(PointsmanError):
+    """A configuration that cannot be used. Carries every problem found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem] | Problem | str) -> None:
+        if isinstance(problems, str):
+            problems = Problem("", problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class GatewayError(PointsmanError):
+    """A request that cannot be answered by its service.
+
+    `side` says whose fault it was, `status` what the client gets, `retry` whether the same request may be sent again:
+    `never`, `if_reused` (only if it failed on a kept-alive connection), `always` (nothing was sent).
+    `body` is the plain word for the client; None means the status's reason phrase. It never names a peer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        *,
+        side: Side = "upstream",
+        retry: Retry = "never",
+        body: bytes | None = None,
+    ) -> None:
+        super().__init__(message or f"status {status}")
+        self.status = status
+        self.side: Side = side
+        self.retry: Retry = retry
+        self.body = body
+
+
+class NoServer(GatewayError):
+    """No server is left to pick (routing.md §6.7): 503."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "no available server", body=b"no available server\n")
+
+
+class ClientGone(GatewayError):
+    """The client closed its connection before it had the answer: 499, only ever seen in logs."""
+
+    def __init__(self, message: str = "client closed the connection") -> None:
+        super().__init__(499, message, side="client")
+
+
+class BodyTooLarge(GatewayError):
+    """A body exceeded the limit that its reader gave: 413."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"body larger than {limit} bytes", side="client")

@@ -1,0 +1,35 @@
+"""Every hook: one signature, one line of docstring. All run while the registry is built, never per request."""
+
+from collections.abc import Sequence
+
+import pluggy
+
+from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
+
+hookspec = pluggy.HookspecMarker("pointsman")
+hookimpl = pluggy.HookimplMarker("pointsman")
+
+
+@hookspec
+def pointsman_providers() -> Sequence[type[Provider]]:  # type: ignore[empty-body]
+    """Sources of dynamic configuration, enabled by their key below `providers` in the static configuration."""
+
+
+@hookspec
+def pointsman_middlewares() -> Sequence[type[Middleware]]:  # type: ignore[empty-body]
+    """HTTP middlewares, written `http.middlewares.<name>.<kind>`."""
+
+
+@hookspec
+def pointsman_balancers() -> Sequence[type[Balancer]]:  # type: ignore[empty-body]
+    """Balancing strategies, written `loadBalancer.strategy: <name>`."""
+
+
+@hookspec
+def pointsman_matchers() -> Sequence[Matcher]:  # type: ignore[empty-body]
+    """Functions of the rule language."""
+
+
+@hookspec
+def pointsman_commands() -> Sequence[Command]:  # type: ignore[empty-body]
+    """Subcommands of `pointsman`."""

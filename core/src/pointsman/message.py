@@ -1,0 +1,527 @@
+"""What travels: headers, bodies, requests, responses, and the exchange they belong to. Slots, no I/O.
+
+Wire data stays `bytes`; header names are lower case. A body is pushed by its source (a connection) into its sink (another
+connection) without a copy in between; whoever cannot take more pauses it, and pauses are counted.
+"""
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any, ClassVar, Protocol
+
+from pointsman import paths
+from pointsman.errors import BodyTooLarge
+
+HeaderList = list[tuple[bytes, bytes]]
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_BAD_VALUE = re.compile(rb"[\r\n\0]")
+HIGH_WATER = 64 * 1024
+"""Bytes a body without a sink may hold before its source is paused."""
+
+REASONS: dict[int, bytes] = {status.value: status.phrase.encode() for status in HTTPStatus}
+REASONS |= {
+    413: b"Request Entity Too Large",
+    414: b"Request URI Too Long",
+    416: b"Requested Range Not Satisfiable",
+    422: b"Unprocessable Entity",
+    418: b"I'm a teapot",
+    499: b"Client Closed Request",
+}
+
+
+def reason(status: int) -> bytes:
+    """The standard reason phrase; `status code 999` for one nobody registered (routing.md §6.5)."""
+    return REASONS.get(status) or b"status code %d" % status
+
+
+class Headers:
+    """An ordered multi-map of header lines. Names are lower-case bytes; `raw` is the list itself, for the hot path."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self.raw: HeaderList = raw if type(raw) is list else list(raw)
+
+    def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
+        """The first value of `name`."""
+        for key, value in self.raw:
+            if key == name:
+                return value
+        return default
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Every value of `name`, in order."""
+        return [value for key, value in self.raw if key == name]
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Append a line. ValueError if the name is not a lower-case token or the value holds CR, LF or NUL."""
+        self.raw.append(_checked(name, value))
+
+    def set(self, name: bytes, value: bytes) -> None:
+        """Make `value` the only value of `name`. ValueError as for `add`."""
+        line = _checked(name, value)
+        raw = self.raw
+        for position, (key, _) in enumerate(raw):
+            if key == name:
+                raw[position] = line
+                raw[position + 1 :] = [other for other in raw[position + 1 :] if other[0] != name]
+                return
+        raw.append(line)
+
+    def remove(self, name: bytes) -> None:
+        """Drop every line of `name`, if any."""
+        if name in self:
+            self.raw[:] = [line for line in self.raw if line[0] != name]
+
+    def copy(self) -> "Headers":
+        return Headers(self.raw.copy())
+
+    def __contains__(self, name: object) -> bool:
+        return any(key == name for key, _ in self.raw)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.raw == other.raw
+
+    def __repr__(self) -> str:
+        lines = ", ".join(f"{name!r}: {value!r}" for name, value in self.raw)
+        return f"<Headers {lines}>"
+
+
+def _checked(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"header name {name!r} is not a lower-case token (RFC 9110 section 5.1)")
+    if _BAD_VALUE.search(value):
+        raise ValueError(f"the value of header {name!r} holds CR, LF or NUL (RFC 9110 section 5.5)")
+    return name, value
+
+
+class Sink(Protocol):
+    """Where a body goes. After `end` or `fail` nothing more comes."""
+
+    def write(self, chunk: bytes, /) -> None: ...
+    def end(self, trailers: HeaderList, /) -> None: ...
+    def fail(self, error: Exception, /) -> None: ...
+
+
+class Source(Protocol):
+    """Where a body comes from, as far as the body needs to know."""
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Body:
+    """Chunks on their way from one source to one sink.
+
+    The source calls `feed`, then `end` or `fail`. Until a sink is attached chunks are held, and the source is paused above
+    HIGH_WATER. `wanted` is called when a sink is first attached: a server sends its 100 Continue then. `length` is the
+    number of bytes if it is known beforehand. Read it once: by `attach`, `async for`, or `read`.
+    """
+
+    __slots__ = ("_chunks", "_held", "_pauses", "_sink", "_source", "ended", "error", "length", "trailers", "wanted")
+
+    def __init__(self, source: Source | None = None, length: int | None = None) -> None:
+        self._source = source
+        self._sink: Sink | None = None
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._pauses = 0
+        self.length = length
+        self.ended = False
+        self.error: Exception | None = None
+        self.trailers: HeaderList = []
+        self.wanted: Callable[[], None] | None = None
+
+    @classmethod
+    def of(cls, content: bytes) -> "Body":
+        """A body that is all there."""
+        body = cls(length=len(content))
+        if content:
+            body._chunks.append(content)
+        body.ended = True
+        return body
+
+    @classmethod
+    def stream(cls, chunks: AsyncIterable[bytes], length: int | None = None) -> "Body":
+        """A body whose chunks are taken from `chunks` as fast as the sink takes them."""
+        pump = _Pump(chunks)
+        body = cls(pump, length)
+        body.wanted = pump.starter(body)
+        return body
+
+    @property
+    def attached(self) -> bool:
+        """True once somebody reads it."""
+        return self._sink is not None
+
+    # the source's side
+
+    def feed(self, chunk: bytes) -> None:
+        if self._sink is not None:
+            self._sink.write(chunk)
+            return
+        self._chunks.append(chunk)
+        self._held += len(chunk)
+        if self._held - len(chunk) < HIGH_WATER <= self._held:
+            self.pause()
+
+    def end(self, trailers: HeaderList | None = None) -> None:
+        self.ended = True
+        if trailers:
+            self.trailers = trailers
+        if self._sink is not None:
+            self._sink.end(self.trailers)
+
+    def fail(self, error: Exception) -> None:
+        if self.ended or self.error is not None:
+            return
+        self.error = error
+        if self._sink is not None:
+            self._sink.fail(error)
+
+    # the sink's side
+
+    def attach(self, sink: Sink) -> None:
+        """Send everything, held and coming, to `sink`."""
+        if self._sink is not None:
+            raise RuntimeError("this body is already being read")
+        self._sink = sink
+        if self.wanted is not None:
+            self.wanted()
+        held, self._chunks = self._chunks, []
+        for chunk in held:
+            sink.write(chunk)
+        if self._held >= HIGH_WATER:
+            self.resume()
+        self._held = 0
+        if self.ended:
+            sink.end(self.trailers)
+        elif self.error is not None:
+            sink.fail(self.error)
+
+    def pause(self) -> None:
+        """Ask the source to stop. Counted: as many `resume` calls set it going again."""
+        self._pauses += 1
+        if self._pauses == 1 and self._source is not None:
+            self._source.pause_reading()
+
+    def resume(self) -> None:
+        self._pauses -= 1
+        if self._pauses == 0 and self._source is not None:
+            self._source.resume_reading()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        reader = _Reader(self)
+        self.attach(reader)
+        while chunk := await reader.next():
+            yield chunk
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. BodyTooLarge (413) above `limit` bytes."""
+        if self.length is not None and self.length > limit:
+            raise BodyTooLarge(limit)
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self:
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def __repr__(self) -> str:
+        state = "failed" if self.error else "ended" if self.ended else "open"
+        return f"<Body {state}, {self._held} bytes held, {self._pauses} pauses>"
+
+
+class _Reader:
+    """A sink that hands chunks to a coroutine."""
+
+    __slots__ = ("_body", "_chunks", "_error", "_held", "_over", "_waiter")
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._over = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def write(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        self._chunks.append(chunk)
+        self._held += len(chunk)
+        if self._held - len(chunk) < HIGH_WATER <= self._held:
+            self._body.pause()
+        self._wake()
+
+    def end(self, trailers: HeaderList) -> None:
+        self._over = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self) -> bytes:
+        """The bytes that have come, or b"" at the end."""
+        while not self._chunks:
+            if self._error is not None:
+                raise self._error
+            if self._over:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        chunk = b"".join(self._chunks)
+        self._chunks.clear()
+        if self._held >= HIGH_WATER:
+            self._body.resume()
+        self._held = 0
+        return chunk
+
+
+class _Pump:
+    """A source that pulls an async iterable once a sink is there."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+        self._going = asyncio.Event()
+        self._going.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def starter(self, body: Body) -> Callable[[], None]:
+        def start() -> None:
+            self._task = asyncio.ensure_future(self._run(body))
+
+        return start
+
+    async def _run(self, body: Body) -> None:
+        try:
+            async for chunk in self._chunks:
+                if chunk:
+                    body.feed(chunk)
+                    await self._going.wait()
+        except Exception as error:
+            body.fail(error)
+        else:
+            body.end()
+
+    def pause_reading(self) -> None:
+        self._going.clear()
+
+    def resume_reading(self) -> None:
+        self._going.set()
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Address:
+    """One end of a connection. `ip` is parsed on first use; an IPv4-mapped IPv6 address counts as IPv4."""
+
+    __slots__ = ("_ip", "host", "port")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host.partition("%")[0]
+        self.port = port
+        self._ip: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
+
+    @property
+    def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        if self._ip is None:
+            ip = ipaddress.ip_address(self.host or "0.0.0.0")
+            mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+            self._ip = mapped or ip
+        return self._ip
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"<Address {self}>"
+
+
+class Request:
+    """One request as rules, middlewares and the upstream see it.
+
+    `target` is the request target as received, for logs. `path` is the canonical path, `routing_path` the form of it that
+    rules compare (routing.md §3.2), `query` what follows `?`, or None. Change them by `rewrite`, never one alone.
+    `authority` is the Host as received, `host` lower-cased without port. `state` is free for plugins that work together.
+    """
+
+    __slots__ = (
+        "_done",
+        "_state",
+        "append_forwarded_for",
+        "authority",
+        "body",
+        "client",
+        "entry_point",
+        "exchange",
+        "headers",
+        "host",
+        "local",
+        "method",
+        "path",
+        "query",
+        "routing_path",
+        "scheme",
+        "target",
+        "upgrade",
+        "version",
+    )
+
+    def __init__(self, method: bytes, target: bytes, headers: Headers, body: Body) -> None:
+        self.method = method
+        self.target = target
+        self.path = target
+        self.routing_path = target
+        self.query: bytes | None = None
+        self.headers = headers
+        self.body = body
+        self.authority = b""
+        self.host = b""
+        self.scheme = b"http"
+        self.version = (1, 1)
+        self.upgrade = b""
+        """The protocol the client asks to switch to, b"" if none."""
+        self.client: Address = NOWHERE
+        self.local: Address = NOWHERE
+        self.entry_point = ""
+        self.append_forwarded_for = True
+        """False: the client's address is not added to X-Forwarded-For on the way upstream."""
+        self.exchange: Exchange = None  # type: ignore[assignment]  # set by whoever accepts the request
+        self._done: list[Callable[[], None]] | None = None
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        if self._state is None:
+            self._state = {}
+        return self._state
+
+    @property
+    def decoded_path(self) -> bytes:
+        """The path with every escape decoded: what prefixes and path regexes of middlewares compare."""
+        return paths.decoded(self.path)
+
+    def rewrite(self, path: bytes) -> None:
+        """Give the request another canonical path (percent-encoded); the empty one becomes `/`. The query stays."""
+        self.path = path or b"/"
+        self.routing_path = paths.routing_form(self.path)
+
+    def on_done(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, when the exchange is over: answered to the last byte, failed or cancelled."""
+        if self._done is None:
+            self._done = [callback]
+        else:
+            self._done.append(callback)
+
+    def finish(self) -> None:
+        """The exchange is over; only its owner calls this. Runs the `on_done` callbacks, last registered first."""
+        callbacks, self._done = self._done, None
+        error: Exception | None = None
+        for callback in reversed(callbacks or ()):
+            try:
+                callback()
+            except Exception as problem:  # the others must run
+                error = problem
+        if error is not None:
+            raise error
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method.decode('latin-1')} {self.authority.decode('latin-1')}{self.target.decode('latin-1')}>"
+
+
+NOWHERE = Address("", 0)
+
+
+class Response:
+    """A status, headers and a body. Awaiting one gives itself, so a plain-function middleware may return it."""
+
+    __slots__ = ("body", "headers", "status", "upgraded")
+
+    def __init__(
+        self, status: int, headers: Headers | HeaderList | None = None, body: Body | bytes | AsyncIterable[bytes] = b""
+    ) -> None:
+        self.status = status
+        self.headers = headers if type(headers) is Headers else Headers(headers or [])
+        if isinstance(body, bytes):
+            self.body = Body.of(body)
+        elif isinstance(body, Body):
+            self.body = body
+        else:
+            self.body = Body.stream(body)
+        self.upgraded: Callable[[Any], None] | None = None
+        """Set on a 101: takes the client's connection over when the head has been sent."""
+
+    def __await__(self) -> Generator[Any, None, "Response"]:
+        return self
+        yield
+
+    _TEXT: ClassVar[HeaderList] = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+    @classmethod
+    def text(cls, status: int, text: str) -> "Response":
+        """A refusal with a plain word, typed as text and not to be sniffed (middlewares.md §1.3)."""
+        return cls(status, cls._TEXT.copy(), text.encode())
+
+    @classmethod
+    def plain(cls, status: int, text: bytes | None = None) -> "Response":
+        """A refusal that says its reason phrase, or `text`, without a Content-Type (middlewares.md §1.3)."""
+        return cls(status, None, reason(status) if text is None else text)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+
+class Exchange:
+    """One request and its response, as logs, metrics and traces will see it. Times are of the loop's clock, in seconds."""
+
+    __slots__ = (
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "error",
+        "finished",
+        "peer",
+        "request",
+        "router",
+        "service",
+        "started",
+        "status",
+    )
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.router = ""
+        self.service = ""
+        self.peer = ""
+        self.status = 0
+        self.started = 0.0
+        self.finished = 0.0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.attempts = 0
+        self.error: BaseException | None = None

@@ -1,0 +1,125 @@
+"""Entry points to registry: the only file that calls hooks, and it does so once.
+
+A plugin that cannot be loaded is named with its distribution and left out; the rest works.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pluggy
+from attrs import Factory, define, frozen
+from importlib_metadata import EntryPoint, entry_points
+
+from pointsman import hookspecs
+from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
+from pointsman.catalogue import DISTRIBUTIONS
+from pointsman.errors import ConfigError, Problem
+
+GROUP = "pointsman"
+T = TypeVar("T")
+
+
+@frozen
+class Plugin:
+    """One installed plugin: its entry point's name, its distribution and version, and what it brings by kind."""
+
+    name: str
+    distribution: str
+    version: str
+    brings: Mapping[str, tuple[str, ...]]
+
+
+@define
+class Registry:
+    """What the installed plugins bring, by the names users write."""
+
+    providers: dict[str, type[Provider]] = Factory(dict)
+    middlewares: dict[str, type[Middleware]] = Factory(dict)
+    balancers: dict[str, type[Balancer]] = Factory(dict)
+    matchers: dict[str, Matcher] = Factory(dict)
+    commands: dict[str, Command] = Factory(dict)
+    plugins: list[Plugin] = Factory(list)
+    problems: list[Problem] = Factory(list)
+
+    def names(self, kind: str) -> dict[str, Any]:
+        return getattr(self, kind)  # type: ignore[no-any-return]
+
+
+KINDS = ("providers", "middlewares", "balancers", "matchers", "commands")
+
+
+def missing(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a kind that no installed plugin provides: what to install, or what may have been meant."""
+    distribution = DISTRIBUTIONS.get(kind, {}).get(name.lower())
+    if distribution:
+        return f"no installed plugin provides it; pip install {distribution}"
+    close = get_close_matches(name.lower(), {other.lower(): other for other in known}, 1, 0.7)
+    meant = next((other for other in known if close and other.lower() == close[0]), None)
+    hint = f"did you mean '{meant}'?" if meant else "see 'pointsman plugins' for what is installed"
+    return f"no installed plugin provides '{name}'; {hint}"
+
+
+def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = True) -> Registry:
+    """The registry of the built-in plugins, `modules`, and, unless told not to, every installed entry point."""
+    from pointsman import builtin  # the built-in plugins come by the same hooks as any other
+
+    registry = Registry()
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    for module in (builtin, *modules):
+        name = getattr(module, "__name__", repr(module))
+        _register(manager, registry, name, "pointsman" if module is builtin else name, "", lambda module=module: module)
+    for point in _installed() if entry_point_plugins else ():
+        distribution = point.dist.name if point.dist else point.value
+        _register(manager, registry, point.name, distribution, point.dist.version if point.dist else "", point.load)
+    return registry
+
+
+def _installed() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda point: (point.dist.name if point.dist else "", point.name))
+
+
+def _register(
+    manager: pluggy.PluginManager, registry: Registry, name: str, distribution: str, version: str, load: Callable[[], object]
+) -> None:
+    try:
+        module = load()
+        manager.register(module, name=name)
+        manager.check_pending()
+    except Exception as error:  # a plugin's import may fail in any way
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        cause = f"{type(error).__name__}: {error}"
+        registry.problems.append(Problem(f"plugins.{name}", f"cannot be loaded from {distribution}: {cause}"))
+        return
+    brings = {kind: tuple(_take(manager, registry, module, kind, distribution)) for kind in KINDS}
+    registry.plugins.append(Plugin(name, distribution, version, {kind: names for kind, names in brings.items() if names}))
+
+
+def _take(manager: pluggy.PluginManager, registry: Registry, module: object, kind: str, distribution: str) -> Iterable[str]:
+    others = manager.get_plugins() - {module}
+    hook = manager.subset_hook_caller(f"pointsman_{kind}", remove_plugins=others)
+    known = registry.names(kind)
+    for offered in hook():
+        for item in offered:
+            if item.name in known:
+                owner = _owner(registry, kind, item.name)
+                message = f"{kind} '{item.name}' of {distribution} is refused: {owner} has that name already"
+                registry.problems.append(Problem(f"plugins.{distribution}", message))
+                continue
+            known[item.name] = item
+            yield item.name
+
+
+def _owner(registry: Registry, kind: str, name: str) -> str:
+    return next((plugin.distribution for plugin in registry.plugins if name in plugin.brings.get(kind, ())), "another plugin")
+
+
+def require(known: Mapping[str, T], kind: str, name: str, path: str) -> T:
+    """The entry called `name`. ConfigError that names the package to install if there is none."""
+    try:
+        return known[name]
+    except KeyError:
+        raise ConfigError(Problem(path, missing(kind, name, known))) from None
