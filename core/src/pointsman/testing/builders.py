@@ -1,0 +1,148 @@
+"""Plugin instances, requests and handlers without a gateway around them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pointsman import paths
+from pointsman.api import Binder, Handler, Middleware
+from pointsman.errors import ConfigError, Problem
+from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Request, Response
+
+F = TypeVar("F")
+HeaderLines = Mapping[str, str | Iterable[str]] | Iterable[tuple[bytes, bytes]]
+"""Headers as tests write them: `{"X-A": "1", "X-B": ["1", "2"]}`, or lines of bytes."""
+
+
+def header_lines(headers: HeaderLines) -> HeaderList:
+    """Lines with lower-case names, values as latin-1 where that is possible and UTF-8 elsewhere."""
+    if not isinstance(headers, Mapping):
+        return [(name.lower(), value) for name, value in headers]
+    lines: HeaderList = []
+    for name, values in headers.items():
+        for value in [values] if isinstance(values, str) else values:
+            lines.append((name.lower().encode(), _wire(value)))
+    return lines
+
+
+def _wire(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
+
+
+class FakeContext:
+    """A BuildContext and ProviderContext made of dictionaries.
+
+    `problems` is what `check` finds in any document.
+    """
+
+    def __init__(
+        self,
+        name: str = "test@file",
+        *,
+        services: Mapping[str, Handler] | None = None,
+        middlewares: Mapping[str, Middleware] | None = None,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        self._name = name
+        self._services = dict(services or {})
+        self._middlewares = dict(middlewares or {})
+        self._problems = tuple(problems)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def logger(self) -> logging.Logger:
+        return logging.getLogger(f"pointsman.testing.{self._name}")
+
+    def handler_for(self, service: str) -> Handler:
+        if service not in self._services:
+            raise ConfigError(f'the service "{service}" does not exist')
+        return self._services[service]
+
+    def chain(self, middlewares: Sequence[str]) -> Binder:
+        for name in middlewares:
+            if name not in self._middlewares:
+                raise ConfigError(f'middleware "{name}" does not exist')
+        members = [self._middlewares[name] for name in middlewares]
+        return lambda call_next: a_chain(members, call_next)
+
+    def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
+        return self._problems
+
+
+def build(plugin: Callable[..., F], raw_config: Any = None, context: FakeContext | None = None) -> F:
+    """An instance of a plugin class from configuration as users write it. ConfigError with every problem in it."""
+    from pointsman.config.convert import structure
+
+    config_class: type[Any] = plugin.Config  # type: ignore[attr-defined]
+    kind: str = plugin.name  # type: ignore[attr-defined]
+    config = structure(config_class, {} if raw_config is None else raw_config, kind)
+    return plugin(config, FakeContext() if context is None else context)
+
+
+def a_request(
+    method: str = "GET",
+    url: str = "http://a.example/path?x=1",
+    headers: HeaderLines = (),
+    body: bytes = b"",
+    client: str = "127.0.0.1",
+) -> Request:
+    """A request as the server hands it to the chain: canonical path, routing path, authority and host set."""
+    parts = urlsplit(url)
+    raw_path = parts.path.encode() or b"/"
+    query = parts.query.encode() if "?" in url else None
+    target = raw_path if query is None else raw_path + b"?" + query
+    request = Request(method.encode(), target, Headers(header_lines(headers)), Body.of(body))
+    request.rewrite(paths.sanitise(paths.normalise(raw_path)) if raw_path.startswith(b"/") else raw_path)
+    request.query = query
+    request.scheme = parts.scheme.encode()
+    request.authority = parts.netloc.encode()
+    request.host = (parts.hostname or "").encode()
+    request.client = Address(client, 40000)
+    request.local = Address("127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80))
+    request.entry_point = "web"
+    request.exchange = Exchange()
+    request.exchange.request = request
+    return request
+
+
+class Answering:
+    """A handler that gives the same answer each time and keeps the requests it saw."""
+
+    def __init__(self, status: int, headers: HeaderLines, body: bytes) -> None:
+        self._status = status
+        self._lines = header_lines(headers)
+        self._body = body
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Awaitable[Response]:
+        self.requests.append(request)
+        return Response(self._status, self._lines.copy(), self._body)
+
+    @property
+    def last(self) -> Request:
+        """The request it saw last."""
+        return self.requests[-1]
+
+
+def answering(status: int = 200, headers: HeaderLines = (), body: bytes = b"") -> Answering:
+    """A handler in place of a service: answers `status`, and records `.requests`."""
+    return Answering(status, headers, body)
+
+
+def a_chain(middlewares: Iterable[Middleware], handler: Handler) -> Handler:
+    """The middlewares, in order, before the handler: bound as the gateway binds them."""
+    for middleware in reversed(list(middlewares)):
+        handler = _bound(middleware, handler)
+    return handler
+
+
+def _bound(middleware: Middleware, call_next: Handler) -> Handler:
+    bind: Binder | None = getattr(middleware, "bind", None)
+    return bind(call_next) if bind is not None else lambda request: middleware(request, call_next)
