@@ -1,0 +1,23 @@
+"""The plugins that ship inside; they come by the same hooks as any other."""
+
+from collections.abc import Sequence
+
+from pointsman.api import Balancer, Matcher, Provider
+from pointsman.builtin.matchers import MATCHERS
+from pointsman.builtin.roundrobin import RoundRobin
+from pointsman.hookspecs import hookimpl
+
+
+@hookimpl
+def pointsman_providers() -> Sequence[type[Provider]]:
+    return []
+
+
+@hookimpl
+def pointsman_balancers() -> Sequence[type[Balancer]]:
+    return [RoundRobin]
+
+
+@hookimpl
+def pointsman_matchers() -> Sequence[Matcher]:
+    return MATCHERS
