@@ -1,5 +1,8 @@
 """Which package brings which kind: data for one sentence, `pip install ...`, and for nothing else."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 _PROVIDERS = (
     "docker", "swarm", "consul", "consulCatalog", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
     "kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative",
@@ -23,3 +26,14 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
     },
     "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime")},
 }
+
+
+def missing(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a kind that no installed plugin provides: what to install, or what may have been meant."""
+    distribution = DISTRIBUTIONS.get(kind, {}).get(name.lower())
+    if distribution:
+        return f"no installed plugin provides it; pip install {distribution}"
+    close = get_close_matches(name.lower(), {other.lower(): other for other in known}, 1, 0.7)
+    meant = next((other for other in known if close and other.lower() == close[0]), None)
+    hint = f"did you mean '{meant}'?" if meant else "see 'pointsman plugins' for what is installed"
+    return f"no installed plugin provides '{name}'; {hint}"

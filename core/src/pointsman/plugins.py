@@ -4,7 +4,6 @@ A plugin that cannot be loaded is named with its distribution and left out; the 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from importlib_metadata import EntryPoint, entry_points
 
 from pointsman import hookspecs
 from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
-from pointsman.catalogue import DISTRIBUTIONS
+from pointsman.catalogue import missing
 from pointsman.errors import ConfigError, Problem
 
 GROUP = "pointsman"
@@ -48,17 +47,6 @@ class Registry:
 
 
 KINDS = ("providers", "middlewares", "balancers", "matchers", "commands")
-
-
-def missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a kind that no installed plugin provides: what to install, or what may have been meant."""
-    distribution = DISTRIBUTIONS.get(kind, {}).get(name.lower())
-    if distribution:
-        return f"no installed plugin provides it; pip install {distribution}"
-    close = get_close_matches(name.lower(), {other.lower(): other for other in known}, 1, 0.7)
-    meant = next((other for other in known if close and other.lower() == close[0]), None)
-    hint = f"did you mean '{meant}'?" if meant else "see 'pointsman plugins' for what is installed"
-    return f"no installed plugin provides '{name}'; {hint}"
 
 
 def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = True) -> Registry:
@@ -114,7 +102,9 @@ def _take(manager: pluggy.PluginManager, registry: Registry, module: object, kin
 
 
 def _owner(registry: Registry, kind: str, name: str) -> str:
-    return next((plugin.distribution for plugin in registry.plugins if name in plugin.brings.get(kind, ())), "another plugin")
+    return next(
+        (plugin.distribution for plugin in registry.plugins if name in plugin.brings.get(kind, ())), "another plugin"
+    )
 
 
 def require(known: Mapping[str, T], kind: str, name: str, path: str) -> T:

@@ -20,3 +20,13 @@ Secret = NewType("Secret", str)
 def allow_empty(**kwargs: Any) -> Any:
     """An attrs field whose block may be written `{}` or `true` (routing.md §0); other blocks need at least one key."""
     return field(metadata={"allow_empty": True}, **kwargs)
+
+
+def option(name: str | None = None, *, help: str = "", allow_empty: bool = False, **kwargs: Any) -> Any:
+    """An attrs field with what its type cannot say.
+
+    `name` is the dialect's spelling where plain camelCase would miss it (`rootCAs`); `help` is one line for `--help`;
+    `allow_empty` as in the function of that name. The rest goes to `attrs.field`.
+    """
+    metadata = {"name": name, "help": help, "allow_empty": allow_empty}
+    return field(metadata={key: value for key, value in metadata.items() if value}, **kwargs)
