@@ -82,7 +82,9 @@ def build(plugin: Callable[..., F], raw_config: Any = None, context: FakeContext
 
     config_class: type[Any] = plugin.Config  # type: ignore[attr-defined]
     kind: str = plugin.name  # type: ignore[attr-defined]
-    config = structure(config_class, {} if raw_config is None else raw_config, kind)
+    config, problems = structure(config_class, {} if raw_config is None else raw_config, kind)
+    if problems:
+        raise ConfigError(problems)
     return plugin(config, FakeContext() if context is None else context)
 
 

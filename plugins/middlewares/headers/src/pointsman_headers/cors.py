@@ -1,0 +1,101 @@
+"""Cross-origin requests: preflights answered here, and what actual responses say (middlewares.md §3.13, 3 to 5)."""
+
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+from pointsman import Request, Response
+from pointsman.errors import ConfigError, Problem
+from pointsman_headers.config import HeadersConfig
+from pointsman_headers.lines import Line, line, tokens
+
+ALLOW_ORIGIN = b"access-control-allow-origin"
+
+
+class Cors:
+    """The answers that a configuration gives; `headers` are those that every actual response gets."""
+
+    def __init__(self, config: HeadersConfig) -> None:
+        self._credentials = config.access_control_allow_credentials
+        self._origins = tuple(origin.encode() for origin in config.access_control_allow_origin_list)
+        self._patterns = tuple(map(_pattern, config.access_control_allow_origin_list_regex))
+        self._vary = config.add_vary_header
+        self.headers: dict[bytes, bytes] = {}
+        fixed: list[Line] = []
+        if self._credentials:
+            fixed.append((b"access-control-allow-credentials", b"true"))
+        exposed = config.access_control_expose_headers
+        if exposed:
+            self.headers |= [line("accessControlExposeHeaders", "access-control-expose-headers", ",".join(exposed))]
+        self.headers |= fixed
+        if config.access_control_max_age is not None:
+            fixed.append((b"access-control-max-age", b"%d" % config.access_control_max_age))
+        if exposed and not (self._credentials and "*" in exposed):
+            fixed.append((b"access-control-expose-headers", self.headers[b"access-control-expose-headers"]))
+        self._echoed: list[tuple[bytes, bytes]] = []
+        for kind, listed in (
+            ("headers", config.access_control_allow_headers),
+            ("methods", config.access_control_allow_methods),
+        ):
+            name = f"access-control-allow-{kind}"
+            if self._credentials and "*" in listed:
+                asked = b"access-control-request-headers" if kind == "headers" else b"access-control-request-method"
+                self._echoed.append((name.encode(), asked))
+            elif listed:
+                fixed.append(line(f"accessControlAllow{kind.title()}", name, ",".join(listed)))
+        self._fixed = tuple(fixed)
+        anyone = self._origins[:1] == (b"*",) and not self._credentials
+        self.same_for_all = anyone or not (self._origins or self._patterns)
+        """The origin does not matter: either none is allowed by name, or any is."""
+        if anyone:
+            self.headers[ALLOW_ORIGIN] = b"*"
+
+    def allowed(self, origin: bytes) -> bytes | None:
+        """What Access-Control-Allow-Origin says to `origin` (b"" if there is none); None if it is not allowed."""
+        for item in self._origins:
+            if item == b"*":
+                return b"*" if not self._credentials else origin or None
+            if item == origin:
+                return item
+        if origin and any(pattern.search(origin) for pattern in self._patterns):
+            return origin
+        return None
+
+    def preflight(self, request: Request) -> Response | None:
+        """The answer to a preflight, None if the request is none."""
+        if request.method != b"OPTIONS":
+            return None
+        origin = request.headers.get(b"origin")
+        if not origin or not request.headers.get(b"access-control-request-method"):
+            return None
+        lines = list(self._fixed)
+        vary = [b"Origin"] if self._vary or not self.same_for_all else []
+        for name, asked in self._echoed:
+            vary.append(asked.title())
+            if value := request.headers.get(asked):
+                lines.append((name, value))
+        if allowed := self.allowed(origin):
+            lines.append((ALLOW_ORIGIN, allowed))
+        if vary:
+            lines.append((b"vary", b", ".join(vary)))
+        return Response(200, lines)
+
+
+def add_vary(raw: list[Line]) -> None:
+    """Make Vary name Origin, keeping what it names already."""
+    values = [value for name, value in raw if name == b"vary"]
+    named = {token.lower() for token in tokens(values)}
+    if b"origin" in named or b"*" in named:
+        return
+    raw[:] = [line for line in raw if line[0] != b"vary"]
+    raw.append((b"vary", b",".join([*filter(None, values), b"Origin"])))
+
+
+def _pattern(text: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(text.encode(), options)
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise ConfigError(Problem("accessControlAllowOriginListRegex", f"'{text}' is not an expression: {reason}")) from None

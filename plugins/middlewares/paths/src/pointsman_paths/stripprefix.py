@@ -1,0 +1,54 @@
+"""stripPrefix: take a prefix off the path (middlewares.md §3.23)."""
+
+from collections.abc import Awaitable
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from pointsman import BuildContext, Handler, Headers, Request, Response
+from pointsman_paths.rewriting import after, bad_request, is_sane
+
+FORWARDED_PREFIX = b"x-forwarded-prefix"
+
+
+def _usable(_instance: object, _attribute: Any, values: tuple[str, ...]) -> None:
+    for value in values:
+        if not value.strip():
+            raise ValueError("a prefix cannot be empty: it would match every path")
+        Headers().add(FORWARDED_PREFIX, value.strip().encode())
+
+
+@frozen
+class StripPrefixConfig:
+    prefixes: tuple[str, ...] = field(default=(), validator=_usable)
+    force_slash: bool = False
+
+
+class StripPrefix:
+    name: ClassVar[str] = "stripPrefix"
+    Config: ClassVar[type] = StripPrefixConfig
+
+    def __init__(self, config: StripPrefixConfig, context: BuildContext) -> None:
+        self._prefixes = tuple(prefix.strip().encode() for prefix in config.prefixes)
+        self._force_slash = config.force_slash
+        if config.force_slash:
+            context.logger.warning("stripPrefix.forceSlash is deprecated; a path is never sent empty, so leave it out")
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        path = request.decoded_path
+        for prefix in self._prefixes:  # the first that matches, not the longest
+            if path.startswith(prefix):
+                return self._strip(request, prefix, call_next)
+        return call_next(request)
+
+    def _strip(self, request: Request, prefix: bytes, call_next: Handler) -> Awaitable[Response]:
+        rest = after(request.path, len(prefix))
+        if self._force_slash:
+            rest = b"/" + rest.removeprefix(b"/")
+        elif rest and rest[0] != 0x2F:
+            rest = b"/" + rest
+        if rest and not is_sane(rest):
+            return bad_request()
+        request.headers.raw.append((FORWARDED_PREFIX, prefix))
+        request.rewrite(rest)
+        return call_next(request)
