@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pointsman import paths
 from pointsman.api import Binder, Handler, Middleware
+from pointsman.config.convert import structure
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Request, Response
 
@@ -78,8 +79,6 @@ class FakeContext:
 
 def build(plugin: Callable[..., F], raw_config: Any = None, context: FakeContext | None = None) -> F:
     """An instance of a plugin class from configuration as users write it. ConfigError with every problem in it."""
-    from pointsman.config.convert import structure
-
     config_class: type[Any] = plugin.Config  # type: ignore[attr-defined]
     kind: str = plugin.name  # type: ignore[attr-defined]
     config, problems = structure(config_class, {} if raw_config is None else raw_config, kind)
