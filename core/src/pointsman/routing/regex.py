@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from pointsman.routing.regex_reader import read
 

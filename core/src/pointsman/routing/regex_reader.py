@@ -56,10 +56,10 @@ class Item:
     @property
     def source(self) -> bytes:
         ways = [b"".join(map(_written, way)) for way in self.ways]
-        body = (
-            ways[0] if len(ways) == 1 and not (self.optional and len(self.ways[0]) > 1) else b"(?:" + b"|".join(ways) + b")"
-        )
-        return body + (b"*" if self.optional else b"+") if self.unbounded else body + (b"?" if self.optional else b"")
+        group = len(ways) > 1 or (self.optional and len(self.ways[0]) > 1)
+        body = b"(?:" + b"|".join(ways) + b")" if group else ways[0]
+        times = (b"*" if self.optional else b"+") if self.unbounded else b"?" if self.optional else b""
+        return body + times
 
 
 @frozen
@@ -172,8 +172,8 @@ def _set(atom: str, folded: bool) -> int | None:
             return None
         mask = _fold(inside) if folded else inside
         return (_ALL & ~mask if negative else mask) or None
-    mask = _character(atom)
-    return _fold(mask) if folded and mask is not None else mask
+    one = _character(atom)
+    return _fold(one) if folded and one is not None else one
 
 
 def _character(atom: str) -> int | None:

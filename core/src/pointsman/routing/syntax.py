@@ -28,7 +28,7 @@ class RuleError(ValueError):
         self.column = column
 
 
-@frozen
+@frozen(cache_hash=True)
 class Call:
     """A matcher with its arguments, as written."""
 

@@ -195,8 +195,13 @@ class RouteTable:
             host = host[:-1] or host
         best: Entry | None = None
         bucket = self._hosts.get(host)
-        if bucket is not None:
-            best = first(bucket, request, None) if type(bucket) is tuple else bucket.best(request, None)  # type: ignore[union-attr]
+        if type(bucket) is tuple:
+            for test, entry in bucket:  # `first`, without the call
+                if test(request):
+                    best = entry
+                    break
+        elif bucket is not None:
+            best = bucket.best(request, None)
         if self._suffixes:
             dot = host.find(b".")
             bucket = self._suffixes.get(host[dot:]) if dot > 0 else None
