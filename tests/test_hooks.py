@@ -1,0 +1,77 @@
+"""Every hook, used: what a plugin returns from it is in the registry under the name users write."""
+
+from types import ModuleType
+
+from attrs import frozen
+
+from pointsman import Command, Matcher, hookimpl
+from pointsman.plugins import load_registry
+
+
+@frozen
+class NothingToSay:
+    pass
+
+
+def a_class(name):
+    return type(name.title(), (), {"name": name, "Config": NothingToSay, "__init__": lambda self, config, context: None})
+
+
+def a_plugin(hook, *items, called="a_plugin"):
+    module = ModuleType(called)
+    setattr(module, hook, hookimpl(lambda: list(items)))
+    return module
+
+
+def registry_with(hook, *items):
+    registry = load_registry(a_plugin(hook, *items), entry_point_plugins=False)
+    assert registry.problems == []
+    return registry
+
+
+def test_hook_pointsman_providers_brings_providers():
+    source = a_class("somewhere")
+
+    assert registry_with("pointsman_providers", source).providers["somewhere"] is source
+
+
+def test_hook_pointsman_middlewares_brings_middlewares():
+    limit = a_class("limit")
+
+    assert registry_with("pointsman_middlewares", limit).middlewares["limit"] is limit
+
+
+def test_hook_pointsman_balancers_brings_balancers():
+    fair = a_class("fair")
+
+    assert registry_with("pointsman_balancers", fair).balancers["fair"] is fair
+
+
+def test_hook_pointsman_matchers_brings_matchers():
+    moon = Matcher("Moon", range(1, 2), lambda phase: lambda request: phase == "full")
+
+    assert registry_with("pointsman_matchers", moon).matchers["Moon"] is moon
+
+
+def test_hook_pointsman_commands_brings_commands():
+    greet = Command("greet", "Say hello.", lambda parser: None, lambda arguments: 0)
+
+    assert registry_with("pointsman_commands", greet).commands["greet"] is greet
+
+
+def test_a_second_plugin_with_the_same_name_is_refused_and_both_are_named():
+    first = a_plugin("pointsman_middlewares", a_class("limit"))
+    second = a_plugin("pointsman_middlewares", a_class("limit"), called="another_plugin")
+    registry = load_registry(first, second, entry_point_plugins=False)
+
+    (problem,) = registry.problems
+    assert "'limit' of another_plugin is refused: a_plugin has that name already" in str(problem)
+
+
+def test_a_hook_that_does_not_exist_is_named_and_the_rest_works():
+    broken = a_plugin("pointsman_middlewarez", called="broken_plugin")
+    right = a_plugin("pointsman_middlewares", a_class("limit"))
+    registry = load_registry(broken, right, entry_point_plugins=False)
+
+    assert [problem.path for problem in registry.problems] == ["plugins.broken_plugin"]
+    assert "limit" in registry.middlewares
