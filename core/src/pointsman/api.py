@@ -5,7 +5,7 @@ A plugin needs no base class; the type checker compares it with the contract whe
 
 import argparse
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from attrs import frozen
@@ -15,6 +15,26 @@ from pointsman.message import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
+
+
+
+class Receiver(Protocol):
+    """Takes the outcome of a pending answer: one of the two, once."""
+
+    def respond(self, response: Response, /) -> None: ...
+    def fail(self, error: BaseException, /) -> None: ...
+
+
+class Pending(Protocol):
+    """An answer that is on its way and can be had without a task: what the kernel's own handlers return.
+
+    A middleware need not know; awaiting works as with any awaitable.
+    """
+
+    def subscribe(self, receiver: Receiver, /) -> None: ...
+    def cancel(self) -> None: ...
+    def __await__(self) -> Generator[Any, None, Response]: ...
+
 
 Predicate = Callable[[Request], bool]
 Binder = Callable[[Handler], Handler]
@@ -27,7 +47,7 @@ class Peer:
     `ready` is turned off by health checks; `in_flight` counts requests it is answering now.
     """
 
-    __slots__ = ("authority", "base_path", "host", "in_flight", "port", "preserve_path", "ready", "tls", "url", "weight")
+    __slots__ = ("authority", "base_path", "host", "in_flight", "pool", "port", "preserve_path", "ready", "tls", "url", "weight")
 
     def __init__(
         self,
@@ -51,6 +71,8 @@ class Peer:
         self.weight = weight
         self.ready = True
         self.in_flight = 0
+        self.pool: Any = None
+        """The kernel's: where connections to this server come from."""
 
     def __repr__(self) -> str:
         return f"<Peer {self.url}{'' if self.ready else ' down'}, {self.in_flight} in flight>"

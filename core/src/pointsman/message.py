@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from pointsman import paths
 from pointsman.errors import BodyTooLarge
@@ -38,12 +38,27 @@ def reason(status: int) -> bytes:
 
 
 class Headers:
-    """An ordered multi-map of header lines. Names are lower-case bytes; `raw` is the list itself, for the hot path."""
+    """An ordered multi-map of header lines. Names are lower-case bytes; `raw` is the list itself.
 
-    __slots__ = ("raw",)
+    Headers that came over the wire keep the parsed form until somebody looks at them, and are sent on from it if nobody
+    does: `parsed` is that form, or None once `raw` has been made.
+    """
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self.raw: HeaderList = raw if type(raw) is list else list(raw)
+    __slots__ = ("parsed", "raw")
+    raw: HeaderList
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = (), parsed: "Parsed | None" = None) -> None:
+        self.parsed = parsed
+        if parsed is None:
+            self.raw = raw if type(raw) is list else list(raw)
+
+    def __getattr__(self, name: str) -> Any:  # only called while `raw` has not been made
+        parsed = self.parsed
+        if name != "raw" or parsed is None:
+            raise AttributeError(name)
+        self.parsed = None
+        self.raw = parsed.pairs()
+        return self.raw
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """The first value of `name`."""
@@ -96,6 +111,27 @@ class Headers:
         return f"<Headers {lines}>"
 
 
+class Parsed:
+    """Header lines as a connection read them: what they say, and how they are sent on.
+
+    `lines` are (pair, special, wire form) of each, `wire` their wire forms joined, `seen` the bits of their meanings,
+    `added` what the gateway says besides (its wire form is in `wire`), `chain` the X-Forwarded-For line with the client
+    in it.
+    """
+
+    __slots__ = ("added", "chain", "lines", "seen", "wire")
+
+    def __init__(self, lines: list[Any], seen: int, wire: bytes) -> None:
+        self.lines = lines
+        self.seen = seen
+        self.wire = wire
+        self.added: HeaderList = []
+        self.chain = b""
+
+    def pairs(self) -> HeaderList:
+        return [line[0] for line in self.lines] + self.added
+
+
 def _checked(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     if not _NAME.fullmatch(name):
         raise ValueError(f"header name {name!r} is not a lower-case token (RFC 9110 section 5.1)")
@@ -117,6 +153,8 @@ class Source(Protocol):
 
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
+    def abandon(self) -> None:
+        """Nobody wants the rest."""
 
 
 class Body:
@@ -178,15 +216,19 @@ class Body:
         self.ended = True
         if trailers:
             self.trailers = trailers
-        if self._sink is not None:
-            self._sink.end(self.trailers)
+        sink = self._sink
+        if sink is not None:
+            self._sink = _DONE
+            sink.end(self.trailers)
 
     def fail(self, error: Exception) -> None:
         if self.ended or self.error is not None:
             return
         self.error = error
-        if self._sink is not None:
-            self._sink.fail(error)
+        sink = self._sink
+        if sink is not None:
+            self._sink = _DONE
+            sink.fail(error)
 
     # the sink's side
 
@@ -197,16 +239,25 @@ class Body:
         self._sink = sink
         if self.wanted is not None:
             self.wanted()
-        held, self._chunks = self._chunks, []
-        for chunk in held:
-            sink.write(chunk)
-        if self._held >= HIGH_WATER:
-            self.resume()
-        self._held = 0
+        if self._chunks:
+            held, self._chunks = self._chunks, []
+            for chunk in held:
+                sink.write(chunk)
+            if self._held >= HIGH_WATER:
+                self.resume()
+            self._held = 0
         if self.ended:
+            self._sink = _DONE
             sink.end(self.trailers)
         elif self.error is not None:
+            self._sink = _DONE
             sink.fail(self.error)
+
+    def take(self) -> bytes:
+        """The content of a body that has ended before anybody read it."""
+        self._sink = _DONE
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def pause(self) -> None:
         """Ask the source to stop. Counted: as many `resume` calls set it going again."""
@@ -218,6 +269,15 @@ class Body:
         self._pauses -= 1
         if self._pauses == 0 and self._source is not None:
             self._source.resume_reading()
+
+    def orphan(self) -> None:
+        """The source is gone, or has turned to something else: nobody is to be paused any more."""
+        self._source = None
+
+    def abandon(self) -> None:
+        """Say that the rest is not wanted; an ended body does not mind."""
+        if not self.ended and self.error is None and self._source is not None:
+            self._source.abandon()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         reader = _Reader(self)
@@ -241,6 +301,40 @@ class Body:
     def __repr__(self) -> str:
         state = "failed" if self.error else "ended" if self.ended else "open"
         return f"<Body {state}, {self._held} bytes held, {self._pauses} pauses>"
+
+
+class _Done:
+    """The sink of a body that is over: it lets the real one go."""
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def end(self, trailers: HeaderList) -> None:
+        pass
+
+    def fail(self, error: Exception) -> None:
+        pass
+
+
+_DONE: Final = _Done()
+
+
+class _Nothing(Body):
+    """The body of a message that has none: one object for all of them."""
+
+    __slots__ = ()
+
+    def attach(self, sink: Sink) -> None:
+        sink.end([])
+
+    def pause(self) -> None:
+        pass
+
+    resume = abandon = pause
+
+
+NOTHING: Final[Body] = _Nothing(length=0)
+NOTHING.ended = True
 
 
 class _Reader:
@@ -329,7 +423,7 @@ class _Pump:
     def resume_reading(self) -> None:
         self._going.set()
 
-    def stop(self) -> None:
+    def abandon(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
@@ -373,44 +467,68 @@ class Request:
         "append_forwarded_for",
         "authority",
         "body",
-        "client",
-        "entry_point",
         "exchange",
         "headers",
         "host",
-        "local",
+        "link",
         "method",
         "path",
         "query",
         "routing_path",
-        "scheme",
         "target",
         "upgrade",
         "version",
     )
 
-    def __init__(self, method: bytes, target: bytes, headers: Headers, body: Body) -> None:
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        body: Body,
+        *,
+        authority: bytes = b"",
+        host: bytes = b"",
+        link: "Link | None" = None,
+        upgrade: bytes = b"",
+    ) -> None:
         self.method = method
-        self.target = target
-        self.path = target
-        self.routing_path = target
+        self.target = self.path = self.routing_path = target
         self.query: bytes | None = None
         self.headers = headers
         self.body = body
-        self.authority = b""
-        self.host = b""
-        self.scheme = b"http"
-        self.version = (1, 1)
-        self.upgrade = b""
+        self.authority = authority
+        self.host = host
+        self.link = link or NOWHERE
+        """The client's connection."""
+        self.upgrade = upgrade
         """The protocol the client asks to switch to, b"" if none."""
-        self.client: Address = NOWHERE
-        self.local: Address = NOWHERE
-        self.entry_point = ""
+        self.version = 11
+        """10 or 11 for HTTP/1, 20 for HTTP/2."""
         self.append_forwarded_for = True
         """False: the client's address is not added to X-Forwarded-For on the way upstream."""
-        self.exchange: Exchange = None  # type: ignore[assignment]  # set by whoever accepts the request
+        self.exchange: Exchange = OVER
         self._done: list[Callable[[], None]] | None = None
         self._state: dict[str, Any] | None = None
+
+    @property
+    def client(self) -> Address:
+        """Who asks: the other end of the connection, or what the PROXY protocol says of it."""
+        return self.link.client
+
+    @property
+    def local(self) -> Address:
+        """The address that the client connected to."""
+        return self.link.local
+
+    @property
+    def scheme(self) -> bytes:
+        """http or https, as the client's connection is."""
+        return self.link.scheme
+
+    @property
+    def entry_point(self) -> str:
+        return self.link.entry_point
 
     @property
     def state(self) -> dict[str, Any]:
@@ -451,13 +569,40 @@ class Request:
         return f"<Request {self.method.decode('latin-1')} {self.authority.decode('latin-1')}{self.target.decode('latin-1')}>"
 
 
-NOWHERE = Address("", 0)
+class Link:
+    """What all requests of one client connection share."""
+
+    __slots__ = ("client", "entry_point", "local", "private", "scheme")
+
+    def __init__(self, client: Address, local: Address, scheme: bytes = b"http", entry_point: str = "") -> None:
+        self.client = client
+        self.local = local
+        self.scheme = scheme
+        self.entry_point = entry_point
+        self.private: dict[Any, Any] | None = None
+        """Connections to servers that only this client may use (routing.md §6.8), by pool."""
+
+
+NOWHERE: Final = Link(Address("", 0), Address("", 0))
+
+
+class Tunnel(Protocol):
+    """One end of a byte pipe, as the other end sees it."""
+
+    def open(self, other: "Tunnel", /) -> None:
+        """From now on what arrives here goes to `other`."""
+
+    def write(self, data: bytes, /) -> None: ...
+    def write_eof(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Response:
     """A status, headers and a body. Awaiting one gives itself, so a plain-function middleware may return it."""
 
-    __slots__ = ("body", "headers", "status", "upgraded")
+    __slots__ = ("body", "flush_seconds", "headers", "status", "tunnel")
 
     def __init__(
         self, status: int, headers: Headers | HeaderList | None = None, body: Body | bytes | AsyncIterable[bytes] = b""
@@ -465,13 +610,15 @@ class Response:
         self.status = status
         self.headers = headers if type(headers) is Headers else Headers(headers or [])
         if isinstance(body, bytes):
-            self.body = Body.of(body)
+            self.body = Body.of(body) if body else NOTHING
         elif isinstance(body, Body):
             self.body = body
         else:
             self.body = Body.stream(body)
-        self.upgraded: Callable[[Any], None] | None = None
-        """Set on a 101: takes the client's connection over when the head has been sent."""
+        self.flush_seconds = 0.0
+        """How long bytes of a body of known length may be collected before they are sent; 0: not at all."""
+        self.tunnel: Tunnel | None = None
+        """Set on a 101: the other end of the byte pipe that the two connections become."""
 
     def __await__(self) -> Generator[Any, None, "Response"]:
         return self
@@ -511,10 +658,13 @@ class Exchange:
         "service",
         "started",
         "status",
+        "upstream",
     )
 
     def __init__(self) -> None:
         self.request: Request | None = None
+        self.upstream: Body | None = None
+        """The body of the last response that a server gave; abandoned with the exchange if nobody read it."""
         self.router = ""
         self.service = ""
         self.peer = ""
@@ -525,3 +675,10 @@ class Exchange:
         self.bytes_out = 0
         self.attempts = 0
         self.error: BaseException | None = None
+
+    def interim(self, status: int, headers: Headers) -> None:
+        """Pass a 1xx answer on to the client, at once and beside the middlewares (middlewares.md §1.3)."""
+
+
+OVER: Final = Exchange()
+"""What a request points to once its exchange is over: the two must not keep each other alive."""

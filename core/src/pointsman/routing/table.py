@@ -195,7 +195,7 @@ class RouteTable:
             host = host[:-1] or host
         best: Entry | None = None
         bucket = self._hosts.get(host)
-        if type(bucket) is tuple:
+        if isinstance(bucket, tuple):
             for test, entry in bucket:  # `first`, without the call
                 if test(request):
                     best = entry
@@ -206,10 +206,10 @@ class RouteTable:
             dot = host.find(b".")
             bucket = self._suffixes.get(host[dot:]) if dot > 0 else None
             if bucket is not None:
-                best = first(bucket, request, best) if type(bucket) is tuple else bucket.best(request, best)  # type: ignore[union-attr]
+                best = first(bucket, request, best) if isinstance(bucket, tuple) else bucket.best(request, best)
         bucket = self._any
         if bucket:
-            best = first(bucket, request, best) if type(bucket) is tuple else bucket.best(request, best)  # type: ignore[union-attr]
+            best = first(bucket, request, best) if isinstance(bucket, tuple) else bucket.best(request, best)
         return best
 
     def _refuse_double_meaning(self, request: Request, best: Entry) -> None:

@@ -38,9 +38,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 class Gateway:
     """A gateway process and the folder it is configured from."""
 
-    def __init__(self, dynamic: Document, static: Mapping[str, Any] | None = None, *, workers: int = 1) -> None:
+    def __init__(
+        self,
+        dynamic: Document,
+        static: Mapping[str, Any] | None = None,
+        *,
+        workers: int = 1,
+        python: str | os.PathLike[str] = sys.executable,
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pointsman-"))
         self.workers = workers
+        self.python = os.fspath(python)
         self._generation = 0
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +76,7 @@ class Gateway:
 
     @property
     def arguments(self) -> list[str]:
-        return [sys.executable, "-m", "pointsman", f"--configFile={self.folder / 'static.yml'}"]
+        return [self.python, "-m", "pointsman", f"--configFile={self.folder / 'static.yml'}"]
 
     def spawn(self, **environment: str) -> None:
         """Start the process, and do not wait for anything."""
@@ -176,12 +184,19 @@ def _generation_router(generation: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def gateway(dynamic: Document, static: Mapping[str, Any] | None = None, *, workers: int = 1) -> AsyncIterator[Gateway]:
+async def gateway(
+    dynamic: Document,
+    static: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    python: str | os.PathLike[str] = sys.executable,
+) -> AsyncIterator[Gateway]:
     """A running gateway for as long as the block lasts. If the block fails, the log is printed.
 
     `static` is merged over one HTTP entry point `web` and a watched file provider; addresses without a port get a free one.
+    `python` is the interpreter to run it with, of another virtual environment for instance.
     """
-    running = Gateway(dynamic, static, workers=workers)
+    running = Gateway(dynamic, static, workers=workers, python=python)
     try:
         await running.start()
         yield running

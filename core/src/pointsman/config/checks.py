@@ -1,0 +1,172 @@
+"""What a well-formed static configuration still must not say (operations.md §1.6). Every check yields Problems, warnings included."""
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from itertools import chain
+
+
+from pointsman.config.entrypoint_model import EntryPoint, parse_address
+from pointsman.config.observability_model import OTLPGRPC
+from pointsman.config.resolver_model import CertificatesResolver
+from pointsman.config.spelling import suggestion
+from pointsman.config.static import PRECEDENCE, Static
+from pointsman.errors import Problem
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC", "DISABLED")
+STRATEGIES = ("keep", "delete", "reject")
+_BASE_PATH = re.compile(r"/[a-zA-Z0-9/_.:~-]*")
+_STATUS_RANGE = re.compile(r"[1-9][0-9]{2}(?:-[1-9][0-9]{2})?")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+Problems = Iterator[Problem]
+
+
+def check(static: Static) -> list[Problem]:
+    """Everything wrong with the meaning of a static configuration, fatal or not."""
+    points = chain.from_iterable(_entry_point(name, point) for name, point in static.entry_points.items())
+    resolvers = chain.from_iterable(_resolver(name, each) for name, each in static.certificates_resolvers.items())
+    return [*points, *resolvers, *chain.from_iterable(each(static) for each in _CHECKS)]
+
+
+def _entry_point(name: str, point: EntryPoint) -> Problems:
+    path = f"entryPoints.{name}"
+    protocol = "tcp"
+    if not point.address:
+        yield Problem(
+            f"{path}.address", "an entry point needs an address, such as ':80'; without one it would take any port"
+        )
+    else:
+        try:
+            protocol = parse_address(point.address).protocol
+        except ValueError as error:
+            yield Problem(f"{path}.address", str(error))
+    proxy, headers, http, strategy = point.proxy_protocol, point.forwarded_headers, point.http, "HeadersStrategy"
+    if proxy is not None:
+        if not proxy.insecure and not proxy.trusted_ips:
+            yield Problem(f"{path}.proxyProtocol", "no trusted IPs provided; give trustedIPs, or insecure: true")
+        yield from _networks(f"{path}.proxyProtocol.trustedIPs", proxy.trusted_ips)
+    yield from _networks(f"{path}.forwardedHeaders.trustedIPs", headers.trusted_ips)
+    for field, value in (
+        ("http2.maxConcurrentStreams", point.http2.max_concurrent_streams),
+        ("http2.maxDecoderHeaderTableSize", point.http2.max_decoder_header_table_size),
+        ("http2.maxEncoderHeaderTableSize", point.http2.max_encoder_header_table_size),
+        ("http3.advertisedPort", point.http3.advertised_port if point.http3 else 0),
+    ):
+        if value < 0:
+            yield Problem(f"{path}.{field}", f"must not be negative, got {value}")
+    if protocol == "udp" and point.udp.timeout <= 0:
+        yield Problem(f"{path}.udp.timeout", "must be more than 0")
+    for kind, word in (("alias", http.alias_headers_strategy), ("underscore", http.underscore_headers_strategy)):
+        if word and word not in STRATEGIES:
+            message = f"unknown strategy '{word}'; use {', '.join(STRATEGIES)}{suggestion(word, STRATEGIES)}"
+            yield Problem(f"{path}.http.{kind}{strategy}", message)
+    both = {http.alias_headers_strategy, http.underscore_headers_strategy} - {""}
+    if len(both) > 1:
+        message = "differs from underscoreHeadersStrategy, which is deprecated; keep only this one"
+        yield Problem(f"{path}.http.alias{strategy}", message)
+    yield from (
+        Problem(f"{path}.http.middlewares", f"'{each}' names no provider; write {each}@file or the like", warning=True)
+        for each in http.middlewares
+        if "@" not in each
+    )
+
+
+def _networks(path: str, networks: list[str]) -> Problems:
+    for network in networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            yield Problem(path, f"'{network}' is neither an IP address nor a CIDR range")
+
+
+def _redirects(static: Static) -> Problems:
+    for name, point in static.entry_points.items():
+        redirect = point.http.redirections.entry_point if point.http.redirections else None
+        if redirect is None:
+            continue
+        path, to = f"entryPoints.{name}.http.redirections.entryPoint.to", redirect.to
+        if to.startswith(":"):
+            if not re.fullmatch(r":[0-9]{1,5}", to):
+                yield Problem(path, f"'{to}' is not a port", warning=True)
+        elif to not in static.entry_points:
+            hint = suggestion(to, static.entry_points)
+            message = f"'to' entry point field references a non-existing entry point: {to}{hint}; nothing is redirected"
+            yield Problem(path, message, warning=True)
+
+
+def _resolver(name: str, resolver: CertificatesResolver) -> Problems:
+    path, acme = f"certificatesResolvers.{name}", resolver.acme
+    if acme is None:
+        if resolver.tailscale is None:
+            yield Problem(path, "a resolver needs acme or tailscale")
+        return
+    if resolver.tailscale is not None:
+        yield Problem(path, "acme and tailscale exclude each other; make two resolvers")
+    if not acme.storage:
+        yield Problem(f"{path}.acme.storage", "must not be empty; name a file, such as acme.json")
+    if acme.certificates_duration < 1:
+        yield Problem(f"{path}.acme.certificatesDuration", f"must be at least 1 hour, got {acme.certificates_duration}")
+    if acme.client_timeout < acme.client_response_header_timeout:
+        yield Problem(f"{path}.acme.clientTimeout", "must not be shorter than clientResponseHeaderTimeout")
+
+
+def _providers(static: Static) -> Problems:
+    known = {*PRECEDENCE, "internal", *(name.lower() for name in static.providers.kinds)}
+    known |= {f"plugin-{name.lower()}" for name in static.providers.plugin}
+    for name in static.providers.precedence:
+        if name.lower() not in known:
+            hint = suggestion(name, known)
+            yield Problem("providers.precedence", f'provider "{name}" is not a valid provider name{hint}')
+    if any(name.lower() == "knative" for name in static.providers.kinds) and not static.experimental.knative:
+        yield Problem("providers.knative", "needs experimental.knative: true")
+
+
+def _observability(static: Static) -> Problems:
+    otlp: list[tuple[str, OTLPGRPC | None]] = []
+    if static.log.level.upper() not in LEVELS:
+        message = f"unknown level '{static.log.level}'; ERROR is used{suggestion(static.log.level, LEVELS)}"
+        yield Problem("log.level", message, warning=True)
+    for section, logs in (("log", static.log.otlp), ("accessLog", static.access_log.otlp if static.access_log else None)):
+        if logs is not None:
+            otlp.append((f"{section}.otlp", logs.grpc))
+            if not static.experimental.otlp_logs:
+                yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
+    if static.metrics is not None and static.metrics.otlp is not None:
+        otlp.append(("metrics.otlp", static.metrics.otlp.grpc))
+    if static.tracing is not None and static.tracing.otlp is not None:
+        otlp.append(("tracing.otlp", static.tracing.otlp.grpc))
+    for section, grpc in otlp:
+        if grpc is not None and grpc.tls is not None and grpc.insecure:
+            yield Problem(f"{section}.grpc", "tls and insecure exclude each other")
+    filters = static.access_log.filters if static.access_log else None
+    for text in filters.status_codes if filters else ():
+        low, _, high = text.partition("-")
+        if not _STATUS_RANGE.fullmatch(text) or (high and high < low):
+            message = f"'{text}' is not a status code or range, such as 404 or 500-599"
+            yield Problem("accessLog.filters.statusCodes", message)
+    labels = static.metrics.prometheus.header_labels if static.metrics and static.metrics.prometheus else ()
+    for label in labels:
+        if not _LABEL.fullmatch(label):
+            yield Problem("metrics.prometheus.headerLabels", f"'{label}' is not a label name; use letters, digits and _")
+
+
+def _others(static: Static) -> Problems:
+    if static.workers is not None and static.workers < 1:
+        yield Problem("workers", f"must be at least 1, got {static.workers}")
+    if static.api is not None and not _BASE_PATH.fullmatch(static.api.base_path):
+        yield Problem("api.basePath", "must begin with / and hold only letters, digits and / _ . : ~ -")
+    if static.core.default_rule_syntax not in ("", "v2", "v3"):
+        yield Problem("core.defaultRuleSyntax", f"must be v2 or v3, got '{static.core.default_rule_syntax}'")
+    for url, override in (static.ocsp.responder_overrides if static.ocsp else {}).items():
+        if not override:
+            yield Problem(f"ocsp.responderOverrides.{url}", "must not be empty")
+    experimental = static.experimental
+    for name in experimental.plugins.keys() & experimental.local_plugins.keys():
+        yield Problem("experimental", f"the plugin name '{name}' is used in plugins and in localPlugins")
+    for section, names in (("plugins", experimental.plugins), ("localPlugins", experimental.local_plugins)):
+        for name in names:
+            message = "code written for Traefik cannot run here; a Python package that registers this name can"
+            yield Problem(f"experimental.{section}.{name}", message, warning=True)
+
+
+_CHECKS: tuple[Callable[[Static], Problems], ...] = (_redirects, _providers, _observability, _others)

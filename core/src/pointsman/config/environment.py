@@ -1,0 +1,69 @@
+"""Environment variables to plain data (operations.md §1.4): `TRAEFIK_LOG_LEVEL`, and `POINTSMAN_LOG_LEVEL` before it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, define
+
+from pointsman.api import Provider
+from pointsman.config.schema import locate
+from pointsman.config.spelling import suggestion
+from pointsman.config.static import ROOTS
+from pointsman.config.tree import Tree
+from pointsman.errors import Problem
+
+PREFIXES = ("TRAEFIK_", "POINTSMAN_")
+"""The later one wins."""
+
+_NOTICED = re.compile(r"(?:TRAEFIK|POINTSMAN)_([A-Z0-9]+)(?:_.*)?", re.DOTALL)
+
+
+@define
+class Variables:
+    """What the environment says: plain data, the variables' names, and what was wrong."""
+
+    raw: dict[str, Any] = Factory(dict)
+    names: list[str] = Factory(list)
+    config_file: str | None = None
+    strict: bool = False
+    problems: list[Problem] = Factory(list)
+
+
+def read_environment(environ: Mapping[str, str], providers: Mapping[str, type[Provider]]) -> Variables:
+    """Read the variables that name a root section; others are ignored, a near miss with a warning. Map keys come out lower-cased."""
+    variables, tree = Variables(), Tree()
+    for prefix in PREFIXES:
+        for name in sorted(environ):
+            if name.startswith(prefix) and (noticed := _NOTICED.fullmatch(name)):
+                _read(name, name.removeprefix(prefix), noticed[1], environ[name], providers, variables, tree)
+    variables.raw = tree.plain()
+    return variables
+
+
+def _read(
+    name: str,
+    path: str,
+    root: str,
+    value: str,
+    providers: Mapping[str, type[Provider]],
+    variables: Variables,
+    tree: Tree,
+) -> None:
+    if path == "CONFIGFILE":
+        variables.config_file = value
+    elif path == "STRICT":
+        variables.strict = value.lower() in ("true", "1")
+    elif root.lower() not in ROOTS:
+        if hint := suggestion(root, [known.upper() for known in ROOTS.values()]):
+            variables.problems.append(Problem(name, f"names no section and is ignored{hint}", warning=True))
+    else:
+        variables.names.append(name)
+        try:
+            place = locate(path.lower().split("_"), providers)
+        except ValueError as error:
+            variables.problems.append(Problem(name, f"unknown option {error}"))
+            return
+        if place.kind == "list" and not isinstance(place.keys[-1], int):
+            tree.clear(place)
+        tree.put(place, value)

@@ -1,0 +1,157 @@
+"""One exchange, from a parsed request to its last byte out. What does not depend on the HTTP version.
+
+Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes as a
+Response at once, as a Pending that calls back, or from a task, made only if a middleware is a coroutine. `respond` sends the
+head and becomes the sink of the body; `fail` turns an exception into a response, or, if a head is out, resets the stream.
+`abort` is the client's side going away: it cancels whatever is running. All ways lead to `finish`, which gives the snapshot
+back and runs the request's `on_done` callbacks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from pointsman.api import Pending
+from pointsman.errors import ClientGone
+from pointsman.message import OVER, Body, Exchange, HeaderList, Request, Response
+from pointsman.routing.snapshot import Route, Snapshot
+from pointsman.server.rescue import not_found, rescue
+
+log = logging.getLogger("pointsman.server")
+
+
+class Cycle(Exchange):
+    """The common part; a subclass per HTTP version writes heads and bytes: `respond`, `write`, `end`, `reset`, `_over`."""
+
+    __slots__ = ("_answering", "_body", "_pending", "_task", "head_sent", "loop", "open", "route", "snapshot")
+
+    request: Request
+
+    def __init__(self, request: Request, snapshot: Snapshot, loop: asyncio.AbstractEventLoop) -> None:
+        self.request = request
+        self.router = self.service = self.peer = ""
+        self.status = self.bytes_in = self.bytes_out = self.attempts = 0
+        self.started = loop.time()
+        self.finished = 0.0
+        self.error = None
+        self.upstream = None
+        self.loop = loop
+        self.snapshot = snapshot
+        self.route: Route | None = None
+        self.open = True
+        self.head_sent = False
+        self._task: asyncio.Task[None] | None = None
+        self._pending: Pending | None = None
+        self._body: Body | None = None
+        request.exchange = self
+        snapshot.holders += 1
+
+    def begin(self, route: Route | None) -> None:
+        """Have the request answered by `route`, or by the 404 if there is none."""
+        if route is None:
+            self.respond(not_found())
+            return
+        self.route = route
+        self.router = route.name
+        self.service = route.service
+        try:
+            answer: Any = route.handler(self.request)
+        except Exception as error:
+            self.fail(error)
+            return
+        if type(answer) is Response:
+            self.respond(answer)
+        elif hasattr(answer, "subscribe"):
+            self._pending = answer
+            answer.subscribe(self)
+        else:
+            self._task = self.loop.create_task(self._run(answer))
+
+    async def _run(self, answer: Awaitable[Response]) -> None:
+        try:
+            response = await answer
+        except asyncio.CancelledError:
+            self._task = None
+            if self.open:
+                self.fail(ClientGone())
+            raise
+        except Exception as error:
+            self._task = None
+            self.fail(error)
+        else:
+            self._task = None
+            self.respond(response)
+
+    def respond(self, response: Response) -> None:
+        raise NotImplementedError
+
+    def write(self, chunk: bytes) -> None:
+        raise NotImplementedError
+
+    def end(self, trailers: HeaderList) -> None:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Cut the stream so that the client cannot take what it has for the whole."""
+        raise NotImplementedError
+
+    def _over(self) -> None:
+        """Tell the connection that this exchange is finished."""
+        raise NotImplementedError
+
+    def fail(self, error: BaseException) -> None:
+        """Something on the way went wrong: answer for it if that is still possible."""
+        if not self.open:
+            return
+        self._pending = None
+        self.error = error
+        if self.head_sent:
+            self.reset()
+            self.finish()
+            return
+        try:
+            self.respond(rescue(error, self.router))
+        except Exception as problem:  # a response that cannot be written must not leave the client waiting
+            log.error("cannot answer for %r: %r", error, problem)
+            self.reset()
+            self.finish()
+
+    def abort(self, error: Exception) -> None:
+        """The client's side is gone: stop all work on its behalf."""
+        if not self.open:
+            return
+        self.error = error
+        if not self.head_sent:
+            self.status = 499
+        task, self._task = self._task, None
+        pending, self._pending = self._pending, None
+        body, self._body = self._body, None
+        self.finish()
+        if task is not None:
+            task.cancel()
+        if pending is not None:
+            pending.cancel()
+        if body is not None:
+            body.abandon()
+
+    def finish(self) -> None:
+        """Close the exchange's books, once."""
+        if not self.open:
+            return
+        self.open = False
+        self.finished = self.loop.time()
+        snapshot = self.snapshot
+        snapshot.holders -= 1
+        if snapshot.retired and not snapshot.holders:
+            snapshot.on_free()
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None and not upstream.ended:
+            upstream.abandon()
+        if self.request._done is not None:
+            try:
+                self.request.finish()
+            except Exception as error:
+                log.error("router %s: an on_done callback raised %r", self.router, error, exc_info=error)
+        self.request.exchange = OVER
+        self._over()

@@ -1,0 +1,134 @@
+"""A request's header lines and what they mean for the gateway: read once, and kept while a connection repeats them. Pure."""
+
+import re
+
+from pointsman import wire
+from pointsman.message import HeaderList, Link, Parsed
+from pointsman.server import forwarded
+from pointsman.server.settings import EntrySettings
+from pointsman.wire import BadMessage, Line, Special
+
+_HOST = re.compile(rb"[A-Za-z0-9!$%&'()*+,\-.:;=_~]*|\[[0-9A-Fa-f:.%A-Za-z]+\](?::[0-9]*)?")
+
+
+def host_of(authority: bytes) -> bytes:
+    """The host that rules see: lower case, without port and brackets (routing.md §3.2)."""
+    if authority.startswith(b"["):
+        return authority[1 : authority.find(b"]")].lower()
+    return authority.partition(b":")[0].lower()
+
+
+def check_authority(authority: bytes) -> None:
+    """BadMessage if no host looks like this."""
+    if not _HOST.fullmatch(authority):
+        raise BadMessage("the Host holds characters that no host has")
+
+
+class Block:
+    """The header lines of a request on one connection, read.
+
+    `authority` and `host` are what Host says; None if it is missing. `close` is whether the connection ends after this
+    request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed.
+    """
+
+    __slots__ = ("authority", "chunked", "close", "expects", "host", "length", "parsed", "source", "upgrade")
+
+    def __init__(self, source: bytes, minor: int, settings: EntrySettings, link: Link, trusted: bool) -> None:
+        self.source = source
+        lines = wire.request_lines(source)
+        specials = [line[1] for line in lines if line[1] is not None]
+        self.length, self.chunked = wire.framing(specials, minor)
+        self.authority: bytes | None = None
+        self.host = b""
+        self.upgrade = b""
+        self.expects = False
+        options: list[bytes] = []
+        seen = 0
+        for meaning, _, value in specials:
+            seen |= meaning
+            if meaning & wire.HOST:
+                if self.authority is not None:
+                    raise BadMessage("more than one Host")
+                self.authority = value
+            elif meaning & wire.CONNECTION:
+                options += wire.tokens(value)
+            elif meaning & wire.UPGRADE:
+                self.upgrade = self.upgrade + b", " + value if self.upgrade else value
+            elif meaning & wire.EXPECT:
+                if value.lower() != b"100-continue":
+                    raise BadMessage("an Expect that cannot be met", 417)
+                self.expects = minor == 1
+        if self.authority is None and minor:
+            raise BadMessage("an HTTP/1.1 request without Host")
+        authority = self.authority or b""
+        check_authority(authority)
+        self.host = host_of(authority)
+        self.close = b"close" in options or (not minor and b"keep-alive" not in options)
+        if self.upgrade and (b"upgrade" not in options or not minor or b"h2c" in wire.tokens(self.upgrade)):
+            self.upgrade = b""
+        if seen & wire.ALIAS:
+            lines = _without_aliases(lines, settings)
+        nominated = set(options) - {b"close", b"keep-alive", b"upgrade", b"te"} - settings.kept_connection_headers
+        if nominated:
+            lines = [line for line in lines if line[0][0] not in nominated or forwarded.is_managed(line[0][0])]
+        scheme = link.scheme
+        if self.upgrade.lower() == b"websocket":
+            scheme = b"wss" if scheme == b"https" else b"ws"
+        self.parsed = _parsed(lines, seen, settings, link, trusted, authority, scheme)
+        if self.length == 0:
+            self.parsed.wire += b"\r\nContent-Length: 0"
+
+    def for_authority(self, authority: bytes, settings: EntrySettings, link: Link, trusted: bool) -> Parsed:
+        """The headers as they are when an absolute target names another authority than Host."""
+        check_authority(authority)
+        scheme = link.scheme
+        return _parsed(self.parsed.lines, self.parsed.seen, settings, link, trusted, authority, scheme)
+
+
+def _parsed(
+    lines: list[Line], seen: int, settings: EntrySettings, link: Link, trusted: bool, authority: bytes, scheme: bytes
+) -> Parsed:
+    """The lines with what the gateway itself says of the client (operations.md §2.3)."""
+    added = forwarded.describe(settings, link.client.host, authority, scheme)
+    chain: list[bytes] = []
+    if seen & wire.MANAGED:
+        if trusted:
+            lines, added, chain = _from_trusted(lines, added)
+        else:
+            lines = [line for line in lines if not forwarded.is_managed(line[0][0])]
+    parsed = Parsed(lines, seen, b"")
+    if settings.append_forwarded_for:
+        parsed.chain = b"\r\nX-Forwarded-For: " + b", ".join([*chain, link.client.host.encode()])
+    elif chain:
+        parsed.chain = b"\r\nX-Forwarded-For: " + b", ".join(chain)
+    wires = [line[2] for line in lines]
+    for _, special, _ in lines:
+        if special is not None and special[1] == b"te" and b"trailers" in wire.tokens(special[2]):
+            wires.append(b"\r\nTe: trailers")
+    wires += [wire.REQUEST_PREFIXES[name] + value for name, value in added if wire.REQUEST_PREFIXES[name]]
+    parsed.wire = b"".join(wires)
+    parsed.added = added
+    return parsed
+
+
+def _from_trusted(lines: list[Line], own: HeaderList) -> tuple[list[Line], HeaderList, list[bytes]]:
+    """What a trusted client says stands, spelled properly; what it does not say is added; its chain is joined."""
+    kept = [line for line in lines if not forwarded.is_managed(line[0][0])]
+    said, chain = forwarded.from_trusted([line[0] for line in lines], own)
+    return kept, said, chain
+
+
+def _without_aliases(lines: list[Line], settings: EntrySettings) -> list[Line]:
+    """Names with other characters than letters, digits and `-`: kept, dropped or refused (operations.md §2.1)."""
+
+    def stays(special: Special | None) -> bool:
+        if special is None or not special[0] & wire.ALIAS:
+            return True
+        strategy = settings.alias_headers
+        if strategy == "keep" and b"_" in special[1]:
+            strategy = settings.underscore_headers
+        if strategy == "reject":
+            raise BadMessage("a header name with an unusual character")
+        return strategy == "keep"
+
+    return [line for line in lines if stays(line[1])]

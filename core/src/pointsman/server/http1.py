@@ -1,0 +1,512 @@
+"""HTTP/1.1 towards clients: bytes in, a cycle per request, bytes out.
+
+Theory of operation. A connection is in one state: HEAD (waiting for or collecting a head), BODY (the body of the running
+request is coming), WAIT (it is all here, the answer is not out), DRAIN (the answer is out before the body was all here: the
+rest is thrown away, within limits), LINGER (our side is shut; what comes is thrown away so that the answer is not lost to a
+reset), TUNNEL (a byte pipe). Requests of a pipeline are taken one after the other; while one runs, reading stops after the
+next chunk. Nothing here waits: every state has a deadline, looked at by the sweep of `deadlines.py`.
+"""
+
+import asyncio
+import re
+from typing import Final, cast
+
+from pointsman import paths, wire
+from pointsman.deadlines import NEVER
+from pointsman.errors import ClientGone, GatewayError
+from pointsman.message import NOTHING, NOWHERE, Address, Body, Headers, Link, Request, Response, Tunnel, reason
+from pointsman.routing.table import Ambiguous
+from pointsman.server.entry import Entry
+from pointsman.server.head import Block, host_of
+from pointsman.server.http1_cycle import Http1Cycle
+from pointsman.wire import BadMessage, Chunked
+
+HEAD: Final = 0
+BODY: Final = 1
+WAIT: Final = 2
+DRAIN: Final = 3
+LINGER: Final = 4
+TUNNEL: Final = 5
+
+HELD_BYTES: Final = 64 * 1024
+DRAIN_BYTES: Final = 256 * 1024
+DRAIN_SECONDS: Final = 5.0
+LINGER_SECONDS: Final = 2.0
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
+
+
+class Http1Protocol(asyncio.Protocol):
+    """One client connection."""
+
+    __slots__ = (
+        "_advancing",
+        "_block",
+        "_body",
+        "_buffer",
+        "_chunked",
+        "_close_after",
+        "_discarded",
+        "_left",
+        "_opened",
+        "_other",
+        "_partial",
+        "_pauses",
+        "_requests",
+        "_state",
+        "cycle",
+        "deadline",
+        "entry",
+        "link",
+        "loop",
+        "trusted",
+        "transport",
+        "write_paused",
+    )
+
+    def __init__(self, entry: Entry) -> None:
+        # per process
+        self.entry = entry
+        self.loop = entry.loop
+        # per connection
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.link = NOWHERE
+        self.trusted = False
+        self.deadline = NEVER
+        self.write_paused = False
+        self._opened = 0.0
+        self._requests = 0
+        self._state = HEAD
+        self._partial = bytearray()
+        self._buffer = b""
+        self._pauses = 0
+        self._advancing = False
+        self._block: Block | None = None
+        self._other: Tunnel | None = None
+        self._discarded = 0
+        # per request
+        self.cycle: Http1Cycle | None = None
+        self._body: Body = NOTHING
+        self._left = 0
+        self._chunked: Chunked | None = None
+        self._close_after = False
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername") or ("", 0)
+        here = transport.get_extra_info("sockname") or ("", 0)
+        settings = self.entry.settings
+        self.link = Link(Address(peer[0], peer[1]), Address(here[0], here[1]), self.entry.scheme, self.entry.name)
+        self.trusted = settings.trusts(self.link.client.ip)
+        self._opened = self.loop.time()
+        if settings.read_timeout > 0:
+            self.deadline = self._opened + settings.read_timeout
+        self.entry.opened(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.entry.closed(self)
+        self.deadline = NEVER
+        other, self._other = self._other, None
+        if other is not None:
+            other.close()
+        cycle, self.cycle = self.cycle, None
+        body, self._body = self._body, NOTHING
+        body.orphan()
+        if self._state == BODY:
+            body.fail(ClientGone())
+        if cycle is not None:
+            cycle.abort(ClientGone())
+
+    def eof_received(self) -> bool:
+        if self._state == TUNNEL and self._other is not None:
+            self._other.write_eof()
+            return True
+        return False
+
+    def expire(self) -> None:
+        """The deadline of the present state has passed."""
+        if self._state == BODY and self.cycle is not None and not self.cycle.head_sent:
+            self._close_after = True
+            self.cycle.fail(GatewayError(408, "the request body did not come in time", side="client"))
+        elif self.cycle is not None:
+            self.transport.abort()
+        else:
+            self.transport.close() if self._state == HEAD else self.transport.abort()
+
+    def shut_when_idle(self) -> None:
+        """Close now if no request is running, else after it."""
+        if self.cycle is None and self._state == HEAD:
+            self.transport.close()
+        else:
+            self._close_after = True
+
+    # bytes in
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state == HEAD:
+            if self._partial:
+                self._collect(data)
+            else:
+                self._advance(data)
+        elif state == BODY or state == DRAIN:
+            self._body_data(data)
+        elif state == TUNNEL:
+            if self._other is not None:
+                self._other.write(data)
+        elif state == WAIT:
+            self._buffer += data
+            if len(self._buffer) >= HELD_BYTES or self._pauses == 0:
+                self.pause_reading()
+        else:
+            self._discard(len(data))
+
+    def _collect(self, data: bytes) -> None:
+        """More of a head that did not come whole."""
+        partial = self._partial
+        known = max(0, len(partial) - 3)
+        partial += data
+        if partial.find(b"\r\n\r\n", known) >= 0:
+            data = bytes(partial)
+            partial.clear()
+            self._advance(data)
+        elif len(partial) > self.entry.head_limit:
+            self._refuse(BadMessage("the head is too large", 431))
+
+    def _advance(self, data: bytes) -> None:
+        """Take request after request from `data`, as long as they are answered at once."""
+        self._advancing = True
+        try:
+            while data:
+                while data[:2] == b"\r\n":
+                    data = data[2:]
+                end = data.find(b"\r\n\r\n")
+                if end < 0 or end > self.entry.head_limit:
+                    if len(data) > self.entry.head_limit:
+                        self._refuse(BadMessage("the head is too large", 431))
+                    elif data:
+                        if not self._partial and self.entry.settings.read_timeout > 0:
+                            self.deadline = self.loop.time() + self.entry.settings.read_timeout
+                        self._partial += data
+                    return
+                self._buffer = data[end + 4 :]
+                try:
+                    self._open(data[:end])
+                except BadMessage as error:
+                    self._refuse(error)
+                if self._state != HEAD or self.transport.is_closing():
+                    return
+                data, self._buffer = self._buffer, b""
+        finally:
+            self._advancing = False
+
+    def _open(self, head: bytes) -> None:
+        """A head is complete: make the request and have it answered."""
+        method, target, minor, source = wire.split_request(head)
+        block = self._block
+        if block is None or block.source != source or not minor:
+            block = Block(source, minor, self.entry.settings, self.link, self.trusted)
+            self._block = block if minor else None
+        authority = block.authority or b""
+        request = Request(
+            method,
+            target,
+            Headers((), block.parsed),
+            NOTHING,
+            authority=authority,
+            host=block.host,
+            link=self.link,
+            upgrade=block.upgrade,
+        )
+        self._close_after = block.close
+        if not minor:
+            request.version = 10
+        settings = self.entry.settings
+        if not settings.append_forwarded_for:
+            request.append_forwarded_for = False
+        self._set_target(request)
+        if request.authority is not authority:
+            request.host = host_of(request.authority)
+            request.headers = Headers((), block.for_authority(request.authority, settings, self.link, self.trusted))
+        if block.chunked or block.length:
+            if not self._expect_body(request, block):
+                return
+        else:
+            self._state = WAIT
+            self.deadline = self.loop.time() + settings.write_timeout if settings.write_timeout > 0 else NEVER
+        self._requests += 1
+        snapshot = self.entry.current.snapshot
+        cycle = self.cycle = Http1Cycle(self, request, snapshot)
+        path = request.path
+        if path[0] != 0x2F or b"#" in path:
+            cycle.respond(self._special(request))
+            return
+        try:
+            found = snapshot.tables[self.entry.name].match(request)
+        except Ambiguous:
+            self.entry.ambiguous += 1
+            cycle.respond(Response(400))
+            return
+        if found is None:
+            cycle.begin(None)
+        elif b"%" in path and self.entry.denies(path):
+            cycle.respond(Response(400))
+        else:
+            cycle.begin(found.target)
+
+    def _expect_body(self, request: Request, block: Block) -> bool:
+        """Prepare for the request body, and take what is here of it. False if it was bad, and is answered for."""
+        self._chunked = Chunked() if block.chunked else None
+        self._left = block.length or 0
+        body = request.body = self._body = Body(self, block.length)
+        self._state = BODY
+        if block.expects:
+            body.wanted = self._send_continue
+        timeout = self.entry.settings.read_timeout
+        self.deadline = self.loop.time() + timeout if timeout > 0 else NEVER
+        if self._buffer:
+            rest, self._buffer = self._buffer, b""
+            self._body_data(rest)
+        return self._state != LINGER
+
+    @staticmethod
+    def _special(request: Request) -> Response:
+        """Targets that no router sees (routing.md §6.1, §6.3)."""
+        if request.method == b"CONNECT":
+            return Response(501)
+        return Response(200 if request.path == b"*" else 400)
+
+    def _set_target(self, request: Request) -> None:
+        """Path, query and, from an absolute target, the authority (RFC 9112 §3.2)."""
+        target = request.target
+        path, mark, query = target.partition(b"?")
+        if target[0] != 0x2F:
+            if (target == b"*" and request.method == b"OPTIONS") or request.method == b"CONNECT":
+                request.path = request.routing_path = b"*"
+                return
+            match = _ABSOLUTE.fullmatch(path)
+            if match is None or not match[1] or b"@" in match[1]:
+                raise BadMessage("a request target that is neither a path nor an http URL")
+            request.authority, path = match[1], match[2] or b"/"
+        if paths.is_plain(path):
+            request.path = request.routing_path = path
+        elif b"#" in path:
+            request.path = path
+            return
+        else:
+            try:
+                path = paths.normalise(path)
+            except ValueError as error:
+                raise BadMessage(str(error)) from None
+            if self.entry.settings.sanitise_path:
+                path = paths.sanitise(path)
+            request.path = path
+            request.routing_path = paths.routing_form(path)
+        if mark:
+            if b";" in query:
+                query = query.replace(b";", b"%3B" if self.entry.settings.encode_query_semicolons else b"&")
+            request.query = query
+
+    # the request body
+
+    def _body_data(self, data: bytes) -> None:
+        cycle = self.cycle
+        if self._chunked is None:
+            size = len(data)
+            if size > self._left:
+                self._buffer = data[self._left :]
+                data = data[: self._left]
+                size = self._left
+            self._left -= size
+            over = not self._left
+            pieces = [data]
+        else:
+            try:
+                pieces, rest = self._chunked.feed(data)
+            except BadMessage as error:
+                self._broken_body(error)
+                return
+            over = rest is not None
+            if rest:
+                self._buffer = rest
+        if self._state == DRAIN:
+            self._discarded += len(data)
+            if over:
+                self._state = HEAD
+                self._next()
+            elif self._discarded > DRAIN_BYTES:
+                self._linger()
+            return
+        body = self._body
+        if over:
+            self._state = WAIT
+            timeout = self.entry.settings.write_timeout
+            self.deadline = self.loop.time() + timeout if timeout > 0 else NEVER
+            if self._buffer:
+                self.pause_reading()
+        for piece in pieces:
+            if cycle is not None:
+                cycle.bytes_in += len(piece)
+            body.feed(piece)
+        if over and body is self._body:
+            self._body = NOTHING
+            trailers = self._chunked.trailers if self._chunked is not None else []
+            body.end(trailers)
+
+    def _broken_body(self, error: BadMessage) -> None:
+        self._close_after = True
+        body, self._body = self._body, NOTHING
+        body.orphan()
+        if self.cycle is None:
+            self._refuse(error)
+            return
+        cycle = self.cycle
+        failure = GatewayError(error.status, str(error), side="client")
+        if not cycle.head_sent:
+            cycle.cancel_work()
+            cycle.fail(failure)
+        else:
+            cycle.abort(failure)
+            self.transport.abort()
+
+    def _send_continue(self) -> None:
+        if self.cycle is not None and self._state == BODY and not self.cycle.head_sent:
+            self.transport.write(CONTINUE)
+
+    def pause_reading(self) -> None:
+        self._pauses += 1
+        if self._pauses == 1:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._pauses:
+            self._pauses -= 1
+            if not self._pauses:
+                self.transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Nobody reads the request body any more: what still comes of it is discarded when the answer is out."""
+
+    # bytes out
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._other is not None:
+            self._other.pause_reading()
+        elif self.cycle is not None:
+            self.cycle.pause()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._other is not None:
+            self._other.resume_reading()
+        elif self.cycle is not None:
+            self.cycle.resume()
+
+    def closes_after(self) -> bool:
+        """Whether the running exchange is the last on this connection."""
+        if not self._close_after:
+            entry = self.entry
+            settings = entry.settings
+            self._close_after = (
+                entry.draining
+                or 0 < settings.keep_alive_max_requests <= self._requests
+                or 0 < settings.keep_alive_max_time <= self.loop.time() - self._opened
+                or (self._state == BODY and self._body.wanted is not None and not self._body.attached)
+            )
+        return self._close_after
+
+    def cycle_over(self, cycle: "Http1Cycle") -> None:
+        """The exchange has finished: go on with the next, or close."""
+        if self.cycle is not cycle:
+            return
+        self.cycle = None
+        body, self._body = self._body, NOTHING
+        body.orphan()
+        if self.transport.is_closing():
+            return
+        if self._pauses:
+            self._pauses = 0
+            self.transport.resume_reading()
+        if self._close_after:
+            if self._state == BODY or self._buffer:
+                self._linger()
+            else:
+                self.transport.close()
+        elif self._state == BODY:
+            self._state = DRAIN
+            self._discarded = 0
+            self.deadline = cycle.finished + DRAIN_SECONDS
+        else:
+            self._state = HEAD
+            timeout = self.entry.settings.idle_timeout
+            self.deadline = cycle.finished + timeout if timeout > 0 else NEVER
+            if self._buffer and not self._advancing:
+                self._next()
+
+    def _next(self) -> None:
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._advance(data)
+
+    def _refuse(self, error: BadMessage) -> None:
+        """Answer what is no request, and close."""
+        self.entry.refused += 1
+        phrase = b"%d %b" % (error.status, reason(error.status))
+        lines = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+        self.transport.write(lines % (phrase, len(phrase), phrase))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Shut our side, and read on for a moment, so that the client gets the answer before it learns of the close."""
+        self._state = LINGER
+        self._buffer = b""
+        self._partial.clear()
+        self._discarded = 0
+        self.deadline = self.loop.time() + LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > DRAIN_BYTES:
+            self.transport.abort()
+
+    # the byte pipe after a 101
+
+    def open(self, other: Tunnel) -> None:
+        self._state = TUNNEL
+        self._other = other
+        self.deadline = NEVER
+        while self._pauses:
+            self.resume_reading()
+        held, self._buffer = self._buffer, b""
+        if held:
+            other.write(held)
+        if self.write_paused:
+            other.pause_reading()
+
+    def write(self, data: bytes) -> None:
+        if self.cycle is not None:
+            self.cycle.bytes_out += len(data)
+        self.transport.write(data)
+
+    def write_eof(self) -> None:
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def close(self) -> None:
+        self._other = None
+        cycle, self.cycle = self.cycle, None
+        if cycle is not None:
+            cycle.finish()
+        self.transport.close()
+
+    def __repr__(self) -> str:
+        state = ("head", "body", "wait", "drain", "linger", "tunnel")[self._state]
+        return f"<Http1Protocol {self.link.client} {state}, {self._requests} requests>"

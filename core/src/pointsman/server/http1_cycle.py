@@ -1,0 +1,222 @@
+"""An exchange over HTTP/1: how its head and body are written."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from pointsman import wire
+from pointsman.errors import GatewayError
+from pointsman.message import HeaderList, Headers, Request, Response, Tunnel
+from pointsman.routing.snapshot import Snapshot
+from pointsman.server.cycle import Cycle
+
+if TYPE_CHECKING:
+    from pointsman.server.http1 import Http1Protocol
+
+FLUSH_BYTES: Final = 4096
+
+
+def _written(headers: Headers) -> list[bytes]:
+    """The wire form of headers that somebody made or touched, with a Date."""
+    parts: list[bytes] = []
+    dated = False
+    for name, value in headers.raw:
+        prefix = wire.RESPONSE_PREFIXES[name]
+        if prefix:
+            parts.append(prefix)
+            parts.append(value)
+            dated = dated or name == b"date"
+    if not dated:
+        parts.append(wire.date_line())
+    return parts
+
+
+class Http1Cycle(Cycle):
+    """An exchange over HTTP/1: how its head and body are written."""
+
+    __slots__ = ("_chunked", "_flush_seconds", "_flusher", "_head", "_held", "_left", "_paused", "_silent", "protocol")
+
+    def __init__(self, protocol: "Http1Protocol", request: Request, snapshot: Snapshot) -> None:
+        super().__init__(request, snapshot, protocol.loop)
+        self.protocol = protocol
+        self._head = b""
+        self._left: int | None = None
+        self._chunked = False
+        self._silent = False
+        self._paused = False
+        self._flush_seconds = 0.0
+        self._flusher: asyncio.TimerHandle | None = None
+        self._held: list[bytes] = []
+
+    def respond(self, response: Response) -> None:
+        body = response.body
+        if not self.open or self.head_sent:
+            body.abandon()
+            return
+        self._pending = None
+        request = self.request
+        protocol = self.protocol
+        status = self.status = response.status
+        headers = response.headers
+        parsed = headers.parsed
+        if parsed is not None:  # nobody touched them
+            parts = [wire.STATUS_LINES[status], parsed.wire]
+            if not parsed.seen & wire.DATE:
+                parts.append(wire.date_line())
+        else:
+            parts = [wire.STATUS_LINES[status], *_written(headers)]
+        if status == 101 and response.tunnel is not None:
+            self._switch(response, response.tunnel, parts)
+            return
+        length = body.length
+        if request.method == b"HEAD" or status == 304 or status == 204:
+            self._silent = True
+            self._left = None
+            stated = response.headers.get(b"content-length") or (b"%d" % length if length else None)
+            if stated is not None and status != 204:
+                parts.append(b"\r\nContent-Length: " + stated)
+        elif length is not None:
+            self._left = length
+            parts.append(b"\r\nContent-Length: %d" % length)
+            self._flush_seconds = response.flush_seconds
+        elif request.version != 10:
+            self._chunked = True
+            parts.append(b"\r\nTransfer-Encoding: chunked")
+        else:
+            protocol._close_after = True
+        if protocol.closes_after():
+            parts.append(b"\r\nConnection: close")
+        elif request.version == 10:
+            parts.append(b"\r\nConnection: keep-alive")
+        parts.append(b"\r\n\r\n")
+        self._head = b"".join(parts)
+        self.head_sent = True
+        if self._silent:
+            self._flush()
+            body.abandon()
+            self.finish()
+            return
+        if body.ended and length is not None:
+            content = body.take()
+            self.bytes_out = len(content)
+            if len(content) != length:
+                self._mismatch()
+                return
+            protocol.transport.write(self._head + content)
+            self._head = b""
+            self.finish()
+            return
+        self._body = body
+        body.attach(self)
+        if self._head and self._flusher is None:
+            self._flush()
+        if self.open and protocol.write_paused:
+            self.pause()
+
+    def _flush(self) -> None:
+        """Send the head, and what is held for `flushInterval`, now."""
+        head, self._head = self._head, b""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+            head += b"".join(self._held)
+            self._held.clear()
+        if head:
+            self.protocol.transport.write(head)
+
+    def _hold(self, chunk: bytes) -> bool:
+        """Keep a small piece of a body of known length back for a moment, for others to travel with it (routing.md §6.6)."""
+        held = self._held
+        if len(chunk) + sum(map(len, held)) >= FLUSH_BYTES or not self._left:
+            self._flush()
+            return False
+        held.append(chunk)
+        if self._flusher is None:
+            self._flusher = self.loop.call_later(self._flush_seconds, self._flush)
+        return True
+
+    def _switch(self, response: Response, tunnel: Tunnel, parts: list[bytes]) -> None:
+        """101: the connection becomes a byte pipe (routing.md §6.4)."""
+        parts += (b"\r\nConnection: Upgrade\r\nUpgrade: ", response.headers.get(b"upgrade") or self.request.upgrade, b"\r\n\r\n")
+        self.head_sent = True
+        self.protocol.transport.write(b"".join(parts))
+        tunnel.open(self.protocol)
+        self.protocol.open(tunnel)
+
+    def write(self, chunk: bytes) -> None:
+        if not self.open or not chunk:
+            return
+        size = len(chunk)
+        self.bytes_out += size
+        if self._chunked:
+            chunk = b"%x\r\n%b\r\n" % (size, chunk)
+        elif self._left is not None:
+            self._left -= size
+            if self._left < 0:
+                self._mismatch()
+                return
+            if self._flush_seconds > 0 and self._hold(chunk):
+                return
+        head = self._head
+        if head:
+            self._head = b""
+            chunk = head + chunk
+        self.protocol.transport.write(chunk)
+
+    def end(self, trailers: HeaderList) -> None:
+        if not self.open:
+            return
+        self._body = None
+        if self._chunked:
+            chunk = wire.last_chunk(trailers) if trailers else b"0\r\n\r\n"
+            self.protocol.transport.write(self._head + chunk if self._head else chunk)
+            self._head = b""
+        elif self._left:
+            self._mismatch()
+            return
+        else:
+            self._flush()
+        self.finish()
+
+    def _mismatch(self) -> None:
+        self._flush()
+        self.fail(GatewayError(502, "the body is not as long as its Content-Length"))
+
+    def reset(self) -> None:
+        body, self._body = self._body, None
+        self.protocol._close_after = True
+        if self._chunked or self._left or not self.head_sent:
+            self._flush()
+        # what is already written reaches the client; the missing end tells it that this was not all
+        self.protocol.transport.close()
+        if body is not None:
+            body.abandon()
+
+    def cancel_work(self) -> None:
+        """Stop whatever is preparing an answer; another one will be given."""
+        task, self._task = self._task, None
+        pending, self._pending = self._pending, None
+        if task is not None:
+            task.cancel()
+        if pending is not None:
+            pending.cancel()
+
+    def interim(self, status: int, headers: Headers) -> None:
+        if self.open and not self.head_sent and self.request.version != 10:
+            lines = [wire.STATUS_LINES[status]]
+            lines += [wire.RESPONSE_PREFIXES[name] + value for name, value in headers.raw if wire.RESPONSE_PREFIXES[name]]
+            self.protocol.transport.write(b"".join(lines) + b"\r\n\r\n")
+
+    def pause(self) -> None:
+        if self._body is not None and not self._paused:
+            self._paused = True
+            self._body.pause()
+
+    def resume(self) -> None:
+        if self._body is not None and self._paused:
+            self._paused = False
+            self._body.resume()
+
+    def _over(self) -> None:
+        if self._flusher is not None:
+            self._flusher.cancel()
+        self.protocol.cycle_over(self)

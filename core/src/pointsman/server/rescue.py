@@ -1,0 +1,26 @@
+"""Exception -> Response: the only such place. A client learns a status and a plain word, never a traceback or an address."""
+
+import logging
+
+from pointsman.errors import ClientGone, GatewayError
+from pointsman.message import Response
+
+log = logging.getLogger("pointsman.server")
+_TYPED = frozenset((404, 413, 421, 503))
+
+
+def not_found() -> Response:
+    """No router matches, or the one that would is closed (routing.md §6.7)."""
+    return Response.text(404, "404 page not found\n")
+
+
+def rescue(error: BaseException, router: str) -> Response:
+    """What the client gets for an exception that came out of `router`'s chain (routing.md §6.7)."""
+    if isinstance(error, ClientGone):
+        return Response(499)
+    if isinstance(error, GatewayError):
+        if error.body is not None and error.status in _TYPED:
+            return Response.text(error.status, error.body.decode("latin-1"))
+        return Response.plain(error.status, error.body)
+    log.error("router %s: a middleware or service raised %r", router or "(none)", error, exc_info=error)
+    return Response.text(500, "Internal Server Error\n")

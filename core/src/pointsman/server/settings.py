@@ -1,0 +1,56 @@
+"""What a server needs to know of its entry point, made ready for the hot path."""
+
+import ipaddress
+from collections.abc import Collection
+from typing import Literal
+
+from attrs import Factory, define
+
+Strategy = Literal["keep", "delete", "reject"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+HEAD_GRACE = 4096
+"""A head may exceed `maxHeaderBytes` by this much before it is refused (operations.md §2.1)."""
+
+ENCODED_CHARACTERS = {
+    "allow_encoded_slash": b"%2F",
+    "allow_encoded_back_slash": b"%5C",
+    "allow_encoded_null_character": b"%00",
+    "allow_encoded_semicolon": b"%3B",
+    "allow_encoded_percent": b"%25",
+    "allow_encoded_question_mark": b"%3F",
+    "allow_encoded_hash": b"%23",
+}
+
+
+@define
+class EntrySettings:
+    """One entry point, as its connections see it. Times in seconds, 0 for none."""
+
+    name: str
+    max_header_bytes: int = 1_048_576
+    read_timeout: float = 60.0
+    write_timeout: float = 0.0
+    idle_timeout: float = 180.0
+    keep_alive_max_requests: int = 0
+    keep_alive_max_time: float = 0.0
+    sanitise_path: bool = True
+    encode_query_semicolons: bool = False
+    alias_headers: Strategy = "keep"
+    underscore_headers: Strategy = "keep"
+    trust_all: bool = False
+    trusted: Collection[Network] = ()
+    kept_connection_headers: frozenset[bytes] = frozenset()
+    append_forwarded_for: bool = True
+    denied_escapes: tuple[bytes, ...] = ()
+    server_name: bytes = Factory(lambda: _host_name())
+
+    def trusts(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        """Whether a peer's X-Forwarded-* headers are believed (operations.md §2.3)."""
+        return self.trust_all or any(ip in network for network in self.trusted)
+
+
+def _host_name() -> bytes:
+    import socket
+
+    return socket.gethostname().encode("ascii", "replace")

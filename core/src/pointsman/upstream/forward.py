@@ -1,0 +1,330 @@
+"""The last handler: pick a peer, send the request, give its response back (style.md, "The life of one request", step 6).
+
+A forwarding is one request's way to one service. It needs no task: connections call it, and it calls its receiver. It fails
+over only where nothing was lost: a kept-alive connection that turned out dead, for a request that may be repeated
+(routing.md §6.8); everything else is the retry middleware's business.
+"""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, Final
+
+from pointsman import wire
+from pointsman.api import Peer, Pick, Receiver
+from pointsman.errors import GatewayError, NoServer
+from pointsman.message import NOTHING, HeaderList, Headers, Request, Response
+from pointsman.upstream.http1 import Http1Upstream
+from pointsman.upstream.transport import Transport
+
+REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+CONTINUE_SECONDS: Final = 1.0
+
+
+class Forwarder:
+    """The handler of a `loadBalancer` service."""
+
+    def __init__(
+        self, name: str, pick: Pick, transport: Transport, *, pass_host: bool = True, flush_seconds: float = 0.1
+    ) -> None:
+        self.name = name
+        self.pick = pick
+        self.transport = transport
+        self.pass_host = pass_host
+        self.flush_seconds = flush_seconds
+
+    def __call__(self, request: Request) -> "Forwarding":
+        return Forwarding(self, request)
+
+    def __repr__(self) -> str:
+        return f"<Forwarder {self.name}>"
+
+
+class Forwarding:
+    """One request on its way: `Pending` for the server, an awaitable for middlewares, the sink of the request body."""
+
+    __slots__ = (
+        "_connecting",
+        "_connection",
+        "_continue",
+        "_future",
+        "_head",
+        "_paused",
+        "_peer",
+        "_receiver",
+        "_started",
+        "request",
+        "sent",
+        "service",
+    )
+
+    def __init__(self, service: Forwarder, request: Request) -> None:
+        self.service = service
+        self.request = request
+        self.sent = False
+        """Whether the request has left whole."""
+        self._peer: Peer | None = None
+        self._connection: Http1Upstream | None = None
+        self._receiver: Receiver | None = None
+        self._future: asyncio.Future[Response] | None = None
+        self._connecting: asyncio.Task[Http1Upstream] | None = None
+        self._continue: asyncio.TimerHandle | None = None
+        self._head = b""
+        self._paused = False
+        self._started = False
+
+    # whoever asked
+
+    def subscribe(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._begin()
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        future = self._future = asyncio.get_running_loop().create_future()
+        self._begin()
+        try:
+            return (yield from future)
+        except asyncio.CancelledError:
+            self.cancel()
+            if future.done() and not future.cancelled() and future.exception() is None:
+                future.result().body.abandon()
+            raise
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._receiver = self._future = None
+        task, self._connecting = self._connecting, None
+        if task is not None:
+            task.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.forwarding is self:
+            connection.shut()
+
+    def _fail(self, error: GatewayError) -> None:
+        receiver, self._receiver = self._receiver, None
+        future, self._future = self._future, None
+        if receiver is not None:
+            receiver.fail(error)
+        elif future is not None and not future.done():
+            future.set_exception(error)
+
+    # the way out
+
+    def _begin(self) -> None:
+        peer = self.service.pick(self.request, ())
+        if peer is None:
+            self._fail(NoServer())
+            return
+        self._peer = peer
+        self.request.exchange.peer = peer.url
+        self._dispatch(peer)
+
+    def _dispatch(self, peer: Peer) -> None:
+        connection = peer.pool.take()
+        if connection is not None:
+            self._send(connection)
+            return
+        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, peer.pool))
+        self._connecting = task
+        task.add_done_callback(self._connected)
+
+    def _connected(self, task: "asyncio.Task[Http1Upstream]") -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if self._connecting is not task:
+            if error is None:
+                task.result().shut()
+            return
+        self._connecting = None
+        if error is None:
+            self._send(task.result())
+        elif isinstance(error, GatewayError):
+            self._fail(error)
+        else:
+            self._fail(GatewayError(502, f"cannot connect: {error!r}"))
+
+    def _send(self, connection: Http1Upstream) -> None:
+        peer = self._peer
+        assert peer is not None
+        request = self.request
+        request.exchange.attempts += 1
+        peer.in_flight += 1
+        self._connection = connection
+        connection.begin(self)
+        head = self._head_for(peer)
+        body = request.body
+        if body is NOTHING:
+            self.sent = True
+            connection.transport.write(head)
+            timeout = self.service.transport.settings.response_header_timeout
+            if timeout > 0:
+                connection.deadline = asyncio.get_running_loop().time() + timeout
+        elif request.headers.get(b"expect") is not None and not body.ended:
+            connection.transport.write(head)
+            self._continue = asyncio.get_running_loop().call_later(CONTINUE_SECONDS, self._send_body)
+        else:
+            self._head = head
+            self._send_body()
+
+    def _send_body(self) -> None:
+        """Begin to pass the request body on; its first bytes travel with the head."""
+        if self._continue is not None:
+            self._continue.cancel()
+            self._continue = None
+        connection = self._connection
+        if self._started or connection is None or connection.forwarding is not self:
+            return
+        self._started = True
+        self.request.body.attach(self)
+        if self._head:
+            head, self._head = self._head, b""
+            connection.transport.write(head)
+        if connection.write_paused:
+            self.pause()
+
+    def _head_for(self, peer: Peer) -> bytes:
+        request = self.request
+        path = request.path
+        if peer.preserve_path:
+            path = peer.base_path.rstrip(b"/") + path
+        if request.query is not None:
+            path = path + b"?" + request.query
+        host = request.authority if self.service.pass_host else peer.authority
+        body = request.body
+        parsed = request.headers.parsed
+        if parsed is not None and request.append_forwarded_for:  # nobody touched the headers
+            parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host, parsed.wire, parsed.chain]
+            counted = False
+        else:
+            parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
+            counted = self._write_headers(parts)
+        if body.length is None:
+            parts.append(b"\r\nTransfer-Encoding: chunked")
+        elif body.length or counted:
+            parts.append(b"\r\nContent-Length: %d" % body.length)
+        if request.upgrade:
+            parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: ")
+            parts.append(request.upgrade)
+        parts.append(b"\r\n\r\n")
+        return b"".join(parts)
+
+    def _write_headers(self, parts: list[bytes]) -> bool:
+        """Add the end-to-end headers that a middleware made or touched; true if a Content-Length was among them."""
+        prefixes = wire.REQUEST_PREFIXES
+        chain: list[bytes] = []
+        counted = False
+        for name, value in self.request.headers.raw:
+            prefix = prefixes[name]
+            if prefix:
+                parts.append(prefix)
+                parts.append(value)
+            elif name == b"x-forwarded-for":
+                chain.append(value)
+            elif name == b"content-length":
+                counted = True
+            elif name == b"te" and b"trailers" in wire.tokens(value):
+                parts.append(b"\r\nTe: trailers")
+        if self.request.append_forwarded_for:
+            chain.append(self.request.client.host.encode())
+        if chain:
+            parts.append(b"\r\nX-Forwarded-For: ")
+            parts.append(b", ".join(chain))
+        return counted
+
+    # the sink of the request body
+
+    def write(self, chunk: bytes) -> None:
+        connection = self._connection
+        if connection is None or connection.forwarding is not self or not chunk:
+            return
+        if self.request.body.length is None:
+            chunk = wire.chunk(chunk)
+        if self._head:
+            chunk = self._head + chunk
+            self._head = b""
+        connection.transport.write(chunk)
+
+    def end(self, trailers: HeaderList) -> None:
+        connection = self._connection
+        if connection is None or connection.forwarding is not self:
+            return
+        if self.request.body.length is None:
+            connection.transport.write(self._head + wire.last_chunk(trailers))
+            self._head = b""
+        elif self._head:
+            connection.transport.write(self._head)
+            self._head = b""
+        self.sent = True
+        timeout = self.service.transport.settings.response_header_timeout
+        if timeout > 0:
+            connection.deadline = asyncio.get_running_loop().time() + timeout
+
+    def fail(self, error: Exception) -> None:
+        """The request body broke off: the server must not take what it has for the whole."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.forwarding is self:
+            connection.shut()
+
+    def pause(self) -> None:
+        if self._started and not self._paused and not self.sent:
+            self._paused = True
+            self.request.body.pause()
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.request.body.resume()
+
+    # the connection's news
+
+    def interim(self, status: int, headers: Headers) -> None:
+        if status == 100:
+            self._send_body()
+        else:
+            self.request.exchange.interim(status, headers)
+
+    def answered(self, response: Response) -> None:
+        """The response head is here; its body may still be coming."""
+        if self._continue is not None:
+            self._continue.cancel()
+            self._continue = None
+        response.flush_seconds = self.service.flush_seconds
+        self.request.exchange.upstream = response.body
+        receiver, self._receiver = self._receiver, None
+        future, self._future = self._future, None
+        if receiver is not None:
+            receiver.respond(response)
+        elif future is not None and not future.done():
+            future.set_result(response)
+        else:
+            response.body.abandon()
+
+    def over(self) -> None:
+        """The connection has nothing more for this request."""
+        if self._peer is not None:
+            self._peer.in_flight -= 1
+
+    def failed(self, connection: Http1Upstream, error: GatewayError) -> None:
+        """The connection broke before the response head was here."""
+        if self._continue is not None:
+            self._continue.cancel()
+            self._continue = None
+        self._connection = None
+        if connection.reused and not connection.heard and error.retry == "if_reused" and self._repeatable():
+            assert self._peer is not None
+            self._dispatch(self._peer)
+            return
+        self._fail(error)
+
+    def _repeatable(self) -> bool:
+        request = self.request
+        if request.body is not NOTHING:
+            return False
+        return request.method in REPEATABLE or any(
+            name in (b"idempotency-key", b"x-idempotency-key") for name, _ in request.headers.raw
+        )
+
+    def __repr__(self) -> str:
+        return f"<Forwarding {self.request!r} to {self._peer!r}>"
+
+

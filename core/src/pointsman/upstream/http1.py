@@ -1,0 +1,364 @@
+"""HTTP/1.1 towards servers: one connection, one exchange at a time.
+
+Theory of operation. IDLE in the pool; `begin` makes it HEAD (waiting for the response head, any 1xx before it), then BODY until
+the framing says that the response is over. It goes back to the pool only if both messages ended where they should and the
+server did not say close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, makes it unusable.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from pointsman import wire
+from pointsman.deadlines import NEVER
+from pointsman.errors import GatewayError
+from pointsman.message import NOTHING, Body, Headers, Response, Tunnel
+from pointsman.upstream.pool import Pool
+from pointsman.wire import BadMessage, Chunked
+
+if TYPE_CHECKING:
+    from pointsman.upstream.forward import Forwarding
+    from pointsman.upstream.transport import Transport
+
+IDLE: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
+TUNNEL: Final = 3
+CLOSED: Final = 4
+
+MAX_HEAD: Final = 1_048_576
+MAX_INTERIM: Final = 100
+
+
+class Http1Upstream(asyncio.Protocol):
+    """One connection to a server."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_chunked",
+        "_interims",
+        "_keep",
+        "_left",
+        "_other",
+        "_owner",
+        "_state",
+        "deadline",
+        "forwarding",
+        "heard",
+        "pool",
+        "reused",
+        "transport",
+        "write_paused",
+    )
+
+    def __init__(self, owner: "Transport", pool: Pool["Http1Upstream"]) -> None:
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.pool = pool
+        self.deadline = NEVER
+        self.forwarding: Forwarding | None = None
+        self.reused = False
+        self.heard = False
+        self.write_paused = False
+        self._owner = owner
+        self._state = IDLE
+        self._buffer = bytearray()
+        self._body: Body = NOTHING
+        self._chunked: Chunked | None = None
+        self._left = -1
+        self._keep = True
+        self._interims = 0
+        self._other: Tunnel | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self._state == IDLE and not self.transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._owner.deadlines.watch(self)
+
+    def begin(self, forwarding: "Forwarding") -> None:
+        """The next exchange on this connection is this one's."""
+        self.forwarding = forwarding
+        self._state = HEAD
+        self.heard = False
+        self._interims = 0
+        self.deadline = NEVER
+
+    # bytes in
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state == HEAD:
+            self.heard = True
+            buffer = self._buffer
+            if buffer:
+                buffer += data
+                data = bytes(buffer)
+                buffer.clear()
+            self._head(data)
+        elif state == BODY:
+            self._body_data(data)
+        elif state == TUNNEL:
+            if self._other is not None:
+                self._other.write(data)
+        else:
+            self.shut()
+
+    def _head(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD:
+            if len(data) > MAX_HEAD:
+                self._bad(BadMessage("a response head that is too large"))
+            else:
+                self._buffer += data
+            return
+        forwarding = self.forwarding
+        if forwarding is None:
+            self.shut()
+            return
+        try:
+            status, minor, parsed, specials = wire.parse_response(data[:end])
+            rest = data[end + 4 :]
+            headers = Headers((), parsed)
+            if status < 200:
+                self._interim(status, headers, rest)
+                return
+            length, chunked = wire.framing(specials, minor)
+        except BadMessage as error:
+            self._bad(error)
+            return
+        keep = minor == 1
+        if parsed.seen & wire.CONNECTION:
+            keep = self._options(specials, headers, keep)
+        self._keep = keep
+        self.deadline = NEVER
+        self._chunked = None
+        if forwarding.request.method == b"HEAD" or status == 204 or status == 304:
+            body = NOTHING
+            self._left = 0
+        elif chunked:
+            body = Body(self)
+            self._chunked = Chunked()
+            self._left = -1
+        elif length is not None:
+            body = Body(self, length) if length else NOTHING
+            self._left = length
+        else:
+            body = Body(self)
+            self._left = -1
+            self._keep = False
+        self._body = body
+        self._state = BODY
+        response = Response(status, headers, body)
+        if self._left == 0:
+            if rest:
+                self._keep = False
+            self._complete()
+        elif rest:
+            self._body_data(rest)
+        forwarding.answered(response)
+
+    @staticmethod
+    def _options(specials: list[wire.Special], headers: Headers, keep: bool) -> bool:
+        """What `Connection` says: whether it stays, and which headers end here."""
+        for meaning, _, value in specials:
+            if meaning & wire.CONNECTION and value != b"keep-alive":
+                options = wire.tokens(value)
+                keep = b"close" not in options and (keep or b"keep-alive" in options)
+                for name in set(options) - {b"close", b"keep-alive", b"upgrade"}:
+                    headers.remove(name)
+            elif meaning & wire.CONNECTION:
+                keep = True
+        return keep
+
+    def _interim(self, status: int, headers: Headers, rest: bytes) -> None:
+        """A 1xx: the upgrade that was asked for, or something to pass on before the answer (routing.md §6.4)."""
+        forwarding = self.forwarding
+        if forwarding is None:
+            return
+        if status == 101:
+            self._switch(headers, rest)
+            return
+        self._interims += 1
+        if self._interims > MAX_INTERIM:
+            self._bad(BadMessage("too many 1xx responses"))
+            return
+        forwarding.interim(status, headers)
+        if rest and self._state == HEAD:
+            self._head(rest)
+
+    def _switch(self, headers: Headers, rest: bytes) -> None:
+        forwarding = self.forwarding
+        if forwarding is None:
+            return
+        agreed = headers.get(b"upgrade", b"")
+        if not forwarding.request.upgrade or (agreed or b"").lower() != forwarding.request.upgrade.lower():
+            self._bad(BadMessage("a 101 that nobody asked for"))
+            return
+        self._state = TUNNEL
+        self.deadline = NEVER
+        response = Response(101, headers)
+        response.tunnel = self
+        self._buffer += rest
+        forwarding.answered(response)
+
+    def _body_data(self, data: bytes) -> None:
+        body = self._body
+        if self._chunked is not None:
+            try:
+                pieces, rest = self._chunked.feed(data)
+            except BadMessage as error:
+                self._bad(error)
+                return
+            for piece in pieces:
+                body.feed(piece)
+            if rest is not None:
+                if rest:
+                    self._keep = False
+                self._complete(self._chunked)
+        elif self._left < 0:
+            body.feed(data)
+        else:
+            size = len(data)
+            if size > self._left:
+                data = data[: self._left]
+                self._keep = False
+            self._left -= len(data)
+            body.feed(data)
+            if not self._left:
+                self._complete()
+
+    def _complete(self, chunked: Chunked | None = None) -> None:
+        """The response has ended where its framing says. The connection is free before its body is told."""
+        forwarding, self.forwarding = self.forwarding, None
+        body, self._body = self._body, NOTHING
+        body.orphan()
+        if forwarding is not None:
+            if not forwarding.sent:
+                self._keep = False
+            forwarding.over()
+        self._state = IDLE
+        self.reused = True
+        if self._keep and not self.write_paused:
+            timeout = self._owner.settings.idle_timeout
+            self.deadline = self._loop_time() + timeout if timeout > 0 else NEVER
+            if not self.pool.give(self):
+                self._state = CLOSED
+                self.transport.close()
+        else:
+            self.pool.busy -= 1
+            self._state = CLOSED
+            self.transport.close()
+        if body is not NOTHING:
+            body.end(chunked.trailers if chunked is not None else None)
+
+    def _loop_time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _bad(self, error: BadMessage) -> None:
+        self._fail(GatewayError(502, f"the server's answer is not HTTP: {error}"))
+
+    # endings
+
+    def _fail(self, error: GatewayError) -> None:
+        """This connection is of no use any more, and whoever waits for it learns why."""
+        state, self._state = self._state, CLOSED
+        forwarding, self.forwarding = self.forwarding, None
+        body, self._body = self._body, NOTHING
+        other, self._other = self._other, None
+        if state == IDLE:
+            self.pool.lost(self)
+        elif state != CLOSED:
+            self.pool.busy -= 1
+        self.deadline = NEVER
+        if not self.transport.is_closing():
+            self.transport.abort()
+        if other is not None:
+            other.close()
+        if forwarding is not None:
+            forwarding.over()
+            if state == HEAD:
+                forwarding.failed(self, error)
+        body.orphan()
+        if body is not NOTHING:
+            body.fail(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._owner.deadlines.forget(self)
+        if self._state == BODY and self._left < 0 and self._chunked is None and error is None:
+            self._keep = False
+            self._complete()
+        elif self._state != CLOSED:
+            self._fail(GatewayError(502, f"the server closed the connection: {error or 'end of stream'}", retry="if_reused"))
+
+    def eof_received(self) -> bool:
+        if self._state == TUNNEL and self._other is not None:
+            self._other.write_eof()
+            return True
+        return False
+
+    def expire(self) -> None:
+        """Idle for too long, or the response head did not come in time."""
+        if self._state == IDLE:
+            self.shut()
+        else:
+            self._fail(GatewayError(504, "the server did not answer in time"))
+
+    def shut(self) -> None:
+        """Close without telling anybody."""
+        self._fail(GatewayError(502, "the connection was closed here"))
+
+    # the response body's source
+
+    def pause_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Nobody wants the rest of the response."""
+        if self._state in (HEAD, BODY):
+            self.shut()
+
+    # the request body's way out
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._other is not None:
+            self._other.pause_reading()
+        elif self.forwarding is not None:
+            self.forwarding.pause()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._other is not None:
+            self._other.resume_reading()
+        elif self.forwarding is not None:
+            self.forwarding.resume()
+
+    # the byte pipe after a 101
+
+    def open(self, other: Tunnel) -> None:
+        self._other = other
+        held = bytes(self._buffer)
+        self._buffer.clear()
+        if held:
+            other.write(held)
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def write_eof(self) -> None:
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def close(self) -> None:
+        self._other = None
+        self.shut()
+
+    def __repr__(self) -> str:
+        return f"<Http1Upstream {self.pool.name} {('idle', 'head', 'body', 'tunnel', 'closed')[self._state]}>"

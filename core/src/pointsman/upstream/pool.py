@@ -1,0 +1,66 @@
+"""Who gets which connection: decides, does no I/O. A connection is busy, idle here, or closed."""
+
+from typing import Generic, Protocol, TypeVar
+
+
+class Pooled(Protocol):
+    @property
+    def usable(self) -> bool:
+        """False once the other side has closed, or said something while it should be silent."""
+
+
+C = TypeVar("C", bound=Pooled)
+
+
+class Pool(Generic[C]):
+    """The connections to one server over one transport. The newest idle one is taken first, so that the others can age."""
+
+    __slots__ = ("_idle", "busy", "closed", "max_idle", "name")
+
+    def __init__(self, name: str, max_idle: int) -> None:
+        self.name = name
+        self.max_idle = max_idle
+        self.busy = 0
+        self.closed = False
+        self._idle: list[C] = []
+
+    def take(self) -> C | None:
+        """An idle connection, busy from now on; None if a new one must be opened (then `opened` it)."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                self.busy += 1
+                return connection
+        return None
+
+    def opened(self) -> None:
+        """A new connection is busy."""
+        self.busy += 1
+
+    def give(self, connection: C) -> bool:
+        """A busy connection is free again. False: it is not wanted, close it."""
+        self.busy -= 1
+        if self.closed or not connection.usable or len(self._idle) >= self.max_idle:
+            return False
+        self._idle.append(connection)
+        return True
+
+    def lost(self, connection: C) -> None:
+        """A connection has closed, whether busy or idle."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+        else:
+            self.busy -= 1
+
+    def close(self) -> list[C]:
+        """Keep nothing any more; the idle connections, to be closed by the caller."""
+        self.closed = True
+        idle, self._idle = self._idle, []
+        return idle
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    def __repr__(self) -> str:
+        return f"<Pool {self.name} {self.busy} busy, {self.idle} idle{', closed' if self.closed else ''}>"

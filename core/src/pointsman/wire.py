@@ -1,0 +1,369 @@
+"""HTTP/1.1 framing, strictly (RFC 9112): bytes to heads and chunks, and back. Pure; no I/O, no asyncio.
+
+What is ambiguous is refused: a bare LF or CR, a folded line, a space before the colon, two Content-Lengths, Content-Length
+beside Transfer-Encoding, any transfer coding but `chunked`. A recogniser of our own, because a gateway forwards methods that
+ready-made parsers refuse, must see the bytes of a body without copying them, and must know every name it lets through.
+"""
+
+import re
+import time
+from email.utils import formatdate
+from typing import Final
+
+from pointsman.errors import PointsmanError
+from pointsman.message import HeaderList, Parsed, reason
+
+CRLF: Final = b"\r\n"
+
+# What a header means to the gateway itself, as bits; 0 for the many that mean nothing.
+HOST: Final = 1
+LENGTH: Final = 2
+TRANSFER: Final = 4
+CONNECTION: Final = 8
+EXPECT: Final = 16
+UPGRADE: Final = 32
+MANAGED: Final = 64  # X-Forwarded-* and its kin, in any spelling (operations.md §2.3)
+ALIAS: Final = 128  # a name with other characters than letters, digits and `-` (operations.md §2.1)
+DATE: Final = 256
+TE: Final = 512
+
+_MEANINGS: Final = {
+    b"host": HOST,
+    b"content-length": LENGTH,
+    b"transfer-encoding": TRANSFER,
+    b"connection": CONNECTION,
+    b"expect": EXPECT,
+    b"upgrade": UPGRADE,
+    b"date": DATE,
+    b"te": TE,
+    **dict.fromkeys(
+        (
+            b"x-forwarded-for",
+            b"x-forwarded-host",
+            b"x-forwarded-port",
+            b"x-forwarded-proto",
+            b"x-forwarded-server",
+            b"x-forwarded-uri",
+            b"x-forwarded-method",
+            b"x-forwarded-prefix",
+            b"x-forwarded-tls-client-cert",
+            b"x-forwarded-tls-client-cert-info",
+            b"x-forwarded-scheme",
+            b"x-scheme",
+            b"x-real-ip",
+            b"forwarded",
+        ),
+        MANAGED,
+    ),
+}
+HOP_BY_HOP: Final = frozenset(
+    (
+        b"connection",
+        b"proxy-connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+FORBIDDEN_TRAILERS: Final = HOP_BY_HOP | {b"content-length", b"host", b"trailer", b"content-encoding", b"content-type"}
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PLAIN_NAME = re.compile(rb"[A-Za-z0-9\-]+")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_OTHER_VERSION = re.compile(rb"HTTP/[0-9]+(?:\.[0-9]+)?")
+_VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
+_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"))
+_SECRET = frozenset((b"cookie", b"set-cookie", b"authorization", b"proxy-authorization"))
+_STATUSES: dict[bytes, tuple[int, int]] = {}
+_PRINTABLE = bytes(sorted({9, *range(32, 256)} - {127}))
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+
+MAX_TRAILER_BYTES: Final = 16 * 1024
+MAX_CHUNK_LINE: Final = 4 * 1024
+MAX_HEADERS: Final = 1000
+
+Special = tuple[int, bytes, bytes]
+"""A header with a meaning: its bits, its lower-case name, its value."""
+Line = tuple[tuple[bytes, bytes], Special | None, bytes]
+"""A header line: its name and value, its special if it has a meaning, and its wire form, b"" if it is not sent on."""
+
+
+class BadMessage(PointsmanError):
+    """Bytes that are not one unambiguous HTTP/1.1 message. `status` is what a client gets for them."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Names(dict[bytes, tuple[bytes, int]]):
+    """Header names as they came -> (lower case, meaning). Learns what it meets, up to a limit; refuses what is no token."""
+
+    def __missing__(self, name: bytes) -> tuple[bytes, int]:
+        if not _TOKEN.fullmatch(name):
+            raise BadMessage("a header line does not begin with a name and a colon")
+        lower = name.lower()
+        meaning = _MEANINGS.get(lower, 0)
+        if not _PLAIN_NAME.fullmatch(lower):
+            meaning = ALIAS | _MEANINGS.get(lower.replace(b"_", b"-"), 0) & MANAGED
+        known = (lower, meaning)
+        if len(self) < 4096 and len(name) <= 64:
+            self[name] = known
+        return known
+
+
+NAMES: Final = _Names()
+
+def _lines(block: bytes) -> list[bytes]:
+    lines = block.split(CRLF)
+    breaks = len(lines) - 1
+    if breaks > MAX_HEADERS:
+        raise BadMessage("too many header lines", 431)
+    unprintable = block.translate(None, _PRINTABLE)
+    if len(unprintable) != 2 * breaks:
+        if unprintable.translate(None, CRLF):
+            raise BadMessage("a control character in the head")
+        raise BadMessage("a line does not end in CR LF")
+    return lines
+
+
+def _read_line(line: bytes) -> tuple[bytes, int, bytes]:
+    name, colon, value = line.partition(b":")
+    lower, meaning = NAMES[name]
+    if not colon:
+        raise BadMessage("a header line has no colon")
+    return lower, meaning, value.strip(b" \t")
+
+
+class _Lines(dict[bytes, Line]):
+    """Header lines as they came -> what they say. Most lines have come before: a client repeats itself, and so do servers.
+
+    Bounded: it forgets everything when full. Long lines and those that hold secrets are never kept.
+    """
+
+    def __init__(self, prefixes: "_Prefixes") -> None:
+        super().__init__()
+        self._prefixes = prefixes
+
+    def __missing__(self, line: bytes) -> Line:
+        name, meaning, value = _read_line(line)
+        prefix = self._prefixes[name]
+        read = ((name, value), (meaning, name, value) if meaning else None, prefix + value if prefix else b"")
+        if len(line) <= 160 and name not in _SECRET:
+            if len(self) >= 4096:
+                self.clear()
+            self[line] = read
+        return read
+
+
+def split_request(head: bytes) -> tuple[bytes, bytes, int, bytes]:
+    """Method, target, minor version and header lines of everything before the empty line. BadMessage 400 or 505."""
+    line, _, block = head.partition(CRLF)
+    parts = line.split(b" ")
+    if len(parts) == 3:
+        method, target, version = parts
+        minor = 1 if version == b"HTTP/1.1" else 0 if version == b"HTTP/1.0" else -1
+        if (
+            minor >= 0
+            and target
+            and (method in _METHODS or _TOKEN.fullmatch(method))
+            and not target.translate(None, _VISIBLE)
+        ):
+            return method, target, minor, block
+        if _OTHER_VERSION.fullmatch(version):
+            raise BadMessage("an HTTP version other than 1.0 and 1.1", 505)
+    raise BadMessage("the request line is not 'METHOD TARGET HTTP/1.1'")
+
+
+def request_lines(block: bytes) -> list[Line]:
+    """The header lines of a request. BadMessage (400, 431) for what is not strict."""
+    return [REQUEST_LINES[line] for line in _lines(block)] if block else []
+
+
+def parse_response(head: bytes) -> tuple[int, int, Parsed, list[Special]]:
+    """Status, minor version, headers and specials of a response head. BadMessage for what is not a strict one."""
+    lines = _lines(head)
+    known = _STATUSES.get(lines[0])
+    if known is None:
+        match = _STATUS_LINE.fullmatch(lines[0])
+        if match is None:
+            raise BadMessage("the status line is not 'HTTP/1.1 NNN reason'")
+        known = (int(match[2]), 1 if match[1] == b"1" else 0)
+        if len(_STATUSES) < 1024:
+            _STATUSES[lines[0]] = known
+    del lines[0]
+    read = [RESPONSE_LINES[line] for line in lines]
+    specials = [line[1] for line in read if line[1] is not None]
+    seen = 0
+    for special in specials:
+        seen |= special[0]
+    return known[0], known[1], Parsed(read, seen, b"".join([line[2] for line in read])), specials
+
+
+def content_length(value: bytes) -> int:
+    """The number in a Content-Length. BadMessage unless it is digits only."""
+    if not _DIGITS.fullmatch(value):
+        raise BadMessage("Content-Length is not a plain decimal number")
+    return int(value)
+
+
+def framing(specials: list[Special], minor: int) -> tuple[int | None, bool]:
+    """(Content-Length or None, chunked) of a message, from its specials. BadMessage for contradictions (RFC 9112 §6.3)."""
+    length: int | None = None
+    chunked = False
+    for meaning, _, value in specials:
+        if meaning & LENGTH:
+            if length is not None:
+                raise BadMessage("more than one Content-Length")
+            length = content_length(value)
+        elif meaning & TRANSFER:
+            if chunked:
+                raise BadMessage("more than one Transfer-Encoding")
+            if value.lower() != b"chunked":
+                raise BadMessage("a Transfer-Encoding other than 'chunked'", 501)
+            chunked = True
+    if chunked and length is not None:
+        raise BadMessage("Content-Length beside Transfer-Encoding")
+    if chunked and not minor:
+        raise BadMessage("Transfer-Encoding in an HTTP/1.0 message")
+    return length, chunked
+
+
+def tokens(value: bytes) -> list[bytes]:
+    """The lower-case members of a comma-separated list, empty ones left out."""
+    return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
+
+
+class Chunked:
+    """Undoes the chunked coding, piece by piece, without joining what arrived apart."""
+
+    __slots__ = ("_buffer", "_left", "_state", "_trailer_bytes", "trailers")
+
+    def __init__(self) -> None:
+        self._state = "size"
+        self._buffer = b""
+        self._left = 0
+        self._trailer_bytes = 0
+        self.trailers: HeaderList = []
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bytes | None]:
+        """The body bytes in `data`, and what follows the body if it ends here, else None. BadMessage for bad coding."""
+        chunks: list[bytes] = []
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        at, size = 0, len(data)
+        while at < size:
+            state = self._state
+            if state == "data":
+                piece = data[at : at + self._left] if at or self._left < size else data
+                chunks.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if not self._left:
+                    self._state = "data end"
+                continue
+            end = data.find(CRLF, at)
+            if end < 0:
+                rest = data[at:]
+                if len(rest) > (2 if state == "data end" else MAX_CHUNK_LINE) or (state == "data end" and rest != b"\r"):
+                    raise BadMessage("a chunk does not end where its size says")
+                if b"\n" in rest:
+                    raise BadMessage("a bare LF in the chunked coding")
+                self._buffer = rest
+                break
+            line = data[at:end]
+            at = end + 2
+            if state == "size":
+                match = _CHUNK_SIZE.fullmatch(line)
+                if match is None or len(line) > MAX_CHUNK_LINE:
+                    raise BadMessage("a chunk size that is not hexadecimal")
+                self._left = int(match[1], 16)
+                self._state = "data" if self._left else "trailers"
+            elif state == "data end":
+                if line:
+                    raise BadMessage("a chunk is longer than its size says")
+                self._state = "size"
+            elif line:
+                self._trailer_bytes += len(line)
+                if self._trailer_bytes > MAX_TRAILER_BYTES:
+                    raise BadMessage("trailers too large", 431)
+                name, _, value = _read_line(_lines(line)[0])
+                self.trailers.append((name, value))
+            else:
+                self._state = "over"
+                return chunks, data[at:]
+        return chunks, None
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` in the chunked coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: HeaderList) -> bytes:
+    """The end of a chunked body. Trailers that could change framing or routing are left out (RFC 9110 §6.5.1)."""
+    lines = b"".join(PREFIXES[name][2:] + value + CRLF for name, value in trailers if name not in FORBIDDEN_TRAILERS)
+    return b"0\r\n" + lines + CRLF
+
+
+_SPELLINGS: Final = {
+    b"etag": b"Etag",
+    b"sec-websocket-key": b"Sec-WebSocket-Key",
+    b"sec-websocket-version": b"Sec-WebSocket-Version",
+    b"sec-websocket-protocol": b"Sec-WebSocket-Protocol",
+    b"sec-websocket-extensions": b"Sec-WebSocket-Extensions",
+    b"sec-websocket-accept": b"Sec-WebSocket-Accept",
+}
+
+
+class _Prefixes(dict[bytes, bytes]):
+    """Lower-case name -> CR LF, its canonical spelling, colon and space; b"" for what is never copied. Bounded."""
+
+    def __init__(self, never: frozenset[bytes]) -> None:
+        super().__init__(dict.fromkeys(never, b""))
+
+    def __missing__(self, name: bytes) -> bytes:
+        spelled = _SPELLINGS.get(name) or b"-".join(part.capitalize() for part in name.split(b"-"))
+        prefix = b"\r\n%b: " % spelled
+        if len(self) < 4096 and len(name) <= 64:
+            self[name] = prefix
+        return prefix
+
+
+PREFIXES: Final = _Prefixes(frozenset())
+"""For any header."""
+REQUEST_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"})
+"""For the end-to-end headers of a request that is sent on; its Host, framing and X-Forwarded-For are written apart."""
+RESPONSE_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"content-length"})
+"""For the end-to-end headers of a response that is sent on; its framing is written apart."""
+
+
+REQUEST_LINES: Final = _Lines(REQUEST_PREFIXES)
+RESPONSE_LINES: Final = _Lines(RESPONSE_PREFIXES)
+
+
+class _StatusLines(dict[int, bytes]):
+    def __missing__(self, status: int) -> bytes:
+        line = b"HTTP/1.1 %d %b" % (status, reason(status))
+        self[status] = line
+        return line
+
+
+STATUS_LINES: Final = _StatusLines()
+
+_date: tuple[int, bytes] = (0, b"")
+
+
+def date_line() -> bytes:
+    """`Date: ...` for now, made once a second."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, b"\r\nDate: " + formatdate(now, usegmt=True).encode())
+    return _date[1]
