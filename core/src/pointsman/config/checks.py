@@ -1,10 +1,9 @@
-"""What a well-formed static configuration still must not say (operations.md §1.6). Every check yields Problems, warnings included."""
+"""What a well-formed static configuration still must not say (operations.md §1.6). Every check yields Problems."""
 
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from itertools import chain
-
 
 from pointsman.config.entrypoint_model import EntryPoint, parse_address
 from pointsman.config.observability_model import OTLPGRPC

@@ -31,7 +31,7 @@ class Variables:
 
 
 def read_environment(environ: Mapping[str, str], providers: Mapping[str, type[Provider]]) -> Variables:
-    """Read the variables that name a root section; others are ignored, a near miss with a warning. Map keys come out lower-cased."""
+    """Read the variables that name a root section; others are ignored, near misses with a warning."""
     variables, tree = Variables(), Tree()
     for prefix in PREFIXES:
         for name in sorted(environ):

@@ -1,7 +1,7 @@
 """Command-line flags to plain data (operations.md §1.3).
 
-`--a.b=value` with one or two dashes; `--a.b value` for whatever is not a switch; a repeated list is extended, a repeated scalar
-replaced. A word that belongs to no flag is a mistake, told as such, and never ends the reading.
+`--a.b=value` with one or two dashes; `--a.b value` for whatever is not a switch; a repeated list is extended, a repeated
+scalar replaced. A word that belongs to no flag is a mistake, told as such, and never ends the reading.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ class Flags:
     config_file: str | None = None
     strict: bool = False
     problems: list[Problem] = Factory(list)
+    strays: list[Problem] = Factory(list)
+    """Words that belong to no flag: wrong even where the flags themselves are ignored."""
 
 
 def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> Flags:
@@ -35,7 +37,7 @@ def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> 
         name, equals, value = word.lstrip("-").partition("=")
         if not word.startswith("-") or word.startswith("---") or not name:
             after = f" after {previous}; to give it a value write {previous}={word}" if previous else ""
-            flags.problems.append(Problem("", f"stray word '{word}'{after}"))
+            flags.strays.append(Problem("", f"stray word '{word}'{after}"))
             continue
         given = word.partition("=")[0]
         previous = "" if equals else given

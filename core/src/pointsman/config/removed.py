@@ -21,7 +21,8 @@ REMOVED: Final[Mapping[str, str]] = {
     "tracing.spanNameLimit": "span names are not cut any more; leave it out",
 }
 REMOVED_IF_STRICT: Final[Mapping[str, str]] = {
-    f"tracing.{name}": f"is an extension of Pointsman that strict mode refuses; {_OTLP}" for name in ("jaeger", "zipkin")
+    f"tracing.{name}": f"{_OTLP}, or leave strict mode, where Pointsman exports to it itself"
+    for name in ("jaeger", "zipkin")
 }
 _DNS = "certificatesResolvers.*.acme.dnsChallenge"
 DEPRECATED: Final[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ class Tree:
         self._root: dict[Any, Any] = {}
 
     def put(self, place: Place, text: str) -> None:
-        """Set the value at a place. A list is extended, anything else replaced; a block's own switch gives way to its options."""
+        """Set the value at a place: lists are extended, the rest replaced; a block's switch gives way to its options."""
         *way, last = place.keys
         node = self._root
         for key in way:
