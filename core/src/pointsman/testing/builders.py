@@ -9,7 +9,7 @@ from pointsman import paths
 from pointsman.api import Binder, Handler, Middleware
 from pointsman.config.convert import structure
 from pointsman.errors import ConfigError, Problem
-from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Request, Response
+from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 
 F = TypeVar("F")
 HeaderLines = Mapping[str, str | Iterable[str]] | Iterable[tuple[bytes, bytes]]
@@ -99,15 +99,18 @@ def a_request(
     raw_path = parts.path.encode() or b"/"
     query = parts.query.encode() if "?" in url else None
     target = raw_path if query is None else raw_path + b"?" + query
-    request = Request(method.encode(), target, Headers(header_lines(headers)), Body.of(body))
+    local = Address("127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80))
+    request = Request(
+        method.encode(),
+        target,
+        Headers(header_lines(headers)),
+        Body.of(body),
+        authority=parts.netloc.encode(),
+        host=(parts.hostname or "").encode(),
+        link=Link(Address(client, 40000), local, parts.scheme.encode(), "web"),
+    )
     request.rewrite(paths.sanitise(paths.normalise(raw_path)) if raw_path.startswith(b"/") else raw_path)
     request.query = query
-    request.scheme = parts.scheme.encode()
-    request.authority = parts.netloc.encode()
-    request.host = (parts.hostname or "").encode()
-    request.client = Address(client, 40000)
-    request.local = Address("127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80))
-    request.entry_point = "web"
     request.exchange = Exchange()
     request.exchange.request = request
     return request
