@@ -1,7 +1,7 @@
 """The exception family: what is wrong with a configuration, and what went wrong with a request."""
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -57,6 +57,11 @@ class GatewayError(PointsmanError):
         self.side: Side = side
         self.retry: Retry = retry
         self.body = body
+        self.amendments: list[Callable[[Any], None]] = []
+
+    def amend(self, edit: Callable[[Any], None]) -> None:
+        """Have `edit` called with the Response that this error becomes; a middleware does so and raises it again."""
+        self.amendments.append(edit)
 
 
 class NoServer(GatewayError):

@@ -19,8 +19,15 @@ def rescue(error: BaseException, router: str) -> Response:
     if isinstance(error, ClientGone):
         return Response(499)
     if isinstance(error, GatewayError):
-        if error.body is not None and error.status in _TYPED:
-            return Response.text(error.status, error.body.decode("latin-1"))
-        return Response.plain(error.status, error.body)
+        response = _said(error)
+        for amend in error.amendments:
+            amend(response)
+        return response
     log.error("router %s: a middleware or service raised %r", router or "(none)", error, exc_info=error)
     return Response.text(500, "Internal Server Error\n")
+
+
+def _said(error: GatewayError) -> Response:
+    if error.body is not None and error.status in _TYPED:
+        return Response.text(error.status, error.body.decode("latin-1"))
+    return Response.plain(error.status, error.body)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.errors import ConfigError
+from pointsman import Response
+from pointsman.errors import ConfigError, GatewayError
 from pointsman.testing import a_chain, a_request, answering, build
 from pointsman_headers import Headers
 from pointsman_headers.cors import add_vary
@@ -110,6 +111,28 @@ async def test_the_outer_middlewares_response_header_wins():
     response = await a_chain(both, answering(200))(a_request())
 
     assert response.headers.get_all(b"x-r") == [b"outer"]
+
+
+async def test_an_error_on_the_way_is_passed_on_and_its_response_is_edited():
+    def failing(request):
+        raise GatewayError(502)
+
+    async def failing_later(request):
+        raise GatewayError(502)
+
+    config = {"customResponseHeaders": {"X-R": "1"}, "accessControlAllowOriginList": ["https://a.t"], "addVaryHeader": True}
+    for upstream in (failing, failing_later):
+        with pytest.raises(GatewayError) as caught:
+            await through(config, a_request(headers={"Origin": "https://a.t"}), upstream)
+
+        response = Response.plain(502)
+        for amend in caught.value.amendments:
+            amend(response)
+        assert response.headers.raw == [
+            (b"x-r", b"1"),
+            (b"access-control-allow-origin", b"https://a.t"),
+            (b"vary", b"Origin"),
+        ]
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])

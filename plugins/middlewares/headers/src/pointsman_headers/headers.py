@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from pointsman import BuildContext, Handler, Request, Response
-from pointsman.errors import ConfigError, Problem
+from pointsman.errors import ConfigError, GatewayError, Problem
 from pointsman_headers.config import WITHOUT_EFFECT, HeadersConfig
 from pointsman_headers.cors import ALLOW_ORIGIN, Cors, add_vary
-from pointsman_headers.lines import FRAMING, HOP_BY_HOP, Edit, Line, lines
+from pointsman_headers.lines import FRAMING, HOP_BY_HOP, Edit, lines
 from pointsman_headers.security import NONCE, POLICIES, HostCheck, Secured, new_nonce, plain_headers, secure_headers
 
 Step = Callable[[Handler], Handler]
@@ -117,21 +117,20 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
     if edit == secure_edit and not (nonced or by_origin or vary):
         return _fixed_step(edit) if edit else None
 
-    def finish(raw: list[Line], origin: bytes) -> None:
-        """What cannot be known before the request."""
-        if by_origin and (allowed := cors.allowed(origin)) is not None:
-            Edit.of({ALLOW_ORIGIN: allowed}).apply(raw)
-        if vary:
-            add_vary(raw)
-
     def step(call_next: Handler) -> Handler:
         async def edit_response(request: Request) -> Response:
             origin = request.headers.get(b"origin") or b""
             wanted = secure_edit if is_secure(request) else edit
-            response = await call_next(request)
-            (_with_nonce(wanted, nonced) if nonced else wanted).apply(response.headers.raw)
-            finish(response.headers.raw, origin)
-            return response
+
+            def amend(response: Response) -> None:
+                raw = response.headers.raw
+                (_with_nonce(wanted, nonced) if nonced else wanted).apply(raw)
+                if by_origin and (allowed := cors.allowed(origin)) is not None:
+                    Edit.of({ALLOW_ORIGIN: allowed}).apply(raw)
+                if vary:
+                    add_vary(raw)
+
+            return await _amended(call_next, request, amend)
 
         return edit_response
 
@@ -141,17 +140,23 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
 def _fixed_step(edit: Edit) -> Step:
     names, additions = edit.names, edit.lines
 
-    def step(call_next: Handler) -> Handler:
-        async def edit_response(request: Request) -> Response:
-            response = await call_next(request)
-            raw = response.headers.raw
-            raw[:] = [line for line in raw if line[0] not in names]
-            raw += additions
-            return response
+    def amend(response: Response) -> None:
+        raw = response.headers.raw
+        raw[:] = [line for line in raw if line[0] not in names]
+        raw += additions
 
-        return edit_response
+    return lambda call_next: lambda request: _amended(call_next, request, amend)
 
-    return step
+
+async def _amended(call_next: Handler, request: Request, amend: Callable[[Response], None]) -> Response:
+    """The next handler's answer, amended; of an error, the response that it will become."""
+    try:
+        response = await call_next(request)
+    except GatewayError as error:
+        error.amend(amend)
+        raise
+    amend(response)
+    return response
 
 
 def _with_nonce(edit: Edit, names: frozenset[bytes]) -> Edit:
