@@ -15,8 +15,9 @@ def literal(text: str) -> bytes:
 
 def is_sane(path: bytes) -> bool:
     """False if the path, decoded, has dot or empty segments: it would mean something else to whoever resolves them."""
-    text = decoded(path)
-    return sanitise(text) == text
+    if b"%" in path:
+        path = decoded(path)
+    return (b"//" not in path and b"/." not in path) or sanitise(path) == path
 
 
 def after(path: bytes, count: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from pointsman import BuildContext, Handler, Headers, Request, Response
+from pointsman import BuildContext, Handler, Headers, Request, Response, decoded
 from pointsman_paths.rewriting import after, bad_request, is_sane
 
 FORWARDED_PREFIX = b"x-forwarded-prefix"
@@ -35,7 +35,9 @@ class StripPrefix:
             context.logger.warning("stripPrefix.forceSlash is deprecated; a path is never sent empty, so leave it out")
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
-        path = request.decoded_path
+        path = request.path
+        if b"%" in path:
+            path = decoded(path)
         for prefix in self._prefixes:  # the first that matches, not the longest
             if path.startswith(prefix):
                 return self._strip(request, prefix, call_next)
