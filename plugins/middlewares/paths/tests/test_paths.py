@@ -81,6 +81,19 @@ async def test_strip_prefix_removes_the_first_prefix_that_matches(prefixes, url,
     assert await path_after([build(StripPrefix, {"prefixes": prefixes})], url) == path
 
 
+@given(st.lists(st.sampled_from([b"a", b"%2F", b"%61", b"/", b".", b"b"]), max_size=8).map(b"".join))
+async def test_bound_or_called_it_does_the_same(tail):
+    path = sanitise(b"/" + tail).decode()
+    strip, bound, called = build(StripPrefix, {"prefixes": ["/a", "/"], "forceSlash": False}), answering(), answering()
+    answers = [
+        await strip.bind(bound)(a_request(url=f"http://a.example{path}")),
+        await strip(a_request(url=f"http://a.example{path}"), called),
+    ]
+
+    assert answers[0].status == answers[1].status
+    assert [(seen.path, seen.headers) for seen in bound.requests] == [(seen.path, seen.headers) for seen in called.requests]
+
+
 @pytest.mark.spec("M-16")
 async def test_a_rest_with_dot_segments_is_a_bad_request():
     response = await build(StripPrefix, {"prefixes": ["/api"]})(a_request(url="http://a.example/api../x"), answering())

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from pointsman import BuildContext, Handler, Headers, Request, Response, decoded
+from pointsman import BuildContext, Handler, Headers, Request, Response
 from pointsman_paths.rewriting import after, bad_request, is_sane
 
 FORWARDED_PREFIX = b"x-forwarded-prefix"
@@ -35,13 +35,30 @@ class StripPrefix:
             context.logger.warning("stripPrefix.forceSlash is deprecated; a path is never sent empty, so leave it out")
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
-        path = request.path
-        if b"%" in path:
-            path = decoded(path)
+        path = request.decoded_path
         for prefix in self._prefixes:  # the first that matches, not the longest
             if path.startswith(prefix):
                 return self._strip(request, prefix, call_next)
         return call_next(request)
+
+    def bind(self, call_next: Handler) -> Handler:
+        lines = tuple((FORWARDED_PREFIX, prefix) for prefix in self._prefixes)
+
+        def strip_prefix(request: Request) -> Awaitable[Response]:
+            path = request.path
+            if b"%" in path:
+                return self(request, call_next)
+            for line in lines:
+                if path.startswith(line[1]):
+                    rest = path[len(line[1]) :]
+                    if rest[:1] != b"/" or b"//" in rest or b"/." in rest:
+                        return self._strip(request, line[1], call_next)
+                    request.headers.raw.append(line)
+                    request.rewrite(rest)
+                    break
+            return call_next(request)
+
+        return strip_prefix if lines else call_next
 
     def _strip(self, request: Request, prefix: bytes, call_next: Handler) -> Awaitable[Response]:
         rest = after(request.path, len(prefix))
