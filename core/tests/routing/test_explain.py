@@ -92,11 +92,11 @@ def test_every_one_of_fifty_overlapping_routers_is_accounted_for_in_rank_order()
     assert by_name["host1"].matches
     assert by_name["prefix4"].reason == "PathPrefix(`/aaaa`) at column 20: the request's path is '/aaa'"
     assert by_name["prefix4"].columns == (20,)
-    assert by_name["prefix2"].reason == "matches too, but priority 37 (rule length) is lower than 38 (rule length)"
+    assert by_name["prefix2"].reason == "matches too, but priority 36 (rule length) is lower than 37 (rule length)"
     assert by_name["neither1"].reason == "Host(`h1.test`) at column 3 matched, but is negated"
-    assert by_name["given5"].reason == "matches too, but priority 5 is lower than 38 (rule length)"
+    assert by_name["given5"].reason == "matches too, but priority 5 is lower than 37 (rule length)"
     lines = str(explanation).splitlines()
-    assert lines[0] == "prefix3 takes the request: Host(`h1.test`) && PathPrefix(`/aaa`) (priority 38)"
+    assert lines[0] == "prefix3 takes the request: Host(`h1.test`) && PathPrefix(`/aaa`) (priority 37)"
     assert len(lines) == 50
 
 

@@ -171,8 +171,15 @@ def test_whatever_a_plugins_matcher_raises_is_a_rule_error():
     def fail(text: str):
         raise RuntimeError("boom")
 
-    with pytest.raises(RuleError, match=r"RuntimeError: boom, in Odd\(`a`\) at column 1"):
-        parse("Odd(`a`)", {"Odd": Matcher("Odd", range(1, 2), fail)})
+    one = range(1, 2)
+    for odd in (Matcher("Odd", one, fail), Matcher("Odd", one, lambda text: lambda request: True, fail)):
+        with pytest.raises(RuleError, match=r"RuntimeError: boom, in Odd\(`a`\) at column 1"):
+            parse("Odd(`a`)", {"Odd": odd})
+
+
+def test_an_index_of_a_kind_nobody_knows_is_none():
+    odd = Matcher("Odd", range(1, 2), lambda text: lambda request: True, lambda text: ("colour", b"red"))
+    assert parse("Odd(`a`)", {"Odd": odd}).keys == ((None, None),)
 
 
 PIECES = st.sampled_from(

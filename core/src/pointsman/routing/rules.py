@@ -19,7 +19,7 @@ Tests = tuple[Predicate, ...]
 _Branch = tuple[IndexKey, Tests]
 _MAX_PRODUCT = 256
 _EXACT = ("host", "path")
-_HOSTS = frozenset({"Host", "HostHeader"})
+_HOSTS = frozenset({"Host", "HostHeader", "HostSNI"})
 
 
 @frozen(eq=False)
@@ -217,11 +217,10 @@ def _branches(
 ) -> list[_Branch]:
     """The (negated) tree as branches of which any one suffices: for each a necessary index key and its tests."""
     match tree:
-        case Call(args=args):
-            index = resolved[tree].index
-            found = index(*args) if index is not None and not negated else None
-            test = _none(leaves[tree]) if negated else leaves[tree]
-            return [(_key(found), (test,))]
+        case Call():
+            if negated:
+                return [(ANYWHERE, (_none(leaves[tree]),))]
+            return [(_key(tree, resolved[tree]), (leaves[tree],))]
         case Not(part):
             return _branches(part, resolved, leaves, not negated)
         case And(parts) | Or(parts):
@@ -229,10 +228,18 @@ def _branches(
             return _joined(every) if isinstance(tree, And) is not negated else _together(every)
 
 
-def _key(found: tuple[str, bytes] | None) -> IndexKey:
-    if found is None:
+def _key(call: Call, matcher: Matcher) -> IndexKey:
+    if matcher.index is None:
         return ANYWHERE
-    return (None, found) if found[0].startswith("path") else (found, None)
+    try:
+        found = matcher.index(*call.args)
+    except Exception as error:  # a plugin's matcher may fail in any way
+        reason = f"{type(error).__name__}: {error}, in {call} at column {call.column}"
+        raise RuleError(reason, call.column) from None
+    kind = found[0] if found is not None else ""
+    return (
+        (found, None) if kind in ("host", "host_suffix") else (None, found) if kind in ("path", "path_prefix") else ANYWHERE
+    )
 
 
 def _together(every: list[list[_Branch]]) -> list[_Branch]:
