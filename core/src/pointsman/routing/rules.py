@@ -236,10 +236,12 @@ def _key(call: Call, matcher: Matcher) -> IndexKey:
     except Exception as error:  # a plugin's matcher may fail in any way
         reason = f"{type(error).__name__}: {error}, in {call} at column {call.column}"
         raise RuleError(reason, call.column) from None
-    kind = found[0] if found is not None else ""
-    return (
-        (found, None) if kind in ("host", "host_suffix") else (None, found) if kind in ("path", "path_prefix") else ANYWHERE
-    )
+    match found:
+        case ("host" | "host_suffix", _):
+            return found, None
+        case ("path" | "path_prefix", _):
+            return None, found
+    return ANYWHERE
 
 
 def _together(every: list[list[_Branch]]) -> list[_Branch]:
