@@ -39,11 +39,12 @@ def host_is(name: bytes) -> Predicate:
 
 def host_below(suffix: bytes) -> Predicate:
     """Exactly one label before `suffix`, which begins with a dot."""
+    either = (suffix, suffix + b".")
 
     def test(request: Request) -> bool:
-        host = without_dot(request.host)
+        host = request.host
         dot = host.find(b".")
-        return dot > 0 and host[dot:] == suffix
+        return dot > 0 and host[dot:] in either
 
     return test
 
