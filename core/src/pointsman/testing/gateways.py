@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 from pointsman.testing.wire import connect, eventually
 
 Document = Mapping[str, Any] | str
+COMMAND = (sys.executable, "-m", "pointsman")
 READY_ENTRY_POINT = "traefik"
 """Never a default entry point, so routers under test do not land on it (routing.md section 4.1)."""
 
@@ -43,17 +44,18 @@ class Gateway:
         dynamic: Document,
         static: Mapping[str, Any] | None = None,
         *,
-        workers: int = 1,
-        python: str | os.PathLike[str] = sys.executable,
+        workers: int | None = 1,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pointsman-"))
-        self.workers = workers
-        self.python = os.fspath(python)
+        self.workers = workers or 1
+        self.command = tuple(command)
         self._generation = 0
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         (self.folder / "dynamic").mkdir()
-        self._write_static(dict(static or {}))
+        own = {} if workers is None else {"workers": workers}
+        self._write_static({**own, **(static or {})})
         self._write_dynamic(dynamic)
 
     def port(self, entry_point: str = "web") -> int:
@@ -76,7 +78,7 @@ class Gateway:
 
     @property
     def arguments(self) -> list[str]:
-        return [self.python, "-m", "pointsman", f"--configFile={self.folder / 'static.yml'}"]
+        return [*self.command, f"--configFile={self.folder / 'static.yml'}"]
 
     def spawn(self, **environment: str) -> None:
         """Start the process, and do not wait for anything."""
@@ -156,7 +158,7 @@ class Gateway:
             point["address"] = f"{host or '127.0.0.1'}:{port}{slash}{kind}"
             self._ports[name] = int(port)
         providers = {"file": {"directory": str(self.folder / "dynamic"), "watch": True}, **static.get("providers", {})}
-        static = {"workers": self.workers, **static, "entryPoints": entry_points, "providers": providers}
+        static = {**static, "entryPoints": entry_points, "providers": providers}
         (self.folder / "static.yml").write_text(json.dumps(static, indent=2))
 
     def _write_dynamic(self, dynamic: Document) -> None:
@@ -188,15 +190,16 @@ async def gateway(
     dynamic: Document,
     static: Mapping[str, Any] | None = None,
     *,
-    workers: int = 1,
-    python: str | os.PathLike[str] = sys.executable,
+    workers: int | None = 1,
+    command: Sequence[str] = COMMAND,
 ) -> AsyncIterator[Gateway]:
     """A running gateway for as long as the block lasts. If the block fails, the log is printed.
 
     `static` is merged over one HTTP entry point `web` and a watched file provider; addresses without a port get a free one.
-    `python` is the interpreter to run it with, of another virtual environment for instance.
+    `command` may start the gateway of another virtual environment, or, with `workers=None`, another program that reads such
+    a configuration.
     """
-    running = Gateway(dynamic, static, workers=workers, python=python)
+    running = Gateway(dynamic, static, workers=workers, command=command)
     try:
         await running.start()
         yield running

@@ -13,7 +13,7 @@ class StartGateway(Protocol):
     """`await start_gateway(dynamic, static, workers=1)`: a gateway that is stopped when the test is over."""
 
     async def __call__(
-        self, dynamic: gateways.Document, static: Mapping[str, Any] | None = None, *, workers: int = 1
+        self, dynamic: gateways.Document, static: Mapping[str, Any] | None = None, *, workers: int | None = 1
     ) -> gateways.Gateway: ...
 
 
@@ -30,7 +30,7 @@ async def start_gateway() -> AsyncIterator[StartGateway]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            dynamic: gateways.Document, static: Mapping[str, Any] | None = None, *, workers: int = 1
+            dynamic: gateways.Document, static: Mapping[str, Any] | None = None, *, workers: int | None = 1
         ) -> gateways.Gateway:
             running = await stack.enter_async_context(gateways.gateway(dynamic, static, workers=workers))
             stack.callback(lambda: print(f"--- log of the gateway\n{running.log()}"))
