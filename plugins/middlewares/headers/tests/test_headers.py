@@ -383,9 +383,15 @@ async def test_credentials_and_exposed_headers_are_on_every_response():
     response, _ = await through(config)
 
     assert response.headers.raw == [
-        (b"access-control-expose-headers", b"X-A,X-B"),
         (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", b"X-A,X-B"),
     ]
+
+
+async def test_a_star_is_not_exposed_together_with_credentials():
+    response, _ = await through({"accessControlAllowCredentials": True, "accessControlExposeHeaders": ["*"]})
+
+    assert response.headers.raw == [(b"access-control-allow-credentials", b"true")]
 
 
 async def test_a_max_age_of_zero_is_sent():

@@ -25,13 +25,11 @@ class Cors:
         if self._credentials:
             fixed.append((b"access-control-allow-credentials", b"true"))
         exposed = config.access_control_expose_headers
-        if exposed:
-            self.headers |= [line("accessControlExposeHeaders", "access-control-expose-headers", ",".join(exposed))]
+        if exposed and not (self._credentials and "*" in exposed):  # with credentials a star is no wildcard (Fetch 3.3.2)
+            fixed.append(line("accessControlExposeHeaders", "access-control-expose-headers", ",".join(exposed)))
         self.headers |= fixed
         if config.access_control_max_age is not None:
             fixed.append((b"access-control-max-age", b"%d" % config.access_control_max_age))
-        if exposed and not (self._credentials and "*" in exposed):
-            fixed.append((b"access-control-expose-headers", self.headers[b"access-control-expose-headers"]))
         self._echoed: list[tuple[bytes, bytes]] = []
         for kind, listed in (
             ("headers", config.access_control_allow_headers),

@@ -14,10 +14,15 @@ def literal(text: str) -> bytes:
 
 
 def is_sane(path: bytes) -> bool:
-    """False if the path, decoded, has dot or empty segments: it would mean something else to whoever resolves them."""
+    """False if the path has empty or dot segments: it would mean something else to whoever resolves them.
+
+    An escaped slash divides dot segments, but makes no empty ones: `/http:%2F%2Fa.example/` is a path with an address in it.
+    """
+    if b"//" in path:
+        return False
     if b"%" in path:
         path = decoded(path)
-    return (b"//" not in path and b"/." not in path) or sanitise(path) == path
+    return b"/." not in path or not {b".", b".."} & set(path.split(b"/"))
 
 
 def after(path: bytes, count: int) -> bytes:
