@@ -7,6 +7,7 @@ from typing import Any
 from attrs import Factory, define
 
 from pointsman.api import Provider
+from pointsman.config.removed import removed_name
 from pointsman.config.schema import locate
 from pointsman.config.spelling import suggestion
 from pointsman.config.static import ROOTS
@@ -28,6 +29,8 @@ class Variables:
     config_file: str | None = None
     strict: bool = False
     problems: list[Problem] = Factory(list)
+    strays: list[Problem] = Factory(list)
+    """Removed options: wrong even where the variables themselves are ignored."""
 
 
 def read_environment(environ: Mapping[str, str], providers: Mapping[str, type[Provider]]) -> Variables:
@@ -54,6 +57,8 @@ def _read(
         variables.config_file = value
     elif path == "STRICT":
         variables.strict = value.lower() in ("true", "1")
+    elif gone := removed_name(path.lower().split("_")):
+        variables.strays += gone
     elif root.lower() not in ROOTS:
         if hint := suggestion(root, [known.upper() for known in ROOTS.values()]):
             variables.problems.append(Problem(name, f"names no section and is ignored{hint}", warning=True))

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import Factory, define
 
 from pointsman.api import Provider
+from pointsman.config.removed import removed_name
 from pointsman.config.schema import Place, locate
 from pointsman.config.tree import Tree
 from pointsman.errors import Problem
@@ -25,7 +26,7 @@ class Flags:
     strict: bool = False
     problems: list[Problem] = Factory(list)
     strays: list[Problem] = Factory(list)
-    """Words that belong to no flag: wrong even where the flags themselves are ignored."""
+    """Words that belong to no flag, and removed options: wrong even where the flags themselves are ignored."""
 
 
 def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> Flags:
@@ -69,7 +70,10 @@ def _place(given: str, name: str, providers: Mapping[str, type[Provider]], flags
     try:
         place = locate(name.split("."), providers)
     except ValueError as error:
-        flags.problems.append(Problem(given, f"unknown flag {error}"))
+        if gone := removed_name(name.split(".")):
+            flags.strays += gone
+        else:
+            flags.problems.append(Problem(given, f"unknown flag {error}"))
         return None
     if place.kind in ("map", "blocks"):
         form = "<name>.<option>" if place.kind == "map" else "[0].<option>"

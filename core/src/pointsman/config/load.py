@@ -5,6 +5,7 @@ and keys are always text as written. A number is a number only in its plain deci
 `1.50` stay text, so text fields keep every character and an integer field reads `010` as ten. (operations.md §1.2)
 """
 
+import json
 import os
 import re
 import tomllib
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from pointsman.config.composer import Composer
+from pointsman.config.composer import Composer, resolve
 from pointsman.errors import ConfigError, Problem
 
 MAX_DEPTH = 100
@@ -41,8 +42,10 @@ def load_text(text: str, name: str) -> Any:
     None for an empty text. ConfigError with `name:line:column` for anything that is not well formed.
     """
     extension = os.path.splitext(name)[1].lower()
-    if extension in (".yaml", ".yml", ".json"):
+    if extension in (".yaml", ".yml"):
         return _yaml(text, name)
+    if extension == ".json":
+        return _json(text, name)
     if extension == ".toml":
         return _toml(text, name)
     raise ConfigError(Problem(name, f"unsupported file extension '{extension}'; use .yaml, .yml, .toml or .json"))
@@ -78,6 +81,22 @@ def _yaml(text: str, name: str) -> Any:
         raise ConfigError(Problem(name, "holds characters that cannot be encoded as UTF-8")) from error
 
 
+def _json(text: str, name: str) -> Any:
+    """JSON, and whatever YAML makes of what is not quite JSON: comments, a trailing comma, a key given twice."""
+    try:
+        document = json.loads(text, object_pairs_hook=_once, parse_float=_exact_float, parse_int=resolve, parse_constant=str)
+    except (ValueError, RecursionError):
+        return _yaml(text, name)
+    return _bounded(document, name, MAX_DEPTH)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    block = dict(pairs)
+    if len(block) != len(pairs):
+        raise ValueError("a key is given twice")
+    return block
+
+
 def _place(name: str, mark: Any) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
 
@@ -94,7 +113,7 @@ def _toml(text: str, name: str) -> Any:
         raise ConfigError(Problem(name, f"is nested deeper than {MAX_DEPTH} levels")) from error
     except ValueError as error:
         raise ConfigError(_toml_problem(str(error), name, text)) from error
-    return _without_dates(document, name, MAX_DEPTH) or None
+    return _bounded(document, name, MAX_DEPTH) or None
 
 
 def _toml_problem(message: str, name: str, text: str) -> Problem:
@@ -111,11 +130,12 @@ def _exact_float(text: str) -> float | str:
     return number if repr(number) == text else text
 
 
-def _without_dates(value: Any, name: str, depth: int) -> Any:
+def _bounded(value: Any, name: str, depth: int) -> Any:
+    """The value, with dates as text. ConfigError if it is nested too deep."""
     if depth < 0:
         raise ConfigError(Problem(name, f"is nested deeper than {MAX_DEPTH} levels"))
     if isinstance(value, dict):
-        return {key: _without_dates(item, name, depth - 1) for key, item in value.items()}
+        return {key: _bounded(item, name, depth - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_dates(item, name, depth - 1) for item in value]
+        return [_bounded(item, name, depth - 1) for item in value]
     return value.isoformat() if isinstance(value, date | time) else value

@@ -1,8 +1,9 @@
 """Options that are gone, and options that will go (operations.md §1.7). Looked for in raw data, before it is structured."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from pointsman.config.spelling import join
 from pointsman.errors import Problem
 
 _OTLP = "export by tracing.otlp instead"
@@ -46,6 +47,20 @@ def removed_options(raw: Any, *, strict: bool = False) -> list[Problem]:
         for option, hint in table.items()
         for path, _ in _found(raw, option)
     ]
+
+
+def removed_name(segments: Sequence[str]) -> list[Problem]:
+    """The Problem of a flag or variable, given by its path, that is a removed option."""
+    raw: Any = "given"
+    for segment in reversed(segments):
+        raw = {segment: raw}
+    return removed_options(raw)
+
+
+def without_removed(problems: Iterable[Problem], gone: Iterable[Problem]) -> list[Problem]:
+    """The problems without those that call a removed option unknown, since that has been said better."""
+    said = {join(path, f"unknown key '{key}'") for path, _, key in (problem.path.rpartition(".") for problem in gone)}
+    return [problem for problem in problems if join(problem.path, problem.message.partition(" (")[0]) not in said]
 
 
 def deprecated_options(raw: Any) -> list[Problem]:

@@ -14,7 +14,7 @@ from pointsman.config.environment import read_environment
 from pointsman.config.flags import read_flags
 from pointsman.config.implied import with_implied
 from pointsman.config.load import load_file
-from pointsman.config.removed import deprecated_options, removed_options
+from pointsman.config.removed import deprecated_options, removed_options, without_removed
 from pointsman.config.static import Static, structure_static
 from pointsman.errors import ConfigError, Problem
 
@@ -55,14 +55,14 @@ def read_static(
     if path is not None:
         raw = load_file(path)
         gone += removed_options(raw, strict=strict)
-    gone += removed_options(variables.raw, strict=strict)
+    gone += [*removed_options(variables.raw, strict=strict), *flags.strays, *variables.strays]
     problems = [*notes, *gone, *deprecated_options(raw if path else flags.raw or variables.raw)]
     if path is not None:
         source = f"file {path}"
-        problems += [*_ignored(source, flags.names, variables.names), *flags.strays]
+        problems += _ignored(source, flags.names, variables.names)
     elif flags.names or flags.strays:
         raw, source = flags.raw, "flags"
-        problems += [*_ignored(source, [], variables.names), *flags.problems, *flags.strays]
+        problems += [*_ignored(source, [], variables.names), *flags.problems]
     elif variables.names:
         raw, source = variables.raw, "environment"
         problems += variables.problems
@@ -70,7 +70,7 @@ def read_static(
         source = "defaults"
         problems += variables.problems
     static, mistakes = (Static(), []) if source == "defaults" else _structured(raw, source, problems, providers)
-    problems += mistakes
+    problems += without_removed(mistakes, gone)
     if static is not None:
         problems += check(static)
     if static is None or any(not problem.warning for problem in problems):

@@ -18,6 +18,7 @@ from pointsman.config.convert import structure
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.observability_model import AccessLog, Log, Metrics, Tracing
 from pointsman.config.plain import unstructure
+from pointsman.config.removed import REMOVED
 from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.scalars import kind_of
 from pointsman.config.spelling import spelled, suggestion, unknown_key
@@ -224,7 +225,7 @@ def structure_static(raw: Any, providers: Mapping[str, type[Provider]]) -> tuple
     problems = [
         Problem("", f"unknown key '{key}' is ignored{suggestion(str(key), ROOTS.values())}", warning=True)
         for key in raw
-        if str(key).lower() not in ROOTS
+        if str(key).lower() not in ROOTS and str(key).lower() not in REMOVED
     ]
     known = {key: value for key, value in raw.items() if str(key).lower() in ROOTS}
     if not known:
