@@ -20,33 +20,11 @@ class Cors:
         self._origins = tuple(origin.encode() for origin in config.access_control_allow_origin_list)
         self._patterns = tuple(map(_pattern, config.access_control_allow_origin_list_regex))
         self._vary = config.add_vary_header
-        self.headers: dict[bytes, bytes] = {}
-        fixed: list[Line] = []
-        if self._credentials:
-            fixed.append((b"access-control-allow-credentials", b"true"))
-        exposed = config.access_control_expose_headers
-        if exposed and not (self._credentials and "*" in exposed):  # with credentials a star is no wildcard (Fetch 3.3.2)
-            fixed.append(line("accessControlExposeHeaders", "access-control-expose-headers", ",".join(exposed)))
-        self.headers |= fixed
-        if config.access_control_max_age is not None:
-            fixed.append((b"access-control-max-age", b"%d" % config.access_control_max_age))
-        self._echoed: list[tuple[bytes, bytes]] = []
-        for kind, listed in (
-            ("headers", config.access_control_allow_headers),
-            ("methods", config.access_control_allow_methods),
-        ):
-            name = f"access-control-allow-{kind}"
-            if self._credentials and "*" in listed:
-                asked = b"access-control-request-headers" if kind == "headers" else b"access-control-request-method"
-                self._echoed.append((name.encode(), asked))
-            elif listed:
-                fixed.append(line(f"accessControlAllow{kind.title()}", name, ",".join(listed)))
-        self._fixed = tuple(fixed)
+        self._fixed, self._echoed = _preflight_lines(config)
         anyone = self._origins[:1] == (b"*",) and not self._credentials
         self.same_for_all = anyone or not (self._origins or self._patterns)
-        """The origin does not matter: either none is allowed by name, or any is."""
-        if anyone:
-            self.headers[ALLOW_ORIGIN] = b"*"
+        """The origin does not matter: either none is allowed, or any is."""
+        self.headers = dict(_always(config)) | ({ALLOW_ORIGIN: b"*"} if anyone else {})
 
     def allowed(self, origin: bytes) -> bytes | None:
         """What Access-Control-Allow-Origin says to `origin` (b"" if there is none); None if it is not allowed."""
@@ -77,6 +55,33 @@ class Cors:
         if vary:
             lines.append((b"vary", b", ".join(vary)))
         return Response(200, lines)
+
+
+def _always(config: HeadersConfig) -> list[Line]:
+    """What every response says, whatever the origin."""
+    lines: list[Line] = []
+    if config.access_control_allow_credentials:
+        lines.append((b"access-control-allow-credentials", b"true"))
+    exposed = config.access_control_expose_headers
+    if exposed and not (lines and "*" in exposed):  # with credentials a star is no wildcard (Fetch 3.3.2)
+        lines.append(line("accessControlExposeHeaders", "access-control-expose-headers", ",".join(exposed)))
+    return lines
+
+
+def _preflight_lines(config: HeadersConfig) -> tuple[list[Line], list[tuple[bytes, bytes]]]:
+    """Lines that every preflight gets, and pairs of names: what is answered, and the request header that it echoes."""
+    fixed, echoed = _always(config), []
+    if config.access_control_max_age is not None:
+        fixed.append((b"access-control-max-age", b"%d" % config.access_control_max_age))
+    for key, name, asked, listed in (
+        ("accessControlAllowHeaders", "access-control-allow-headers", "headers", config.access_control_allow_headers),
+        ("accessControlAllowMethods", "access-control-allow-methods", "method", config.access_control_allow_methods),
+    ):
+        if config.access_control_allow_credentials and "*" in listed:
+            echoed.append((name.encode(), b"access-control-request-" + asked.encode()))
+        elif listed:
+            fixed.append(line(key, name, ",".join(listed)))
+    return fixed, echoed
 
 
 def add_vary(raw: list[Line]) -> None:
