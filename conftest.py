@@ -9,11 +9,24 @@ import pytest
 pytest_plugins = ["pointsman.testing.pytest_plugin"]
 
 
+IN_CI = os.environ.get("CI") == "true"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, pytest.TestReport]:
     """In CI nothing may be skipped: what a test needs is installed there, or the run fails."""
     report: pytest.TestReport = yield
-    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI forbids: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, pytest.CollectReport]:
+    """Nor may a whole module."""
+    report: pytest.CollectReport = yield
+    if IN_CI and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, which CI forbids: {report.longrepr}"
     return report
