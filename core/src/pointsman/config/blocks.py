@@ -5,7 +5,7 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
-from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes
+from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes, noted
 from pointsman.config.scalars import kind_of
 from pointsman.config.spelling import spelled, unknown_key
 from pointsman.errors import ConfigError
@@ -57,29 +57,29 @@ def block_hook(cls: type, hook_for: HookFor) -> Hook:
             raise ValueError(f"expected a block of options, got {kind_of(raw)}")
         values: dict[str, Any] = {}
         seen: dict[str, str] = {}
-        mistakes = Mistakes()
+        mistakes: Mistakes | None = None
         for key, value in raw.items():
             field = known.get(key) or known.get(str(key).lower())
             if field is None:
-                mistakes.add("", unknown_key(str(key), [each.spelled for each in known.values()]))
+                mistakes = noted(mistakes, "", unknown_key(str(key), [each.spelled for each in known.values()]))
                 continue
             if value is None:
                 continue
             name = field.attribute.alias
             if name in seen:
-                mistakes.add(field.spelled, f"is given twice, as '{seen[name]}' and as '{key}'")
+                mistakes = noted(mistakes, field.spelled, f"is given twice, as '{seen[name]}' and as '{key}'")
                 continue
             seen[name] = key
             try:
                 structured = field.hook(value, None)
             except (Mistakes, ValueError) as error:
-                mistakes.add(field.spelled, error)
+                mistakes = noted(mistakes, field.spelled, error)
             else:
                 if structured is not ABSENT:
                     values[name] = structured
         for field in required:
             if field.attribute.alias not in seen:
-                mistakes.add(field.spelled, BadValue("is required"))
+                mistakes = noted(mistakes, field.spelled, BadValue("is required"))
         return _build(cls, known, values, mistakes)
 
     return block
@@ -108,11 +108,12 @@ def is_on(raw: Any) -> bool:
     return raw is True or (isinstance(raw, str) and raw.strip().lower() in ("true", ""))
 
 
-def _build(cls: type, known: Mapping[str, Field], values: dict[str, Any], mistakes: Mistakes) -> Any:
-    if not mistakes.problems:
+def _build(cls: type, known: Mapping[str, Field], values: dict[str, Any], mistakes: Mistakes | None) -> Any:
+    if mistakes is None:
         try:
             return cls(**values)
         except Exception as error:  # validators and converters belong to plugins and may raise anything
+            mistakes = Mistakes()
             _explain(known, values, mistakes, error)
     else:
         _explain(known, values, mistakes, None)

@@ -14,7 +14,7 @@ from cattrs import Converter
 
 from pointsman.config import scalars
 from pointsman.config.blocks import block_hook, is_on
-from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes, Refused
+from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes, Refused, noted
 from pointsman.config.scalars import kind_of, shown
 from pointsman.config.spelling import suggestion
 from pointsman.errors import Problem
@@ -112,15 +112,17 @@ def _list(annotation: Any) -> Hook:
             raw = [raw]
         if not isinstance(raw, list | tuple):
             raise ValueError(f"expected a list, got {kind_of(raw)}")
-        values, mistakes = [], Mistakes()
+        values = []
+        mistakes: Mistakes | None = None
         for index, each in enumerate(raw):
             if each is None:
                 continue
             try:
                 values.append(item(each, item_type))
             except (Mistakes, ValueError) as error:
-                mistakes.add(f"[{index}]", error)
-        mistakes.raise_if_any()
+                mistakes = noted(mistakes, f"[{index}]", error)
+        if mistakes is not None:
+            raise mistakes
         return values if container is list else container(values)
 
     return items
@@ -136,15 +138,16 @@ def _dict(annotation: Any) -> Hook:
         if not isinstance(raw, Mapping):
             raise ValueError(f"expected a block of names and values, got {kind_of(raw)}")
         values: dict[str, Any] = {}
-        mistakes = Mistakes()
+        mistakes: Mistakes | None = None
         for key, value in raw.items():
             if value is None:
                 continue
             try:
                 values[key if type(key) is str else str(key)] = hook(value, value_type)
             except (Mistakes, ValueError) as error:
-                mistakes.add(str(key), error)
-        mistakes.raise_if_any()
+                mistakes = noted(mistakes, str(key), error)
+        if mistakes is not None:
+            raise mistakes
         return values
 
     return entries

@@ -46,6 +46,10 @@ class Mistakes(Exception):
         """The problems as seen from outside: their paths begin with `path`."""
         return [evolve(problem, path=join(path, problem.path)) for problem in self.problems]
 
-    def raise_if_any(self) -> None:
-        if self.problems:
-            raise self
+
+def noted(mistakes: Mistakes | None, path: str, error: Mistakes | ValueError | str) -> Mistakes:
+    """`mistakes` with one more, made at the first: a value without any costs nothing."""
+    if mistakes is None:
+        mistakes = Mistakes()
+    mistakes.add(path, error)
+    return mistakes
