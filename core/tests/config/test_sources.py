@@ -147,13 +147,13 @@ def test_the_environment_may_name_the_file(machine, variable):
 @pytest.mark.spec("O-8")
 def test_an_unknown_key_in_the_file_is_fatal(machine):
     machine.write(machine.cwd / "traefik.yml", "api: {foo: true}")
-    assert "api: unknown key 'foo' (field not found, node: foo)" in machine.refused()
+    assert machine.refused() == "api: unknown key 'foo' (field not found, node: foo) (line 1, column 7)"
 
 
 @pytest.mark.spec("O-9")
 def test_an_unknown_root_key_in_the_file_warns(machine):
     machine.write(machine.cwd / "traefik.yml", "apii: {}\nlog: {level: INFO}")
-    assert "unknown key 'apii' is ignored; did you mean 'api'?" in str(machine.read().warnings[0])
+    assert str(machine.read().warnings[0]) == "unknown key 'apii' is ignored; did you mean 'api'? (line 1, column 1)"
     machine.write(machine.cwd / "traefik.yml", "apii: {}")
     assert "no known section" in machine.refused()
 

@@ -53,15 +53,19 @@ def load_text(text: str, name: str) -> Any:
 
 def load_file(path: str | os.PathLike[str]) -> Any:
     """The plain data in a file. ConfigError if it cannot be read or understood."""
+    return load_text(read_text(path), os.fspath(path))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file, with or without a byte order mark. ConfigError if it cannot be read or is not UTF-8."""
     name = os.fspath(path)
     try:
         with open(name, encoding="utf-8-sig") as file:
-            text = file.read()
+            return file.read()
     except UnicodeDecodeError as error:
         raise ConfigError(Problem(name, f"is not UTF-8 text: {error.reason} at byte {error.start}")) from error
     except OSError as error:
         raise ConfigError(Problem(name, f"cannot be read: {error.strerror or error}")) from error
-    return load_text(text, name)
 
 
 def _yaml(text: str, name: str) -> Any:

@@ -13,7 +13,8 @@ from pointsman.config.checks import check
 from pointsman.config.environment import read_environment
 from pointsman.config.flags import read_flags
 from pointsman.config.implied import with_implied
-from pointsman.config.load import load_file
+from pointsman.config.lines import with_lines
+from pointsman.config.load import load_text, read_text
 from pointsman.config.removed import deprecated_options, removed_options, without_removed
 from pointsman.config.static import Static, structure_static
 from pointsman.errors import ConfigError, Problem
@@ -51,9 +52,11 @@ def read_static(
     strict = flags.strict or variables.strict
     path, notes = _file(flags.config_file or variables.config_file, environ, Path(cwd), Path(etc), strict)
     raw: Any = None
+    text = ""
     gone = removed_options(flags.raw, strict=strict)
     if path is not None:
-        raw = load_file(path)
+        text = read_text(path)
+        raw = load_text(text, str(path))
         gone += removed_options(raw, strict=strict)
     gone += [*removed_options(variables.raw, strict=strict), *flags.strays, *variables.strays]
     problems = [*notes, *gone, *deprecated_options(raw if path else flags.raw or variables.raw)]
@@ -70,9 +73,8 @@ def read_static(
         source = "defaults"
         problems += variables.problems
     static, mistakes = (Static(), []) if source == "defaults" else _structured(raw, source, problems, providers)
-    problems += without_removed(mistakes, gone)
-    if static is not None:
-        problems += check(static)
+    found = [*without_removed(mistakes, gone), *(check(static) if static else [])]
+    problems += with_lines(found, text, path.name) if path else found
     if static is None or any(not problem.warning for problem in problems):
         raise ConfigError(sorted(problems, key=lambda problem: problem.warning))
     static, more = with_implied(static)
