@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 import pytest
 from attrs import field, frozen
 from attrs.validators import ge
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.config.dynamic import (
     SECTIONS,
@@ -306,3 +308,31 @@ def test_two_kinds_under_one_name_are_refused_and_named():
     _, _, (problem,) = structure_middleware({"rateLimit": {"average": 1}, "foo": {}}, "m", KINDS)
     assert problem.message.startswith("cannot create middleware: multi-types middleware not supported")
     assert problem.message.endswith("rateLimit, foo")
+
+
+KEYS = """
+http tcp udp tls routers services middlewares serversTransports certificates options r s@x rateLimit compress
+plugin average loadBalancer servers url weight sticky cookie healthCheck rule entryPoints domains main
+"""
+keys = st.sampled_from(KEYS.split())
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["true", "5s", "a,b"])
+)
+documents = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5), max_leaves=25
+)
+
+
+@given(st.dictionaries(st.sampled_from(["http", "tcp", "udp", "tls"]), st.dictionaries(keys, documents)) | documents)
+def test_no_document_raises_and_what_is_accepted_is_built_from_elements_alone(raw):
+    structured, problems = structure_document(raw, KINDS, "file")
+    if structured is None:
+        assert problems
+        return
+    names = [(section, name) for section, elements in structured.sections.items() for name in elements]
+    assert sorted(names) == sorted((section, name) for section, name, _ in declared(raw))
+    for section, name, element in declared(raw):
+        if section == "http.middlewares":
+            structure_middleware(element, name, KINDS)
+        else:
+            assert structure_element(section, element, name)[1] == []

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 import pytest
 from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.config.checks import check
 from pointsman.config.entrypoint_model import Listen, parse_address
@@ -314,3 +316,26 @@ def test_every_flag_has_a_row():
     assert rows["--api"][0] == "switch"
     assert rows["--metrics.prometheus.buckets"][:2] == ["list of float", "0.1, 0.3, 1.2, 5.0"]
     assert rows["--tracing.resourceAttributes.<name>"][0] == "string"
+
+
+KEYS = """
+entryPoints web address http tls providers docker plugin precedence log level api metrics prometheus otlp grpc
+tracing workers certificatesResolvers acme storage experimental odd
+"""
+keys = st.sampled_from(KEYS.split())
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["true", ":80", "file"])
+)
+
+
+@given(
+    st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5), max_leaves=25)
+)
+def test_no_data_makes_the_static_configuration_raise(raw):
+    static, found = structure_static(raw, PROVIDERS)
+    if static is None:
+        assert found
+    elif all(problem.warning for problem in check(static)):
+        complete, _ = with_implied(static)
+        assert complete.default_entry_points or complete.entry_points
+        assert print_static(complete)
