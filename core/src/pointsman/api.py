@@ -17,7 +17,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
 
 
-
 class Receiver(Protocol):
     """Takes the outcome of a pending answer: one of the two, once."""
 
@@ -47,7 +46,19 @@ class Peer:
     `ready` is turned off by health checks; `in_flight` counts requests it is answering now.
     """
 
-    __slots__ = ("authority", "base_path", "host", "in_flight", "pool", "port", "preserve_path", "ready", "tls", "url", "weight")
+    __slots__ = (
+        "authority",
+        "base_path",
+        "host",
+        "in_flight",
+        "pool",
+        "port",
+        "preserve_path",
+        "ready",
+        "tls",
+        "url",
+        "weight",
+    )
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ A plugin that cannot be loaded is named with its distribution and left out; the 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -58,11 +59,15 @@ def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = Tru
     manager.add_hookspecs(hookspecs)
     for module in (builtin, *modules):
         name = getattr(module, "__name__", repr(module))
-        _register(manager, registry, name, "pointsman" if module is builtin else name, "", lambda module=module: module)
+        _register(manager, registry, name, "pointsman" if module is builtin else name, "", partial(_itself, module))
     for point in _installed() if entry_point_plugins else ():
         distribution = point.dist.name if point.dist else point.value
         _register(manager, registry, point.name, distribution, point.dist.version if point.dist else "", point.load)
     return registry
+
+
+def _itself(module: object) -> object:
+    return module
 
 
 def _installed() -> list[EntryPoint]:

@@ -119,6 +119,7 @@ class _Names(dict[bytes, tuple[bytes, int]]):
 
 NAMES: Final = _Names()
 
+
 def _lines(block: bytes) -> list[bytes]:
     lines = block.split(CRLF)
     breaks = len(lines) - 1

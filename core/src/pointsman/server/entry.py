@@ -19,7 +19,12 @@ class Entry:
     """One entry point in one worker."""
 
     def __init__(
-        self, settings: EntrySettings, current: Current, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, scheme: bytes = b"http"
+        self,
+        settings: EntrySettings,
+        current: Current,
+        deadlines: Deadlines,
+        loop: asyncio.AbstractEventLoop,
+        scheme: bytes = b"http",
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -30,6 +35,8 @@ class Entry:
         self.head_limit = settings.max_header_bytes + HEAD_GRACE
         self.connections: set[Connection] = set()
         self.draining = False
+        self.empty = asyncio.Event()
+        """Set when draining is done."""
         self.accepted = 0
         self.refused = 0
         self.ambiguous = 0
@@ -41,6 +48,8 @@ class Entry:
 
     def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
+        if self.draining and not self.connections:
+            self.empty.set()
         self.deadlines.forget(connection)
 
     def denies(self, path: bytes) -> bool:

@@ -2,12 +2,13 @@
 
 import re
 
-from pointsman import wire
-from pointsman.message import HeaderList, Link, Parsed
+from pointsman import paths, wire
+from pointsman.message import NOTHING, HeaderList, Headers, Link, Parsed, Request
 from pointsman.server import forwarded
 from pointsman.server.settings import EntrySettings
 from pointsman.wire import BadMessage, Line, Special
 
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
 _HOST = re.compile(rb"[A-Za-z0-9!$%&'()*+,\-.:;=_~]*|\[[0-9A-Fa-f:.%A-Za-z]+\](?::[0-9]*)?")
 
 
@@ -132,3 +133,61 @@ def _without_aliases(lines: list[Line], settings: EntrySettings) -> list[Line]:
         return strategy == "keep"
 
     return [line for line in lines if stays(line[1])]
+
+
+def request_from(
+    method: bytes, target: bytes, minor: int, block: Block, settings: EntrySettings, link: Link, trusted: bool
+) -> Request:
+    """The request that a request line and its header lines make, without its body. BadMessage for a bad target."""
+    authority = block.authority or b""
+    request = Request(
+        method,
+        target,
+        Headers((), block.parsed),
+        NOTHING,
+        authority=authority,
+        host=block.host,
+        link=link,
+        upgrade=block.upgrade,
+    )
+    if not minor:
+        request.version = 10
+    if not settings.append_forwarded_for:
+        request.append_forwarded_for = False
+    _set_target(request, settings)
+    if request.authority is not authority:
+        request.host = host_of(request.authority)
+        request.headers = Headers((), block.for_authority(request.authority, settings, link, trusted))
+    return request
+
+
+def _set_target(request: Request, settings: EntrySettings) -> None:
+    """Path, query and, from an absolute target, the authority (RFC 9112 §3.2)."""
+    target = request.target
+    path, mark, query = target.partition(b"?")
+    if target[0] != 0x2F:
+        if (target == b"*" and request.method == b"OPTIONS") or request.method == b"CONNECT":
+            request.path = request.routing_path = b"*"
+            return
+        match = _ABSOLUTE.fullmatch(path)
+        if match is None or not match[1] or b"@" in match[1]:
+            raise BadMessage("a request target that is neither a path nor an http URL")
+        request.authority, path = match[1], match[2] or b"/"
+    if paths.is_plain(path):
+        request.path = request.routing_path = path
+    elif b"#" in path:
+        request.path = path
+        return
+    else:
+        try:
+            path = paths.normalise(path)
+        except ValueError as error:
+            raise BadMessage(str(error)) from None
+        if settings.sanitise_path:
+            path = paths.sanitise(path)
+        request.path = path
+        request.routing_path = paths.routing_form(path)
+    if mark:
+        if b";" in query:
+            query = query.replace(b";", b"%3B" if settings.encode_query_semicolons else b"&")
+        request.query = query

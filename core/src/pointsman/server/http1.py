@@ -8,16 +8,15 @@ next chunk. Nothing here waits: every state has a deadline, looked at by the swe
 """
 
 import asyncio
-import re
 from typing import Final, cast
 
-from pointsman import paths, wire
+from pointsman import wire
 from pointsman.deadlines import NEVER
 from pointsman.errors import ClientGone, GatewayError
-from pointsman.message import NOTHING, NOWHERE, Address, Body, Headers, Link, Request, Response, Tunnel, reason
+from pointsman.message import NOTHING, NOWHERE, Address, Body, Link, Request, Response, Tunnel, reason
 from pointsman.routing.table import Ambiguous
 from pointsman.server.entry import Entry
-from pointsman.server.head import Block, host_of
+from pointsman.server.head import Block, request_from
 from pointsman.server.http1_cycle import Http1Cycle
 from pointsman.wire import BadMessage, Chunked
 
@@ -33,8 +32,6 @@ DRAIN_BYTES: Final = 256 * 1024
 DRAIN_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 2.0
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
 
 
 class Http1Protocol(asyncio.Protocol):
@@ -60,8 +57,8 @@ class Http1Protocol(asyncio.Protocol):
         "entry",
         "link",
         "loop",
-        "trusted",
         "transport",
+        "trusted",
         "write_paused",
     )
 
@@ -138,7 +135,7 @@ class Http1Protocol(asyncio.Protocol):
 
     def shut_when_idle(self) -> None:
         """Close now if no request is running, else after it."""
-        if self.cycle is None and self._state == HEAD:
+        if self.cycle is None and self._state == HEAD and not self._partial:
             self.transport.close()
         else:
             self._close_after = True
@@ -152,7 +149,7 @@ class Http1Protocol(asyncio.Protocol):
                 self._collect(data)
             else:
                 self._advance(data)
-        elif state == BODY or state == DRAIN:
+        elif state in (BODY, DRAIN):
             self._body_data(data)
         elif state == TUNNEL:
             if self._other is not None:
@@ -210,27 +207,9 @@ class Http1Protocol(asyncio.Protocol):
         if block is None or block.source != source or not minor:
             block = Block(source, minor, self.entry.settings, self.link, self.trusted)
             self._block = block if minor else None
-        authority = block.authority or b""
-        request = Request(
-            method,
-            target,
-            Headers((), block.parsed),
-            NOTHING,
-            authority=authority,
-            host=block.host,
-            link=self.link,
-            upgrade=block.upgrade,
-        )
+        request = request_from(method, target, minor, block, self.entry.settings, self.link, self.trusted)
         self._close_after = block.close
-        if not minor:
-            request.version = 10
         settings = self.entry.settings
-        if not settings.append_forwarded_for:
-            request.append_forwarded_for = False
-        self._set_target(request)
-        if request.authority is not authority:
-            request.host = host_of(request.authority)
-            request.headers = Headers((), block.for_authority(request.authority, settings, self.link, self.trusted))
         if block.chunked or block.length:
             if not self._expect_body(request, block):
                 return
@@ -278,37 +257,6 @@ class Http1Protocol(asyncio.Protocol):
         if request.method == b"CONNECT":
             return Response(501)
         return Response(200 if request.path == b"*" else 400)
-
-    def _set_target(self, request: Request) -> None:
-        """Path, query and, from an absolute target, the authority (RFC 9112 §3.2)."""
-        target = request.target
-        path, mark, query = target.partition(b"?")
-        if target[0] != 0x2F:
-            if (target == b"*" and request.method == b"OPTIONS") or request.method == b"CONNECT":
-                request.path = request.routing_path = b"*"
-                return
-            match = _ABSOLUTE.fullmatch(path)
-            if match is None or not match[1] or b"@" in match[1]:
-                raise BadMessage("a request target that is neither a path nor an http URL")
-            request.authority, path = match[1], match[2] or b"/"
-        if paths.is_plain(path):
-            request.path = request.routing_path = path
-        elif b"#" in path:
-            request.path = path
-            return
-        else:
-            try:
-                path = paths.normalise(path)
-            except ValueError as error:
-                raise BadMessage(str(error)) from None
-            if self.entry.settings.sanitise_path:
-                path = paths.sanitise(path)
-            request.path = path
-            request.routing_path = paths.routing_form(path)
-        if mark:
-            if b";" in query:
-                query = query.replace(b";", b"%3B" if self.entry.settings.encode_query_semicolons else b"&")
-            request.query = query
 
     # the request body
 
@@ -456,7 +404,9 @@ class Http1Protocol(asyncio.Protocol):
         """Answer what is no request, and close."""
         self.entry.refused += 1
         phrase = b"%d %b" % (error.status, reason(error.status))
-        lines = b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+        lines = (
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+        )
         self.transport.write(lines % (phrase, len(phrase), phrase))
         self._linger()
 

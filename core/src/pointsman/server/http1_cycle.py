@@ -136,7 +136,11 @@ class Http1Cycle(Cycle):
 
     def _switch(self, response: Response, tunnel: Tunnel, parts: list[bytes]) -> None:
         """101: the connection becomes a byte pipe (routing.md §6.4)."""
-        parts += (b"\r\nConnection: Upgrade\r\nUpgrade: ", response.headers.get(b"upgrade") or self.request.upgrade, b"\r\n\r\n")
+        parts += (
+            b"\r\nConnection: Upgrade\r\nUpgrade: ",
+            response.headers.get(b"upgrade") or self.request.upgrade,
+            b"\r\n\r\n",
+        )
         self.head_sent = True
         self.protocol.transport.write(b"".join(parts))
         tunnel.open(self.protocol)

@@ -82,7 +82,8 @@ class Forwarding:
         future = self._future = asyncio.get_running_loop().create_future()
         self._begin()
         try:
-            return (yield from future)
+            response: Response = yield from future
+            return response
         except asyncio.CancelledError:
             self.cancel()
             if future.done() and not future.cancelled() and future.exception() is None:
@@ -326,5 +327,3 @@ class Forwarding:
 
     def __repr__(self) -> str:
         return f"<Forwarding {self.request!r} to {self._peer!r}>"
-
-

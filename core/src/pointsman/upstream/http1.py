@@ -1,8 +1,8 @@
 """HTTP/1.1 towards servers: one connection, one exchange at a time.
 
-Theory of operation. IDLE in the pool; `begin` makes it HEAD (waiting for the response head, any 1xx before it), then BODY until
-the framing says that the response is over. It goes back to the pool only if both messages ended where they should and the
-server did not say close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, makes it unusable.
+Theory of operation. IDLE in the pool; `begin` makes it HEAD (waiting for the response head, any 1xx before it), then BODY
+until the framing says that the response is over. It goes back to the pool only if both messages ended where they should and
+the server did not say close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, makes it unusable.
 """
 
 import asyncio

@@ -54,13 +54,16 @@ class Transport:
         connection: Http1Upstream | None = None
         try:
             async with asyncio.timeout(self.settings.dial_timeout or None):
-                _, connection = await loop.create_connection(
-                    lambda: Http1Upstream(self, pool),
-                    peer.host,
-                    peer.port,
-                    ssl=context,
-                    server_hostname=(self.settings.server_name or peer.host) if context else None,
-                )
+                if peer.host.startswith("/"):
+                    _, connection = await loop.create_unix_connection(lambda: Http1Upstream(self, pool), peer.host)
+                else:
+                    _, connection = await loop.create_connection(
+                        lambda: Http1Upstream(self, pool),
+                        peer.host,
+                        peer.port,
+                        ssl=context,
+                        server_hostname=(self.settings.server_name or peer.host) if context else None,
+                    )
         except TimeoutError:
             raise GatewayError(504, f"connecting to {peer.url} took too long", retry="always") from None
         except OSError as error:  # includes TLS failures, which are SSLErrors
@@ -81,6 +84,13 @@ class Transport:
         for key in [key for key in self._pools if key not in keep]:
             for connection in self._pools.pop(key).close():
                 connection.shut()
+
+
+def unix_peer(path: str) -> Peer:
+    """A server on a unix socket; only the gateway itself has one."""
+    peer = Peer(f"unix:{path}", host=path, port=0)
+    peer.authority = b"localhost"
+    return peer
 
 
 def peer_from(url: str, *, weight: int = 1, preserve_path: bool = False) -> Peer:

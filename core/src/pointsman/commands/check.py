@@ -1,0 +1,58 @@
+"""`pointsman check`: everything that is wrong with a configuration, at once."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import yaml
+
+from pointsman.api import Command
+from pointsman.commands.read import Reading, read_configuration
+from pointsman.config.plain import unstructure
+from pointsman.plugins import load_registry
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", nargs="?", help="a static or dynamic file, or a directory of dynamic ones; else as pointsman finds it"
+    )
+    parser.add_argument("--configFile", dest="config_file", metavar="FILE", help="the static configuration")
+    parser.add_argument(
+        "--print", dest="show", action="store_true", help="print the effective configuration, secrets masked"
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    reading = read_configuration(arguments.file or arguments.config_file, [], load_registry())
+    if arguments.show:
+        print(shown(reading), end="")
+    errors = [problem for problem in reading.problems if not problem.warning]
+    warnings = [problem for problem in reading.problems if problem.warning]
+    for problem in warnings:
+        print(f"warning: {problem}", file=sys.stderr)
+    for problem in errors:
+        print(f"error: {problem}", file=sys.stderr)
+    routers = reading.compiled.statuses.get("http.routers", {})
+    served = sum(status.word != "disabled" for status in routers.values())
+    verdict = "no problems" if not reading.problems else f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    print(f"{reading.source}: {verdict}; {served} of {len(routers)} routers can be served", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def shown(reading: Reading) -> str:
+    """The effective configuration as YAML: static with its defaults, and dynamic by full names."""
+    static = unstructure(reading.static)
+    dynamic: dict[str, object] = {}
+    for section, elements in reading.tree.items():
+        if elements:
+            area, _, key = section.partition(".")
+            dynamic.setdefault(area, {})[key] = elements  # type: ignore[index]
+    text: str = yaml.safe_dump({"static": static, "dynamic": dynamic}, sort_keys=False, allow_unicode=True)
+    return text
+
+
+check = Command("check", "Check a configuration; print every problem, exit with 1 if it has errors.", _arguments, _check)

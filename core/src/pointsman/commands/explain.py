@@ -1,0 +1,88 @@
+"""`pointsman explain`: which router takes a request, why each other does not, and what would happen to it."""
+
+import argparse
+from urllib.parse import urlsplit
+
+from pointsman.api import Command
+from pointsman.commands.read import read_configuration
+from pointsman.compile.compiler import Row
+from pointsman.compile.entrypoints import settings_for
+from pointsman.errors import ConfigError, Problem
+from pointsman.message import Address, Link, Request
+from pointsman.plugins import load_registry
+from pointsman.server.head import Block, request_from
+from pointsman.wire import BadMessage, split_request
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method", metavar="METHOD", help="GET, POST, ...")
+    parser.add_argument("url", metavar="URL", help="http://host[:port]/path?query as a client would write it")
+    parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; may be repeated")
+    parser.add_argument("--client", default="127.0.0.1", metavar="IP", help="the client's address (default 127.0.0.1)")
+    parser.add_argument(
+        "--entryPoint", dest="entry_point", metavar="NAME", help="where it arrives (default: the first default one)"
+    )
+    parser.add_argument(
+        "--configFile", dest="file", metavar="FILE", help="a static or dynamic file; else as pointsman finds it"
+    )
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    reading = read_configuration(arguments.file, [], load_registry())
+    static = reading.static
+    point = arguments.entry_point or next(iter(static.default_entry_points), None) or next(iter(static.entry_points))
+    if point not in static.entry_points:
+        known = ", ".join(static.entry_points)
+        raise ConfigError(Problem("--entryPoint", f"there is no entry point '{point}'; there are {known}"))
+    settings = settings_for(point, static.entry_points[point], static)
+    link = Link(Address(arguments.client, 0), Address("", 0), b"http", point)
+    try:
+        head = _head(arguments.method, arguments.url, arguments.header)
+        method, target, minor, source = split_request(head)
+        block = Block(source, minor, settings, link, settings.trusts(link.client.ip))
+        request = request_from(method, target, minor, block, settings, link, settings.trusts(link.client.ip))
+    except (BadMessage, ValueError) as error:
+        status = getattr(error, "status", 400)
+        print(f"refused with {status} before any router sees it: {error}")
+        return 1
+    print(f"{method.decode()} {request.authority.decode()}{target.decode()} on entry point {point}")
+    if request.path != target.partition(b"?")[0]:
+        print(f"canonical path: {request.path.decode()}")
+    explanation = reading.compiled.snapshot.tables[point].explain(request)
+    print(explanation)
+    if explanation.winner is None or explanation.ambiguity:
+        print("the client gets 400" if explanation.ambiguity else "the client gets 404 page not found")
+    else:
+        print(_way(reading.compiled.rows[explanation.winner], request))
+    closed = [name for name, status in reading.compiled.statuses["http.routers"].items() if status.word == "disabled"]
+    for name in closed:
+        problems = reading.compiled.statuses["http.routers"][name].problems
+        print(f"  {name}: closed: {next(str(problem) for problem in problems if not problem.warning)}")
+    return 0
+
+
+def _head(method: str, url: str, headers: list[str]) -> bytes:
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"{method} {target} HTTP/1.1"]
+    if not any(header.lower().startswith("host:") for header in headers):
+        lines.append(f"Host: {parts.netloc}")
+    return "\r\n".join([*lines, *headers]).encode()
+
+
+def _way(row: Row, request: Request) -> str:
+    """Middlewares and service of the winner, in the order in which the request meets them."""
+    middlewares = " -> ".join(use.name for use in row.uses) or "none"
+    lines = [f"middlewares: {middlewares}"]
+    if row.service is not None:
+        peers = ", ".join(peer.url for peer in row.service.peers)
+        lines.append(f"service: {row.service.name}{f' ({peers})' if peers else ''}")
+    else:
+        lines.append(
+            "then its child routers, on the request as these middlewares leave it: "
+            + ", ".join(child.entry.name for child in row.children)
+        )
+    return "\n".join(lines)
+
+
+explain = Command("explain", "Say which router takes a request, and why each other does not.", _arguments, _explain)

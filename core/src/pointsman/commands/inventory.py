@@ -1,0 +1,50 @@
+"""`pointsman plugins` and `pointsman version`: what is installed."""
+
+import argparse
+import platform
+
+from importlib_metadata import version as version_of
+from rich.console import Console
+from rich.table import Table
+
+from pointsman.api import Command
+from pointsman.plugins import load_registry
+
+
+def _no_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _plugins(arguments: argparse.Namespace) -> int:
+    registry = load_registry()
+    table = Table(box=None, pad_edge=False)
+    for title in ("PLUGIN", "PACKAGE", "VERSION", "BRINGS"):
+        table.add_column(title, overflow="fold")
+    for plugin in registry.plugins:
+        name = "(built in)" if plugin.distribution == "pointsman" else plugin.name
+        brings = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.brings.items())
+        table.add_row(name, plugin.distribution, plugin.version or version_of("pointsman"), brings)
+    Console(highlight=False).print(table)
+    for problem in registry.problems:
+        print(f"error: {problem}")
+    return 1 if registry.problems else 0
+
+
+def _version(arguments: argparse.Namespace) -> int:
+    print(f"Version:      {version_of('pointsman')}")
+    print("Codename:     junction")
+    print(f"Python:       {platform.python_version()} ({platform.python_implementation()})")
+    print(f"HTTP loop:    {_loop()}")
+    print(f"OS/Arch:      {platform.system().lower()}/{platform.machine()}")
+    return 0
+
+
+def _loop() -> str:
+    try:
+        return f"uvloop {version_of('uvloop')}"
+    except Exception:  # not installed: asyncio's own is used
+        return "asyncio"
+
+
+plugins = Command("plugins", "List the installed plugins and what each brings.", _no_arguments, _plugins)
+version = Command("version", "Print the version and what it runs on.", _no_arguments, _version)

@@ -1,0 +1,91 @@
+"""Reading a configuration without serving by it: what `check` and `explain` share. Exactly what a worker does."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from pointsman.compile import Compiled, Compiler, Surroundings
+from pointsman.config.dynamic import SECTIONS
+from pointsman.config.load import load_file
+from pointsman.config.sources import Loaded, read_static
+from pointsman.config.static import Static
+from pointsman.control.merge import Tree
+from pointsman.control.providers import build_providers
+from pointsman.control.watcher import read_once
+from pointsman.deadlines import Deadlines
+from pointsman.errors import ConfigError, Problem
+from pointsman.message import Request, Response
+from pointsman.plugins import Registry
+
+_DYNAMIC_ROOTS = {section.partition(".")[0] for section in SECTIONS}
+
+
+@frozen
+class Reading:
+    """A configuration, read and compiled: what it says and everything that is wrong with it."""
+
+    static: Static
+    source: str
+    tree: Tree
+    compiled: Compiled
+    problems: tuple[Problem, ...]
+
+
+def _is_dynamic(file: Path) -> bool:
+    """Whether a file holds routers and services rather than entry points and providers."""
+    if file.is_dir():
+        return True
+    raw = load_file(file)
+    keys = {str(key).lower() for key in raw} if isinstance(raw, dict) else set()
+    return bool(keys & _DYNAMIC_ROOTS) and "entrypoints" not in keys and "providers" not in keys
+
+
+def read_configuration(file: str | None, flags: Sequence[str], registry: Registry) -> Reading:
+    """The configuration in `file` (static, or dynamic with the defaults for the rest), or wherever `pointsman` finds it.
+
+    ConfigError if its static part is no good.
+    """
+    problems: list[Problem] = list(registry.problems)
+    if file is None:
+        loaded = read_static(flags, os.environ, os.getcwd(), registry.providers)
+    elif not Path(file).exists():
+        raise ConfigError(Problem(file, "there is no such file or directory"))
+    elif _is_dynamic(Path(file)):
+        kind = "directory" if Path(file).is_dir() else "filename"
+        static = read_static([f"--providers.file.{kind}={file}"], {}, os.devnull, registry.providers, etc=os.devnull).config
+        loaded = Loaded(_with_named_points(static, file), f"file {file}")
+    else:
+        loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.providers)
+    problems += loaded.warnings
+    providers, _, broken = build_providers(loaded.config, registry)
+    tree, found = read_once(providers, registry.middlewares)
+    compiled = compile_for_reading(loaded.config, registry, tree)
+    every = dict.fromkeys([*problems, *broken, *found, *compiled.problems])
+    return Reading(loaded.config, loaded.source, tree, compiled, tuple(every))
+
+
+def _with_named_points(static: Static, file: str) -> Static:
+    """A dynamic file alone names entry points that only its static configuration knows: they are taken to exist."""
+    named: dict[str, Any] = {}
+    for path in [Path(file)] if Path(file).is_file() else sorted(Path(file).rglob("*")):
+        try:
+            raw = load_file(path) if path.suffix.lower() in (".yml", ".yaml", ".toml") else {}
+        except ConfigError:
+            continue
+        routers = (raw.get("http") or {}).get("routers") if isinstance(raw, dict) else None
+        for router in (routers or {}).values() if isinstance(routers, dict) else ():
+            points = router.get("entryPoints") if isinstance(router, dict) else None
+            for point in points if isinstance(points, list) else str(points).split(",") if points else ():
+                named[str(point).strip()] = next(iter(static.entry_points.values()))
+    return evolve(static, entry_points={**static.entry_points, **named})
+
+
+def compile_for_reading(static: Static, registry: Registry, tree: Tree) -> Compiled:
+    def ping(request: Request) -> Response:
+        return Response(200, None, b"OK")
+
+    internal = {"ping@internal": ping} if static.ping is not None else {}
+    return Compiler(Surroundings(static, registry, Deadlines(), internal)).compile_now(tree)

@@ -1,0 +1,31 @@
+"""`pointsman`: start and serve."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from pointsman.config.sources import read_static
+from pointsman.control.gateway import Gateway
+from pointsman.errors import ConfigError
+from pointsman.logs import setup_logging
+from pointsman.plugins import Registry
+from pointsman.worker import Local, run_loop
+
+log = logging.getLogger("pointsman")
+
+
+def run(argv: Sequence[str], registry: Registry) -> int:
+    """Serve until told to stop; 1 if the static configuration or an entry point is no good."""
+    loaded = read_static(argv, os.environ, os.getcwd(), registry.providers)
+    reopen = setup_logging(loaded.config.log)
+    for problem in (*loaded.warnings, *registry.problems):
+        log.warning("%s", problem)
+    log.info("configuration from %s", loaded.source)
+    try:
+        run_loop(Gateway(loaded, registry, Local, reopen).run())
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 1
+    return 0

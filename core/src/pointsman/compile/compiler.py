@@ -1,0 +1,356 @@
+"""The compiler: routers to tables, services and middlewares on the way, with a status for every element."""
+
+import logging
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from pointsman.api import Handler
+from pointsman.compile.middlewares import Middlewares, Place, Use
+from pointsman.compile.parts import MIDDLEWARES, ROUTERS, SERVICES, Status, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.services import ServiceEntry, Services, TransportEntry, client_context
+from pointsman.config.dynamic import structure_router
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.http_model import Router
+from pointsman.config.middlewares import structure_middleware
+from pointsman.errors import ConfigError, Problem
+from pointsman.message import Request, Response
+from pointsman.routing.layers import Forest, Layer, layers
+from pointsman.routing.ranking import check_priority, provider_place, rank
+from pointsman.routing.rules import Rule, parse
+from pointsman.routing.snapshot import Route, Snapshot
+from pointsman.routing.syntax import RuleError
+from pointsman.routing.table import Entry, RouteTable
+from pointsman.upstream.transport import Transport, TransportSettings
+
+log = logging.getLogger("pointsman.compile")
+SLICE = 64
+
+Slices = Generator[None, None, Any]
+
+
+@frozen(eq=False)
+class Parsed:
+    """A router as far as it can be read alone."""
+
+    raw: Any
+    router: Router | None
+    rule: Rule | None
+    problems: tuple[Problem, ...]
+
+
+@frozen(eq=False)
+class Row:
+    """A router on one entry point (or, with children below it, at its place in the tree), compiled."""
+
+    parsed: Parsed
+    service: ServiceEntry | None
+    uses: tuple[Use, ...]
+    children: tuple["Row", ...]
+    entry: Entry
+
+
+@define
+class Compiled:
+    """The result: a snapshot, how every element fares, and what the next compilation may take over."""
+
+    snapshot: Snapshot
+    statuses: dict[str, dict[str, Status]]
+    parsed: dict[str, Parsed] = Factory(dict)
+    rows: dict[str, Row] = Factory(dict)
+    services: dict[str, ServiceEntry] = Factory(dict)
+    transports: dict[str, TransportEntry] = Factory(dict)
+    uses: dict[Place, Use] = Factory(dict)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Every problem and warning, in order of place, each once."""
+        found = [problem for section in self.statuses.values() for status in section.values() for problem in status.problems]
+        return sorted(dict.fromkeys(found), key=lambda problem: problem.path)
+
+
+class Compiler:
+    """Compiles tree after tree for one worker. `compile` is to be iterated; its return value is the Compiled."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        static = around.static
+        transport = static.servers_transport
+        timeouts = transport.forwarding_timeouts
+        idle = transport.max_idle_conns_per_host
+        settings = TransportSettings(
+            max_idle=2 if idle == 0 else max(0, idle),
+            dial_timeout=max(0.0, timeouts.dial_timeout),
+            response_header_timeout=max(0.0, timeouts.response_header_timeout),
+            idle_timeout=max(0.0, timeouts.idle_conn_timeout),
+            tls=client_context(transport.root_cas, transport.insecure_skip_verify),
+        )
+        self.default_transport = TransportEntry(None, Transport(settings, around.deadlines))
+        self._numbers = 0
+        self._precedence = tuple(name.lower() for name in static.providers.precedence)
+        self._defaults = tuple(static.default_entry_points)
+        self._points: dict[str, EntryPoint] = {
+            name: point for name, point in static.entry_points.items() if point.listen.protocol == "tcp"
+        }
+
+    def compile(self, tree: Tree, old: Compiled | None = None, failed: Mapping[Place, str] | None = None) -> Slices:
+        """Build what `tree` says, taking over from `old`. Yields often; returns a Compiled."""
+        old = old or Compiled(Snapshot({}), {})
+        self._numbers += 1
+        run = _Run(self, tree, old, failed or {}, self._numbers)
+        return run.run()
+
+    def compile_now(self, tree: Tree, old: Compiled | None = None) -> Compiled:
+        """The same at one go, for whoever serves nobody meanwhile."""
+        steps = self.compile(tree, old)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                result: Compiled = stop.value
+                return result
+
+
+class _Run:
+    """One compilation."""
+
+    def __init__(self, compiler: Compiler, tree: Tree, old: Compiled, failed: Mapping[Place, str], number: int) -> None:
+        self.compiler = compiler
+        self.around = compiler.around
+        self.tree = tree
+        self.old = old
+        self.number = number
+        self.routers: Mapping[str, Any] = tree.get(ROUTERS, {})
+        self.statuses: dict[str, dict[str, Status]] = {ROUTERS: {}, SERVICES: {}, MIDDLEWARES: {}}
+        self.parsed: dict[str, Parsed] = {}
+        self.rows: dict[str, Row] = {}
+        self.forest = Forest()
+        self.services = Services.begin(tree, self.around, compiler.default_transport, old.services, old.transports)
+        self.middlewares = Middlewares.begin(tree, self.around, self.services, old.uses, failed)
+
+    def run(self) -> Slices:
+        yield from self._parse()
+        yield from self._judge_services_and_middlewares()
+        self.forest = self._plant()
+        yield
+        for name, problems in self.forest.problems.items():
+            self.statuses[ROUTERS][name].problems += problems
+        on_points: dict[str, list[Entry]] = {name: [] for name in self.compiler._points}
+        for number, name in enumerate(self.forest.roots):
+            self._root(name, on_points)
+            if number % SLICE == 0:
+                yield
+        tables = {}
+        for point, entries in on_points.items():
+            building = RouteTable.building(entries)
+            yield from building
+            tables[point] = building.table
+        return Compiled(
+            Snapshot(tables, self.number),
+            self.statuses,
+            self.parsed,
+            self.rows,
+            self.services.built,
+            self.services.transports,
+            self.middlewares.built,
+        )
+
+    # reading
+
+    def _parse(self) -> Slices:
+        statuses = self.statuses[ROUTERS]
+        old = self.old.parsed
+        for number, (name, raw) in enumerate(self.routers.items()):
+            parsed = old.get(name)
+            if parsed is None or parsed.raw is not raw:
+                parsed = self._read(name, raw)
+            self.parsed[name] = parsed
+            statuses[name] = Status(list(parsed.problems))
+            if number % SLICE == 0:
+                yield
+
+    def _read(self, name: str, raw: Any) -> Parsed:
+        path = f"{ROUTERS}.{name}"
+        router, problems = structure_router(raw, path)
+        if router is None:
+            return Parsed(raw, None, None, tuple(problems))
+        syntax = router.rule_syntax or self.around.static.core.default_rule_syntax
+        if router.rule_syntax:
+            problems.append(Problem(f"{path}.ruleSyntax", "is deprecated; write the rule in v3 syntax", warning=True))
+        rule: Rule | None = None
+        try:
+            check_priority(router.priority, name)
+        except ValueError as error:
+            problems.append(Problem(f"{path}.priority", str(error)))
+        else:
+            try:
+                rule = self._rule(router.rule, syntax)
+            except RuleError as error:
+                problems.append(Problem(f"{path}.rule", str(error)))
+        return Parsed(raw, router, rule, tuple(problems))
+
+    def _rule(self, text: str, syntax: str) -> Rule:
+        if syntax == "v2":
+            from pointsman.routing.v2 import parse_v2
+
+            return parse_v2(text)
+        return parse(text, self.around.registry.matchers)
+
+    def _judge_services_and_middlewares(self) -> Slices:
+        """Every declared service and middleware gets a status, also one that nobody uses."""
+        for number, name in enumerate(self.tree.get(SERVICES, {})):
+            status = self.statuses[SERVICES][name] = Status()
+            try:
+                entry = self.services.get(name, name)
+                self._service_middlewares(entry)
+                status.problems += entry.warnings
+            except ConfigError as error:
+                status.problems += error.problems
+            if number % SLICE == 0:
+                yield
+        for number, (name, raw) in enumerate(self.tree.get(MIDDLEWARES, {}).items()):
+            path = f"{MIDDLEWARES}.{name}"
+            _, config, problems = structure_middleware(raw, path, self.around.registry.middlewares)
+            self.statuses[MIDDLEWARES][name] = Status(problems)
+            if config is not None:
+                try:
+                    self.middlewares.binder([name], name, ("declared",))
+                except ConfigError as error:
+                    self.statuses[MIDDLEWARES][name].problems += error.problems
+            if number % SLICE == 0:
+                yield
+
+    def _service_middlewares(self, entry: ServiceEntry) -> tuple[Handler, list[Use]]:
+        """The service's handler behind its own middlewares (routing.md §1.3)."""
+        if not entry.middlewares:
+            return entry.handler, []
+        binder, uses = self.middlewares.binder(entry.middlewares, entry.name, ("service", entry.name))
+        return binder(entry.handler), uses
+
+    def _plant(self) -> Forest:
+        if not any(parsed.router and parsed.router.parent_refs for parsed in self.parsed.values()):
+            return Forest(roots=tuple(name for name, parsed in self.parsed.items() if parsed.rule is not None))
+        disabled = [name for name, parsed in self.parsed.items() if parsed.rule is None]
+        return layers({name: self._layer(name, parsed) for name, parsed in self.parsed.items()}, disabled)
+
+    def _layer(self, name: str, parsed: Parsed) -> Layer:
+        router = parsed.router
+        if router is None:
+            return Layer(has_service=True)
+        return Layer(
+            parent_refs=[qualify(parent, name) for parent in router.parent_refs],
+            has_service=bool(router.service),
+            has_tls=router.tls is not None,
+            has_entry_points=bool(router.entry_points),
+            has_observability=router.observability is not None,
+        )
+
+    # building
+
+    def _root(self, name: str, on_points: dict[str, list[Entry]]) -> None:
+        parsed = self.parsed[name]
+        router = parsed.router
+        assert router is not None
+        status = self.statuses[ROUTERS][name]
+        points = self._points_of(name, router, status)
+        if not points:
+            return
+        status.using = points
+        plain: list[str] = []
+        for point in points:
+            if self.compiler._points[point].http.middlewares:
+                self._place(name, f"{point}-{name}", [point], on_points)
+            else:
+                plain.append(point)
+        if plain:
+            self._place(name, name, plain, on_points)
+
+    def _points_of(self, name: str, router: Router, status: Status) -> tuple[str, ...]:
+        path = f"{ROUTERS}.{name}.entryPoints"
+        if not router.entry_points:
+            return self.compiler._defaults
+        points: list[str] = []
+        for point in dict.fromkeys(router.entry_points):
+            if point in self.compiler._points:
+                points.append(point)
+            else:
+                status.problems.append(Problem(path, f'entryPoint "{point}" doesn\'t exist', warning=True))
+        if not points:
+            status.problems.append(Problem(path, "no valid entryPoint for this router"))
+        return tuple(points)
+
+    def _place(self, name: str, shown: str, points: Sequence[str], on_points: dict[str, list[Entry]]) -> None:
+        """Compile a root router for entry points that treat it alike, and put it on their tables."""
+        first = self.compiler._points[points[0]].http.middlewares if shown != name else ()
+        row = self._row(name, shown, tuple(first))
+        if row is None:
+            return
+        if row.parsed.router is not None and row.parsed.router.tls is not None:
+            return  # only TLS connections reach it
+        for point in points:
+            on_points[point].append(row.entry)
+
+    def _row(self, name: str, shown: str, before: tuple[str, ...]) -> Row | None:
+        """A router with all that is below it; None, and a status that says why, if it cannot be built."""
+        parsed = self.parsed[name]
+        router, rule = parsed.router, parsed.rule
+        status = self.statuses[ROUTERS][name]
+        if router is None or rule is None or status.word == "disabled":
+            return None
+        path = f"{ROUTERS}.{name}"
+        service: ServiceEntry | None = None
+        children: list[Row] = []
+        uses: list[Use] = []
+        names = self.forest.children.get(name, ())
+        try:
+            if names:
+                children = [row for child in names if (row := self._row(child, child, ())) is not None]
+                if not children:
+                    raise ConfigError(Problem(path, "no child routers could be added to muxer"))
+                last: Handler = _to_children(RouteTable.build(row.entry for row in children))
+            else:
+                if not router.service:
+                    raise ConfigError(Problem(path, "router has no service and no child routers"))
+                service = self.services.get(router.service, name)
+                last, uses = self._service_middlewares(service)
+            references = [*before, *router.middlewares]
+            if references:
+                binder, own = self.middlewares.binder(references, name, ("router", shown))
+                last = binder(last)
+                uses = [*own, *uses]
+        except ConfigError as error:
+            status.problems += [problem for problem in problems_under(path, error) if problem not in status.problems]
+            return None
+        old = self.old.rows.get(shown)
+        if (
+            old is not None
+            and old.parsed is parsed
+            and old.service is service
+            and old.children == tuple(children)
+            and len(old.uses) == len(uses)
+            and all(one is other for one, other in zip(old.uses, uses, strict=True))
+        ):
+            row = old
+        else:
+            place = provider_place(name, self.compiler._precedence)
+            route = Route(shown, service.name if service is not None else "", last)
+            entry = Entry(shown, rule, rank(router.priority, rule, place, shown), route)
+            row = Row(parsed, service, tuple(uses), tuple(children), entry)
+        self.rows[shown] = row
+        return row
+
+
+def _to_children(table: RouteTable) -> Handler:
+    """The last handler of a router that has routers below it (routing.md §3.8)."""
+
+    def handle(request: Request) -> Awaitable[Response]:
+        found = table.match(request)
+        if found is None:
+            return Response.text(404, "404 page not found\n")
+        route: Route = found.target
+        request.exchange.router = route.name
+        request.exchange.service = route.service
+        return route.handler(request)
+
+    return handle

@@ -1,0 +1,41 @@
+"""Entry points of the static configuration, made ready for the connections they accept."""
+
+import ipaddress
+
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.static import Static
+from pointsman.server.settings import ENCODED_CHARACTERS, EntrySettings, Network, Strategy
+
+_STRATEGIES: dict[str, Strategy] = {"delete": "delete", "reject": "reject"}
+
+
+def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
+    """What `operations.md` §2.1 says of one entry point, in the form that costs least per request."""
+    forwarded = point.forwarded_headers
+    timeouts = point.transport.responding_timeouts
+    allowed = point.http.encoded_characters
+    return EntrySettings(
+        name=name,
+        max_header_bytes=point.http.max_header_bytes,
+        read_timeout=max(0.0, timeouts.read_timeout),
+        write_timeout=max(0.0, timeouts.write_timeout),
+        idle_timeout=max(0.0, timeouts.idle_timeout),
+        keep_alive_max_requests=point.transport.keep_alive_max_requests,
+        keep_alive_max_time=max(0.0, point.transport.keep_alive_max_time),
+        sanitise_path=point.http.sanitize_path,
+        encode_query_semicolons=point.http.encode_query_semicolons,
+        alias_headers=_STRATEGIES.get(point.http.alias_headers_strategy.lower(), "keep"),
+        underscore_headers=_STRATEGIES.get(point.http.underscore_headers_strategy.lower(), "keep"),
+        trust_all=forwarded.insecure,
+        trusted=networks(forwarded.trusted_ips),
+        kept_connection_headers=frozenset(name.lower().encode() for name in forwarded.connection),
+        append_forwarded_for=not (forwarded.not_append_x_forwarded_for or static.global_.not_append_x_forwarded_for),
+        denied_escapes=tuple(
+            escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
+        ),
+    )
+
+
+def networks(texts: list[str]) -> tuple[Network, ...]:
+    """IP addresses and ranges. ValueError for one that is neither, which the static checks have ruled out."""
+    return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts)

@@ -1,0 +1,112 @@
+"""Middlewares to binders. An instance belongs to one place: a router and a position in its list (middlewares.md §1.2)."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import define, frozen
+
+from pointsman.api import Binder, Handler
+from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.services import Services
+from pointsman.config.middlewares import structure_middleware
+from pointsman.errors import ConfigError, Problem
+from pointsman.routing.chain import bind, chain
+
+Place = tuple[str, ...]
+"""Whose middleware it is: the router, its position there, and the names on the way to it through chains."""
+
+
+@frozen(eq=False)
+class Use:
+    """One instance of a middleware in one place."""
+
+    name: str
+    raw: Any
+    instance: Any
+    needs: tuple[Any, ...]
+
+
+@define
+class Middlewares:
+    """The middlewares of one compilation. ConfigError for one that cannot be built."""
+
+    tree: Tree
+    around: Surroundings
+    services: Services
+    old: Mapping[Place, Use]
+    failed: Mapping[Place, str]
+    """Places whose instance could not be started, and why."""
+    built: dict[Place, Use]
+    parsed: dict[str, tuple[Any, str, Any]]
+    path: list[str]
+
+    @classmethod
+    def begin(
+        cls, tree: Tree, around: Surroundings, services: Services, old: Mapping[Place, Use], failed: Mapping[Place, str]
+    ) -> "Middlewares":
+        return cls(tree, around, services, old, failed, {}, {}, [])
+
+    def binder(self, references: Sequence[str], owner: str, place: Place) -> tuple[Binder, list[Use]]:
+        """Those middlewares, in order, as `owner` names them, for one place."""
+        uses = [self._use(qualify(name, owner), (*place, str(at))) for at, name in enumerate(references)]
+        return chain([bind(use.instance) for use in uses]), uses
+
+    def _use(self, name: str, place: Place) -> Use:
+        path = f"{MIDDLEWARES}.{name}"
+        raw = self.tree.get(MIDDLEWARES, {}).get(name)
+        if raw is None:
+            raise ConfigError(Problem(path, f'middleware "{name}" does not exist'))
+        if name in self.path:
+            steps = "->".join(f"middleware:{part}" for part in [*self.path[self.path.index(name) :], name])
+            message = f"could not instantiate middleware {name}: recursion detected in {steps}"
+            raise ConfigError(Problem(path, message))
+        place = (*place, name)
+        if place in self.failed:
+            raise ConfigError(Problem(path, self.failed[place]))
+        old = self.old.get(place)
+        self.path.append(name)
+        try:
+            use = old if old is not None and old.raw is raw and self._still(old) else self._build(name, raw, path, place)
+        finally:
+            self.path.pop()
+        self.built[place] = use
+        return use
+
+    def _still(self, use: Use) -> bool:
+        """Whether everything an instance asked for is as it was. One that has middlewares inside is built anew."""
+        return all(not isinstance(need, Use) and self.services.get(need.name, use.name) is need for need in use.needs)
+
+    def _build(self, name: str, raw: Any, path: str, place: Place) -> Use:
+        kind, config = self._config(name, raw, path)
+        context = Context(
+            name,
+            self.services.get,
+            lambda references, owner: self.binder(references, owner, place),
+        )
+        try:
+            instance = self.around.registry.middlewares[kind](config, context)
+        except (ConfigError, ValueError) as error:
+            raise ConfigError(problems_under(f"{path}.{kind}", error)) from error
+        except Exception as error:  # a plugin's constructor may do anything; its routers stay closed
+            message = f"the plugin '{kind}' failed: {type(error).__name__}: {error}"
+            raise ConfigError(Problem(f"{path}.{kind}", message)) from error
+        return Use(name, raw, instance, tuple(context.needs))
+
+    def _config(self, name: str, raw: Any, path: str) -> tuple[str, Any]:
+        """Kind and Config, read once however many routers use it."""
+        known = self.parsed.get(name)
+        if known is None:
+            kind, config, problems = structure_middleware(raw, path, self.around.registry.middlewares)
+            if config is None:
+                raise ConfigError(problems or [Problem(path, "invalid middleware type or middleware does not exist")])
+            known = self.parsed[name] = (raw, kind, config)
+        return known[1], known[2]
+
+
+def has_start(instance: Any) -> bool:
+    return inspect.iscoroutinefunction(getattr(instance, "start", None))
+
+
+def bound(binder: Binder, handler: Handler) -> Handler:
+    return binder(handler)

@@ -1,0 +1,89 @@
+"""What compilation is made of: names, statuses, and what the compiler is given."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import Factory, define, field, frozen
+
+from pointsman.api import Binder, Handler
+from pointsman.config.static import Static
+from pointsman.deadlines import Deadlines
+from pointsman.errors import ConfigError, Problem
+from pointsman.plugins import Registry
+
+Tree = Mapping[str, Mapping[str, Any]]
+"""Section path -> full name -> raw element: the merged dynamic configuration."""
+
+ROUTERS, SERVICES = "http.routers", "http.services"
+MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
+
+
+@frozen
+class Surroundings:
+    """What a configuration is compiled into: the static side, the plugins, and the worker's own handlers."""
+
+    static: Static
+    registry: Registry
+    deadlines: Deadlines
+    internal: Mapping[str, Handler] = field(factory=dict)
+    """Handlers of `ping@internal` and its kin, where they are enabled."""
+
+
+@define
+class Status:
+    """How an element fares (routing.md §4.4)."""
+
+    problems: list[Problem] = Factory(list)
+    using: tuple[str, ...] = ()
+    """The entry points of a router."""
+
+    @property
+    def word(self) -> str:
+        """enabled, warning or disabled."""
+        if any(not problem.warning for problem in self.problems):
+            return "disabled"
+        return "warning" if self.problems else "enabled"
+
+
+def qualify(name: str, owner: str) -> str:
+    """A reference in full: the part after the first `@`, or else the provider of whoever refers (routing.md §2)."""
+    return name if "@" in name else f"{name}@{owner.partition('@')[2]}"
+
+
+def problems_under(path: str, error: ConfigError | ValueError) -> list[Problem]:
+    """The problems of an error; those that know no place of their own stand at `path`."""
+    if isinstance(error, ConfigError):
+        return [problem if problem.path else Problem(path, problem.message) for problem in error.problems]
+    return [Problem(path, str(error))]
+
+
+class Context:
+    """The BuildContext of one plugin instance. Remembers what it asked for, for when that changes."""
+
+    def __init__(
+        self, name: str, service: Callable[[str, str], Any], chain: Callable[[Any, str], tuple[Binder, list[Any]]]
+    ) -> None:
+        self._name = name
+        self._service = service
+        self._chain = chain
+        self.needs: list[Any] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def logger(self) -> logging.Logger:
+        return logging.getLogger(f"pointsman.plugin.{self._name}")
+
+    def handler_for(self, service: str) -> Handler:
+        entry = self._service(service, self._name)
+        self.needs.append(entry)
+        handler: Handler = entry.handler
+        return handler
+
+    def chain(self, middlewares: Any) -> Binder:
+        binder, needs = self._chain(middlewares, self._name)
+        self.needs += needs
+        return binder

@@ -1,0 +1,280 @@
+"""Services and transports to handlers (routing.md §5, §7)."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, frozen
+
+from pointsman.api import Handler, Peer
+from pointsman.catalogue import missing
+from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, problems_under, qualify
+from pointsman.config.dynamic import structure_service, structure_transport
+from pointsman.config.http_model import LoadBalancer, ServersTransport, Service, Weighted
+from pointsman.errors import ConfigError, NoServer, Problem
+from pointsman.message import Request, Response
+from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.transport import Transport, TransportSettings, peer_from
+
+DEFAULT_TRANSPORT = "default@internal"
+INTERNAL_OFF = {
+    "api@internal": "api is not enabled",
+    "dashboard@internal": "dashboard is not enabled",
+    "ping@internal": "ping is not enabled",
+    "prometheus@internal": "prometheus is not enabled",
+    "rest@internal": "rest is not enabled",
+    "acme-http@internal": "HTTP challenge is not enabled",
+}
+KINDS = ("load_balancer", "weighted", "highest_random_weight", "mirroring", "failover")
+SPELLED = dict(zip(KINDS, ("loadBalancer", "weighted", "highestRandomWeight", "mirroring", "failover"), strict=True))
+
+
+@frozen(eq=False)
+class TransportEntry:
+    raw: Any
+    transport: Transport
+
+
+@frozen(eq=False)
+class ServiceEntry:
+    """A service ready to be used: its handler, the names of its own middlewares, and what it was built from."""
+
+    name: str
+    raw: Any
+    handler: Handler
+    middlewares: tuple[str, ...] = ()
+    needs: tuple[Any, ...] = ()
+    peers: tuple[Peer, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def noop(request: Request) -> Response:
+    """`noop@internal`: what stands under a redirect; 418 if it is reached (routing.md §2)."""
+    return Response(418)
+
+
+@define
+class Services:
+    """The services of one compilation, built when first asked for. ConfigError for one that cannot be."""
+
+    tree: Tree
+    around: Surroundings
+    default_transport: TransportEntry
+    old: Mapping[str, ServiceEntry]
+    old_transports: Mapping[str, TransportEntry]
+    built: dict[str, ServiceEntry]
+    transports: dict[str, TransportEntry]
+    broken: dict[str, ConfigError]
+    path: list[str]
+
+    @classmethod
+    def begin(
+        cls,
+        tree: Tree,
+        around: Surroundings,
+        default_transport: TransportEntry,
+        old: Mapping[str, ServiceEntry],
+        old_transports: Mapping[str, TransportEntry],
+    ) -> "Services":
+        return cls(tree, around, default_transport, old, old_transports, {}, {}, {}, [])
+
+    def get(self, reference: str, owner: str) -> ServiceEntry:
+        """The service that `owner` calls `reference`."""
+        name = qualify(reference, owner)
+        entry = self.built.get(name)
+        if entry is not None:
+            return entry
+        if name in self.path:
+            chain = "->".join(f"service:{part}" for part in [*self.path[self.path.index(name) :], name])
+            raise ConfigError(Problem(f"{SERVICES}.{name}", f"recursion detected in {chain}"))
+        if name in self.broken:
+            raise self.broken[name]
+        self.path.append(name)
+        try:
+            entry = self._reused(name) or self._build(name)
+        except ConfigError as error:
+            self.broken[name] = error
+            raise
+        finally:
+            self.path.pop()
+        self.built[name] = entry
+        return entry
+
+    def _reused(self, name: str) -> ServiceEntry | None:
+        """The running entry, if it and all it needs are as they were."""
+        old = self.old.get(name)
+        if old is None or self.tree.get(SERVICES, {}).get(name) is not old.raw:
+            return None
+        for need in old.needs:
+            if isinstance(need, TransportEntry):
+                if self._transport_by_identity(need) is not need:
+                    return None
+            elif self.get(need.name, name) is not need:
+                return None
+        return old
+
+    def _transport_by_identity(self, entry: TransportEntry) -> TransportEntry | None:
+        if entry is self.default_transport:
+            return entry
+        name = next((name for name, old in self.old_transports.items() if old is entry), None)
+        return self._transport(name, name) if name is not None else None
+
+    def _build(self, name: str) -> ServiceEntry:
+        path = f"{SERVICES}.{name}"
+        if name.endswith("@internal"):
+            return self._internal(name)
+        raw = self.tree.get(SERVICES, {}).get(name)
+        if raw is None:
+            raise ConfigError(Problem(path, f'the service "{name}" does not exist'))
+        service, problems = structure_service(raw, path)
+        if service is None:
+            raise ConfigError(problems)
+        kinds = [kind for kind in KINDS if getattr(service, kind) is not None]
+        if not kinds:
+            message = f'the service "{name}" does not have any type defined; give it one of {", ".join(SPELLED.values())}'
+            raise ConfigError(Problem(path, message))
+        if len(kinds) > 1:
+            named = ", ".join(SPELLED[kind] for kind in kinds)
+            raise ConfigError(Problem(path, f"multi-types service not supported; here are {named}, keep one"))
+        if service.load_balancer is not None:
+            return self._load_balancer(name, raw, service, service.load_balancer)
+        if service.weighted is not None:
+            return self._weighted(name, raw, service, service.weighted)
+        for child in _children(service):
+            self.get(child, name)
+        message = f"services of type {SPELLED[kinds[0]]} are not supported by this version"
+        raise ConfigError(Problem(f"{path}.{SPELLED[kinds[0]]}", message))
+
+    def _internal(self, name: str) -> ServiceEntry:
+        if name == "noop@internal":
+            return ServiceEntry(name, None, noop)
+        handler = self.around.internal.get(name)
+        if handler is None:
+            raise ConfigError(Problem(f"{SERVICES}.{name}", INTERNAL_OFF.get(name, f"unknown internal service {name}")))
+        return ServiceEntry(name, None, handler)
+
+    def _load_balancer(self, name: str, raw: Any, service: Service, balancer: LoadBalancer) -> ServiceEntry:
+        path = f"{SERVICES}.{name}.loadBalancer"
+        strategies = self.around.registry.balancers
+        strategy = strategies.get(balancer.strategy or "wrr")
+        if strategy is None:
+            raise ConfigError(Problem(f"{path}.strategy", missing("balancers", balancer.strategy, strategies)))
+        transport = self._transport(balancer.servers_transport or DEFAULT_TRANSPORT, name)
+        peers: list[Peer] = []
+        problems: list[Problem] = []
+        for position, server in enumerate(balancer.servers):
+            try:
+                peer = peer_from(server.url, weight=server.weight, preserve_path=server.preserve_path)
+            except ValueError as error:
+                problems.append(Problem(f"{path}.servers[{position}].url", str(error)))
+                continue
+            peer.pool = transport.transport.pool_for(peer)
+            peers.append(peer)
+        if problems:
+            raise ConfigError(problems)
+        pick = strategy(strategy.Config(), None).over(peers)
+        flush = balancer.response_forwarding.flush_interval
+        handler = Forwarder(
+            name, pick, transport.transport, pass_host=balancer.pass_host_header, flush_seconds=max(0.0, flush)
+        )
+        return ServiceEntry(
+            name, raw, handler, tuple(service.middlewares), (transport,), tuple(peers), tuple(_unsupported(path, balancer))
+        )
+
+    def _weighted(self, name: str, raw: Any, service: Service, weighted: Weighted) -> ServiceEntry:
+        """Weighted round robin over services: each stands in the balancer as a peer that carries its handler."""
+        children: dict[Peer, Handler] = {}
+        needs: list[ServiceEntry] = []
+        for child in weighted.services:
+            entry = self.get(child.name, name)
+            needs.append(entry)
+            children[Peer(child.name, host="", port=0, weight=child.weight)] = entry.handler
+        strategy = self.around.registry.balancers["wrr"]
+        pick = strategy(strategy.Config(), None).over(list(children))
+
+        def handler(request: Request) -> Any:
+            child = pick(request, ())
+            if child is None:
+                raise NoServer
+            return children[child](request)
+
+        path = f"{SERVICES}.{name}.weighted"
+        warnings = [_ignored(path, key) for key in ("sticky", "health_check") if getattr(weighted, key) is not None]
+        return ServiceEntry(name, raw, handler, tuple(service.middlewares), tuple(needs), (), tuple(warnings))
+
+    def _transport(self, reference: str, owner: str) -> TransportEntry:
+        name = qualify(reference, owner)
+        if name == DEFAULT_TRANSPORT:
+            return self.default_transport
+        entry = self.transports.get(name)
+        if entry is not None:
+            return entry
+        raw = self.tree.get(TRANSPORTS, {}).get(name)
+        path = f"{TRANSPORTS}.{name}"
+        if raw is None:
+            raise ConfigError(Problem(path, f"servers transport not found {name}"))
+        old = self.old_transports.get(name)
+        if old is not None and old.raw is raw:
+            entry = old
+        else:
+            transport, problems = structure_transport(raw, path)
+            if transport is None:
+                raise ConfigError(problems)
+            try:
+                entry = TransportEntry(raw, Transport(transport_settings(transport), self.around.deadlines))
+            except (ValueError, OSError, ssl.SSLError) as error:
+                raise ConfigError(problems_under(path, ValueError(str(error)))) from None
+        self.transports[name] = entry
+        return entry
+
+
+def _children(service: Service) -> list[str]:
+    if service.mirroring is not None:
+        return [service.mirroring.service, *(mirror.name for mirror in service.mirroring.mirrors)]
+    if service.failover is not None:
+        return [service.failover.service, service.failover.fallback]
+    if service.highest_random_weight is not None:
+        return [child.name for child in service.highest_random_weight.services]
+    return []
+
+
+def _ignored(path: str, key: str) -> Problem:
+    spelled = {"health_check": "healthCheck", "passive_health_check": "passiveHealthCheck"}.get(key, key)
+    return Problem(f"{path}.{spelled}", "is not supported by this version and has no effect", warning=True)
+
+
+def _unsupported(path: str, balancer: LoadBalancer) -> list[Problem]:
+    keys = [key for key in ("health_check", "passive_health_check") if getattr(balancer, key) is not None]
+    if balancer.sticky is not None and balancer.sticky.cookie is not None:
+        keys.append("sticky")
+    return [_ignored(path, key) for key in keys]
+
+
+def transport_settings(transport: ServersTransport) -> TransportSettings:
+    """A `serversTransport` as connections need it. ValueError for certificates that cannot be read."""
+    timeouts = transport.forwarding_timeouts
+    idle = transport.max_idle_conns_per_host
+    return TransportSettings(
+        max_idle=2 if idle == 0 else max(0, idle),
+        dial_timeout=max(0.0, timeouts.dial_timeout),
+        response_header_timeout=max(0.0, timeouts.response_header_timeout),
+        idle_timeout=max(0.0, timeouts.idle_conn_timeout),
+        server_name=transport.server_name,
+        tls=client_context(transport.root_cas, transport.insecure_skip_verify),
+    )
+
+
+def client_context(authorities: Any, skip_verify: bool) -> ssl.SSLContext | None:
+    """The TLS context towards servers; None for the system's defaults."""
+    if not authorities and not skip_verify:
+        return None
+    context = ssl.create_default_context()
+    for authority in authorities:
+        if "-----BEGIN" in authority:
+            context.load_verify_locations(cadata=str(authority))
+        else:
+            context.load_verify_locations(cafile=str(authority))
+    if skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,256 @@
+"""One provider under supervision: run, restarted after failures, its messages checked and throttled (providers.md §1.2).
+
+What it said last and well stays in force until it says something better. Every way of failing ends in a problem that the API
+shows, never in the other providers.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from attrs import frozen
+
+from pointsman.api import Provider
+from pointsman.config.dynamic import SECTIONS
+from pointsman.control.backoff import Backoff
+from pointsman.control.context import Shape
+from pointsman.control.merge import same
+from pointsman.errors import ConfigError, Problem
+
+Pause = Callable[[float], Awaitable[object]]
+
+LARGE: Final = 2000
+"""Values in a document above which it is compared and checked in a thread."""
+
+
+@frozen
+class ProviderState:
+    """How a provider is doing, for the API. Times are seconds since the epoch."""
+
+    name: str
+    running: bool
+    last_success: float | None
+    last_error: str
+    last_error_at: float | None
+    next_try: float | None
+    problems: tuple[Problem, ...]
+
+
+class Feed:
+    """Takes the messages of one provider; `document` is what is in force, `on_change` is called when that changed."""
+
+    def __init__(
+        self,
+        name: str,
+        provider: Provider,
+        shape: Shape,
+        throttle_seconds: float,
+        on_change: Callable[[], None],
+        pause: Pause,
+    ) -> None:
+        self.name = name
+        self.provider = provider
+        self.document: Mapping[str, Any] = {}
+        self.heard = asyncio.Event()
+        """Set when it has been heard of: a message was examined, it failed, or it ended."""
+        self.logger = logging.getLogger(f"pointsman.providers.{name}")
+        self._shape = shape
+        self._throttle = throttle_seconds
+        self._on_change = on_change
+        self._pause = pause
+        self._backoff = Backoff()
+        self._waiting: tuple[Mapping[str, Any], tuple[Problem, ...]] | None = None
+        self._arrived = asyncio.Event()
+        self._last: Mapping[str, Any] | None = None
+        self._refusal: tuple[Problem, ...] = ()
+        self._reported: tuple[Problem, ...] = ()
+        self._failure: tuple[Problem, ...] = ()
+        self._running = False
+        self._last_success: float | None = None
+        self._last_error = ""
+        self._last_error_at: float | None = None
+        self._next_try: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Feed {self.name}{'' if self._running else ' down'}, {len(self.problems)} problems>"
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong now: with the provider, with what it read, with what it published."""
+        return (*self._failure, *self._reported, *(each for each in self._refusal if each not in self._reported))
+
+    @property
+    def state(self) -> ProviderState:
+        return ProviderState(
+            self.name,
+            self._running,
+            self._last_success,
+            self._last_error,
+            self._last_error_at,
+            self._next_try,
+            self.problems,
+        )
+
+    def publish(self, document: Mapping[str, Any], problems: Sequence[Problem] = (), /) -> None:
+        """Take a message. A newer one replaces one that still waits."""
+        self._waiting = (document, tuple(problems))
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Run the provider for ever: begin again after each failure, a little later each time."""
+        begun = False
+        while True:
+            start = time.monotonic()
+            self._running, self._next_try = True, None
+            try:
+                opening = None if begun else getattr(self.provider, "start", None)
+                if opening is not None:
+                    await opening()
+                begun = True
+                await self.provider.provide(self.publish)
+            except Exception as error:  # a provider may fail in any way; it must not take anyone with it
+                delay = self._backoff.next(time.monotonic() - start)
+                self._fail(error, delay)
+            else:
+                self.logger.info("provider %s: ended; what it said last stays in force", self.name)
+                return
+            finally:
+                self._running = False
+                if self._waiting is None:
+                    self.heard.set()
+            await self._pause(delay)
+
+    def _fail(self, error: Exception, delay: float) -> None:
+        what = _first_line(error)
+        self._last_error, self._last_error_at = what, time.time()
+        self._next_try = self._last_error_at + delay
+        if isinstance(error, ConfigError):
+            self._failure = error.problems
+        else:
+            message = f"failed: {what}; what it said last stays in force, and it is tried again"
+            self._failure = (Problem(f"providers.{self.name}", message),)
+        self.logger.error("provider %s: %s; trying again in %.1f s", self.name, what, delay)
+        self.logger.debug("provider %s: how it failed", self.name, exc_info=error)
+
+    async def deliver(self) -> None:
+        """Examine messages for ever: the first at once, then never two within the throttle."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            if self._waiting is None:
+                continue
+            (document, problems), self._waiting = self._waiting, None
+            changed = await self._examine(document, problems)
+            self.heard.set()
+            if changed:
+                self._on_change()
+                if self._throttle > 0:
+                    await self._pause(self._throttle)
+
+    async def _examine(self, document: Mapping[str, Any], problems: tuple[Problem, ...]) -> bool:
+        """Whether what is in force changed."""
+        self._failure, self._reported = (), problems
+        try:
+            changed = await self._accept(document)
+        except Exception as error:  # what a provider gives may be anything at all
+            changed = False
+            self._refuse(
+                document, (Problem(f"providers.{self.name}", f"gave what cannot be checked: {_first_line(error)}"),)
+            )
+        if not self._refusal:
+            self._last_success = time.time()
+        return changed
+
+    async def _accept(self, document: Mapping[str, Any]) -> bool:
+        if _says_nothing(document):
+            return False
+        large = exceeds(document, LARGE)
+        if self._last is not None and (
+            await asyncio.to_thread(same, document, self._last) if large else same(document, self._last)
+        ):
+            return False
+        accepts = self._shape.accepts
+        accepted, problems = await asyncio.to_thread(accepts, document, self.name) if large else accepts(document, self.name)
+        if not accepted:
+            self._refuse(document, tuple(problems))
+            return False
+        self._last = self.document = document
+        self._refusal = tuple(problems)
+        if large:
+            await asyncio.to_thread(self._shape.forget_all_but, document)
+        else:
+            self._shape.forget_all_but(document)
+        return True
+
+    def _refuse(self, document: Mapping[str, Any], problems: tuple[Problem, ...]) -> None:
+        self._last, self._refusal = document, problems
+        self._last_error, self._last_error_at = str(problems[0]), time.time()
+
+    def refresh(self) -> None:
+        refresh = getattr(self.provider, "refresh", None)
+        if refresh is None:
+            return
+        try:
+            refresh()
+        except Exception as error:  # a plugin's own mistake
+            self.logger.error("provider %s: cannot refresh: %s", self.name, _first_line(error))
+
+    async def aclose(self) -> None:
+        close = getattr(self.provider, "aclose", None)
+        if close is None:
+            return
+        with suppress(asyncio.CancelledError):
+            try:
+                await close()
+            except Exception as error:  # a plugin's own mistake
+                self.logger.error("provider %s: cannot close: %s", self.name, _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    if isinstance(error, ConfigError):
+        return text.partition("\n")[0]
+    return f"{type(error).__name__}: {text.partition(chr(10))[0]}" if text else type(error).__name__
+
+
+def _says_nothing(document: Any) -> bool:
+    """No section at all, which changes nothing; an empty section clears (providers.md §1.2, dropped messages)."""
+    if not document:
+        return True
+    if not isinstance(document, Mapping):
+        return False
+    sections = {
+        f"{root}.{key}".lower(): elements
+        for root, protocol in document.items()
+        if isinstance(protocol, Mapping)
+        for key, elements in protocol.items()
+    }
+    areas = {str(root).lower(): protocol for root, protocol in document.items() if protocol is not None}
+    known = [path.lower() for path in SECTIONS]
+    return not (
+        any(sections.get(path) is not None for path in known)
+        or any(path not in known and path.partition(".")[0] in _ROOTS for path in sections)
+        or any(root in _ROOTS and not isinstance(protocol, Mapping) for root, protocol in areas.items())
+    )
+
+
+_ROOTS = {path.partition(".")[0] for path in SECTIONS}
+
+
+def exceeds(document: Any, limit: int) -> bool:
+    """Whether there are more values in it than that."""
+    left = [document]
+    count = 0
+    while left:
+        value = left.pop()
+        count += len(value) if isinstance(value, Mapping | list) else 0
+        if count > limit:
+            return True
+        if isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return False

@@ -1,0 +1,97 @@
+"""The control side: opens the doors, runs the providers, feeds the workers, stops in order (operations.md §1.10, §2.9)."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from pointsman.config.sources import Loaded
+from pointsman.config.static import Static
+from pointsman.control.app import ControlApp
+from pointsman.control.listeners import close_listeners, open_listeners
+from pointsman.control.merge import Delta, Tree
+from pointsman.control.providers import build_providers
+from pointsman.control.watcher import Watcher
+from pointsman.control.workers import DataPlane, Process
+from pointsman.errors import Problem
+from pointsman.plugins import Registry
+
+log = logging.getLogger("pointsman.control")
+
+MakeLocal = Callable[
+    [Static, Registry, Mapping[str, socket.socket], str | None, Callable[[Sequence[Problem]], None]], DataPlane
+]
+
+
+class Gateway:
+    """One gateway, from its start to its end."""
+
+    def __init__(self, loaded: Loaded, registry: Registry, make_local: MakeLocal, reopen_logs: Callable[[], None]) -> None:
+        self.static = loaded.config
+        self.registry = registry
+        self._make_local = make_local
+        self._reopen_logs = reopen_logs
+        self._workers: list[DataPlane] = []
+        self._known: frozenset[Problem] = frozenset()
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. ConfigError if an entry point cannot be opened."""
+        static = self.static
+        count = static.worker_count
+        listeners = open_listeners(static.entry_points, count)
+        app = ControlApp(static.ping)
+        watcher: Watcher | None = None
+        try:
+            await app.start()
+            self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
+            providers, contexts, problems = build_providers(static, self.registry)
+            self._tell(problems)
+            watcher = Watcher(
+                providers,
+                self.registry.middlewares,
+                static.providers.providers_throttle_duration,
+                self._apply,
+                contexts=contexts,
+            )
+            self._handle_signals(watcher)
+            watcher.start()
+            await watcher.first_ready.wait()
+            await asyncio.gather(*(worker.serve() for worker in self._workers))
+            for name, listening in listeners[0].items():
+                host, port = listening.getsockname()[:2]
+                log.info("entry point %s listens on %s, %d workers", name, f"{host}:{port}", count)
+            await self._stopping.wait()
+            app.stopping = True
+            log.info("stopping: waiting for requests in flight")
+            await asyncio.gather(*(worker.stop() for worker in self._workers))
+        finally:
+            if watcher is not None:
+                await watcher.aclose()
+            close_listeners(listeners)
+            await app.aclose()
+        log.info("stopped")
+
+    def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
+        if self.static.worker_count == 1:
+            return self._make_local(self.static, self.registry, sockets, path, self._tell)
+        return Process(number, self.static, sockets, path, self._tell)
+
+    async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
+        self._tell(problems)
+        await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
+
+    def _tell(self, problems: Sequence[Problem]) -> None:
+        """Log each problem once for as long as it lasts."""
+        fresh = [problem for problem in problems if problem not in self._known]
+        for problem in fresh:
+            log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
+        self._known = frozenset(problems) | self._known if len(self._known) < 10_000 else frozenset(problems)
+
+    def _handle_signals(self, watcher: Watcher) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, watcher.refresh)
+        loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)

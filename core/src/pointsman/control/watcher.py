@@ -1,0 +1,155 @@
+"""All providers to one tree: what each says is checked, merged, compared, and handed on when it changed.
+
+Theory of operation. Each provider has a Feed, which runs it, checks its messages and keeps the last good one. One task here
+waits until any feed has something new, merges all of them, and awaits `on_change` with the new tree and what changed since
+the one before. The tree is replaced only after `on_change` came back: what was not handed on is part of the next
+change. The first call waits until every provider has been heard of, at most a second, so that the gateway opens
+its doors with as much as there is. (style.md, "The life of one configuration change", steps 1 to 3)
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from pointsman.api import Middleware, Provider
+from pointsman.control.context import Context, Shape
+from pointsman.control.feed import Feed, Pause, ProviderState
+from pointsman.control.merge import Delta, Tree, diffing, empty_tree, merge, merging
+from pointsman.control.slices import in_slices
+from pointsman.errors import ConfigError, Problem
+
+OnChange = Callable[[Tree, Delta, Sequence[Problem]], Awaitable[None]]
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long the first configuration waits for a provider that says nothing."""
+
+log = logging.getLogger("pointsman.control.watcher")
+
+
+class Watcher:
+    """Runs providers and gives what they say together. `start`, then `first_ready`, then `aclose`."""
+
+    def __init__(
+        self,
+        providers: Sequence[tuple[str, Provider]],
+        middlewares: Mapping[str, type[Middleware]],
+        throttle_seconds: float,
+        on_change: OnChange,
+        *,
+        contexts: Mapping[str, Context] | None = None,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self.first_ready = asyncio.Event()
+        """Set after the first `on_change`, which comes even if there is nothing to say."""
+        self.tree: Tree = empty_tree()
+        """What was handed on last."""
+        self._on_change = on_change
+        self._pause = pause
+        self._dirty = asyncio.Event()
+        self._merge_problems: tuple[Problem, ...] = ()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._feeds: list[Feed] = []
+        for name, provider in providers:
+            context = (contexts or {}).get(name)
+            shape = Shape(name, middlewares) if context is None else context.shape
+            self._feeds.append(Feed(name, provider, shape, throttle_seconds, self._dirty.set, pause))
+
+    def __repr__(self) -> str:
+        return f"<Watcher of {', '.join(feed.name for feed in self._feeds) or 'nothing'}>"
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that is wrong now, provider by provider."""
+        return [*(problem for feed in self._feeds for problem in feed.problems), *self._merge_problems]
+
+    @property
+    def states(self) -> dict[str, ProviderState]:
+        """How each provider is doing."""
+        return {feed.name: feed.state for feed in self._feeds}
+
+    def start(self) -> None:
+        """Begin. Needs a running loop."""
+        for feed in self._feeds:
+            self._tasks.append(asyncio.create_task(feed.run(), name=f"provider {feed.name}"))
+            self._tasks.append(asyncio.create_task(feed.deliver(), name=f"messages of provider {feed.name}"))
+        self._tasks.append(asyncio.create_task(self._hand_on(), name="configuration"))
+
+    def refresh(self) -> None:
+        """Ask every provider that can to read everything again (SIGHUP)."""
+        for feed in self._feeds:
+            feed.refresh()
+
+    async def aclose(self) -> None:
+        """Stop the providers. Safe without `start`, and twice."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for feed in self._feeds:
+            await feed.aclose()
+
+    async def _hand_on(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                for feed in self._feeds:
+                    await feed.heard.wait()
+        self._dirty.set()
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(0)  # what others publish in this pass of the loop comes along
+            self._dirty.clear()
+            try:
+                await self._apply()
+            except Exception:  # a mistake in here or in the receiver must not end all reloading
+                log.exception(
+                    "a new configuration could not be handed on; the one before stays in force until the next change"
+                )
+            self.first_ready.set()
+
+    async def _apply(self) -> None:
+        documents = {feed.name: feed.document for feed in self._feeds}
+        tree, problems = await in_slices(merging(documents, self.tree))
+        self._note(problems)
+        delta = await in_slices(diffing(self.tree, tree))
+        if delta or not self.first_ready.is_set():
+            await self._on_change(tree, delta, self.problems)
+            self.tree = tree
+
+    def _note(self, problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            if problem not in self._merge_problems:
+                log.error("%s", problem)
+        self._merge_problems = tuple(problems)
+
+
+def read_once(
+    providers: Sequence[tuple[str, Provider]], middlewares: Mapping[str, type[Middleware]]
+) -> tuple[Tree, list[Problem]]:
+    """What the providers say now, without running them: for `check` and `explain`.
+
+    One that can only be asked while it runs is named in a warning.
+    """
+    documents: dict[str, Any] = {}
+    found: list[Problem] = []
+    for name, provider in providers:
+        read = getattr(provider, "read", None)
+        if read is None:
+            message = "can only be asked while the gateway runs, so what it says is not looked at"
+            found.append(Problem(f"providers.{name}", message, warning=True))
+            continue
+        try:
+            document, problems = read()
+        except ConfigError as error:
+            found.extend(error.problems)
+            continue
+        except Exception as error:  # a provider may fail in any way
+            found.append(Problem(f"providers.{name}", f"cannot be read: {type(error).__name__}: {error}"))
+            continue
+        accepted, misshapen = Shape(name, middlewares).accepts(document, name)
+        found += [*problems, *(problem for problem in misshapen if problem not in problems)]
+        if accepted:
+            documents[name] = document
+    tree, disputed = merge(documents)
+    return tree, [*found, *disputed]

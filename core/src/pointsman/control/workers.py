@@ -1,0 +1,182 @@
+"""Starts, feeds, counts and replaces workers.
+
+A worker is either held directly (`workers: 1`) or a process that is fed frames over a socket pair: `begin`, then deltas in
+small frames, each batch closed by `apply`, and `serve` when the first has been applied. A process that dies is replaced and
+gets the whole tree anew; its listening sockets, and whoever waits in them, are kept here meanwhile.
+"""
+
+import asyncio
+import json
+import logging
+import pickle
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pointsman.config.static import Static
+from pointsman.control.merge import Delta, Tree, diff, empty_tree
+from pointsman.errors import Problem
+
+log = logging.getLogger("pointsman.control")
+
+FRAME_ELEMENTS = 500
+RESTART_SECONDS = (0.05, 5.0)
+STEADY_SECONDS = 10.0
+
+
+class DataPlane(Protocol):
+    """What the control side asks of a worker, wherever it runs."""
+
+    async def apply(self, tree: Tree, delta: Delta) -> None: ...
+    async def serve(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Process:
+    """A worker process, replaced whenever it dies."""
+
+    def __init__(
+        self,
+        number: int,
+        static: Static,
+        sockets: Mapping[str, socket.socket],
+        control_socket: str | None,
+        report: Callable[[Sequence[Problem]], None],
+    ) -> None:
+        self.number = number
+        self.restarts = 0
+        self._static = static
+        self._sockets = sockets
+        self._control_socket = control_socket
+        self._report = report
+        self._tree = empty_tree()
+        self._sent = 0
+        self._applied = 0
+        self._serving = False
+        self._stopping = False
+        self._changed = asyncio.Condition()
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._task = asyncio.ensure_future(self._keep())
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def apply(self, tree: Tree, delta: Delta) -> None:
+        """Send what changed, and wait until it is live; a worker that is being replaced gets it when it is back."""
+        self._tree = tree
+        self._sent += 1
+        number = self._sent
+        if self._writer is not None:
+            await self._send_delta(self._writer, delta, number)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._applied >= number or self._stopping)
+
+    async def serve(self) -> None:
+        self._serving = True
+        if self._writer is not None:
+            await self._send(self._writer, "serve", None)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        async with self._changed:
+            self._changed.notify_all()
+        if self._writer is not None:
+            await self._send(self._writer, "stop", None)
+        await self._task
+
+    async def _keep(self) -> None:
+        """Run the process, again and again."""
+        pause = RESTART_SECONDS[0]
+        while not self._stopping:
+            begun = time.monotonic()
+            try:
+                await self._run()
+            except OSError as error:
+                log.error("worker %d cannot be started: %s", self.number, error)
+            if self._stopping:
+                return
+            status = self._process.returncode if self._process is not None else None
+            self.restarts += 1
+            log.error("worker %d ended with status %s; it is replaced", self.number, status)
+            if time.monotonic() - begun > STEADY_SECONDS:
+                pause = RESTART_SECONDS[0]
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RESTART_SECONDS[1])
+
+    async def _run(self) -> None:
+        ours, theirs = socket.socketpair()
+        descriptors = {name: listening.fileno() for name, listening in self._sockets.items()}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "pointsman.worker",
+            str(theirs.fileno()),
+            *(f"{name}={descriptor}" for name, descriptor in descriptors.items()),
+            pass_fds=(theirs.fileno(), *descriptors.values()),
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        theirs.close()
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        await self._send(writer, "begin", (self._static, self._control_socket))
+        await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)
+        if self._serving:
+            await self._send(writer, "serve", None)
+        self._writer = writer
+        try:
+            while (message := await _message(reader)) is not None:
+                await self._heard(message)
+        finally:
+            self._writer = None
+            writer.close()
+            await self._process.wait()
+
+    async def _heard(self, message: dict[str, Any]) -> None:
+        if "applied" in message:
+            self._report([Problem(path, text, warning) for path, text, warning in message["problems"]])
+            async with self._changed:
+                self._applied = message["applied"]
+                self._changed.notify_all()
+
+    async def _send_delta(self, writer: asyncio.StreamWriter, delta: Delta, number: int) -> None:
+        for part in _parts(delta):
+            await self._send(writer, "delta", part)
+        await self._send(writer, "apply", number)
+
+    async def _send(self, writer: asyncio.StreamWriter, kind: str, content: Any) -> None:
+        data = pickle.dumps((kind, content), protocol=pickle.HIGHEST_PROTOCOL)
+        try:
+            writer.write(len(data).to_bytes(4, "big") + data)
+            await writer.drain()
+        except OSError:
+            pass  # it has died; its replacement gets everything
+
+    def __repr__(self) -> str:
+        return f"<Process {self.number}, pid {self.pid}, {self.restarts} restarts>"
+
+
+def _parts(delta: Delta) -> list[Delta]:
+    """The delta in pieces that are quick to read."""
+    parts: list[Delta] = []
+    for section, elements in delta.set.items():
+        items = list(elements.items())
+        for at in range(0, len(items), FRAME_ELEMENTS):
+            parts.append(Delta(set={section: dict(items[at : at + FRAME_ELEMENTS])}))
+    for section, names in delta.delete.items():
+        for at in range(0, len(names), FRAME_ELEMENTS * 4):
+            parts.append(Delta(delete={section: names[at : at + FRAME_ELEMENTS * 4]}))
+    return parts
+
+
+async def _message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """What a worker says: JSON, for a worker meets the world and is believed nothing else."""
+    try:
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        message: dict[str, Any] = json.loads(await reader.readexactly(size))
+        return message
+    except (asyncio.IncompleteReadError, OSError, ValueError):
+        return None

@@ -1,0 +1,335 @@
+"""One data process: receive, compile, start, swap, retire.
+
+`Worker` is the data plane of one event loop; with `workers: 1` the control side holds it directly. `main` is the process
+around it: it reads frames from the control side's socket and drains and leaves when that socket closes.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import pickle
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pointsman.api import Handler
+from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
+from pointsman.compile import Compiled, Compiler, Surroundings
+from pointsman.compile.entrypoints import settings_for
+from pointsman.compile.middlewares import Place, Use, has_start
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.static import Static
+from pointsman.control.merge import Delta, Tree, applying, empty_tree
+from pointsman.deadlines import Deadlines
+from pointsman.errors import Problem
+from pointsman.logs import setup_logging
+from pointsman.plugins import Registry, load_registry
+from pointsman.routing.snapshot import Current, Snapshot
+from pointsman.routing.table import RouteTable
+from pointsman.server.entry import Entry
+from pointsman.server.http1 import Http1Protocol
+from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
+
+log = logging.getLogger("pointsman.worker")
+
+SLICE_SECONDS = 0.002
+START_SECONDS = 10.0
+RETIRE_SECONDS = 60.0
+
+
+class Worker:
+    """The data plane of one event loop."""
+
+    def __init__(
+        self,
+        static: Static,
+        registry: Registry,
+        sockets: Mapping[str, socket.socket],
+        control_socket: str | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.static = static
+        self.loop = loop or asyncio.get_running_loop()
+        self.deadlines = Deadlines()
+        self._sockets = sockets
+        self._servers: dict[str, asyncio.Server] = {}
+        internal = self._internal(control_socket) if control_socket else {}
+        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal))
+        self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in sockets}), {})
+        self.current = Current(self.compiled.snapshot)
+        self.entries = {
+            name: Entry(settings_for(name, static.entry_points[name], static), self.current, self.deadlines, self.loop)
+            for name in sockets
+        }
+        self._applying = asyncio.Lock()
+        self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def _internal(self, path: str) -> dict[str, Handler]:
+        """The services that the control side answers, by way of its private socket (design.md §3)."""
+        transport = Transport(TransportSettings(), self.deadlines)
+        peer = unix_peer(path)
+        peer.pool = transport.pool_for(peer)
+        pick = RoundRobin(RoundRobinConfig(), None).over([peer])
+        names = ["ping@internal"] if self.static.ping is not None else []
+        return {name: Forwarder(name, pick, transport) for name in names}
+
+    # configuration
+
+    async def apply(self, tree: Tree) -> list[Problem]:
+        """Serve by `tree` from now on. The problems found; what they touch is closed, the rest is served."""
+        async with self._applying:
+            failed: dict[Place, str] = {}
+            while True:
+                compiled = await in_slices(self.compiler.compile(tree, self.compiled, failed))
+                newly_failed = await self._start(compiled)
+                if not newly_failed:
+                    break
+                failed |= newly_failed
+            old, self.compiled = self.compiled, compiled
+            self.current.snapshot = compiled.snapshot
+            self._retire(old, compiled)
+            problems: list[Problem] = compiled.problems
+            return problems
+
+    async def _start(self, compiled: Compiled) -> dict[Place, str]:
+        """Start what is new. What fails to is closed again, and named with the reason."""
+        failed: dict[Place, str] = {}
+        known = self.compiled.uses
+        for place, use in compiled.uses.items():
+            if known.get(place) is use or place[0] == "declared" or not has_start(use.instance):
+                continue
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    await use.instance.start()
+            except Exception as error:
+                failed[place] = f"cannot be started: {type(error).__name__}: {error}"
+                await _close(use.instance)
+        if failed:  # what did start is not taken over by the next attempt
+            for place, use in compiled.uses.items():
+                if known.get(place) is not use and place not in failed and has_start(use.instance):
+                    await _close(use.instance)
+        return failed
+
+    def _retire(self, old: Compiled, new: Compiled) -> None:
+        """When nobody is served by `old` any more, close what `new` did not take over."""
+        dropped = [use.instance for use in _dropped(old, new) if hasattr(use.instance, "aclose")]
+        kept = set(map(id, new.transports.values()))
+        dropped += [entry.transport for entry in old.transports.values() if id(entry) not in kept]
+        snapshot = old.snapshot
+        snapshot.retired = True
+        snapshot.on_free = self._free
+        self._retired.append((snapshot, dropped))
+        self.loop.call_later(RETIRE_SECONDS, self._force, snapshot)
+        self._free()
+
+    def _free(self) -> None:
+        while self._retired and not self._retired[0][0].holders:
+            _, dropped = self._retired.popleft()
+            if dropped:
+                task = self.loop.create_task(_close_all(dropped))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+
+    def _force(self, snapshot: Snapshot) -> None:
+        """Long streams do not keep what they began under alive for ever."""
+        if any(retired is snapshot for retired, _ in self._retired):
+            snapshot.holders = 0
+            self._free()
+
+    # serving
+
+    async def serve(self) -> None:
+        """Accept connections on every socket."""
+        for name, listening in self._sockets.items():
+            entry = self.entries[name]
+            self._servers[name] = await self.loop.create_server(
+                lambda entry=entry: Http1Protocol(entry),  # type: ignore[misc]
+                sock=listening,
+                backlog=4096,
+            )
+
+    async def stop(self) -> None:
+        """Stop gracefully: every entry point in its own time (operations.md §2.9)."""
+        await asyncio.gather(*(self._stop_entry(name, self.static.entry_points[name]) for name in self._servers))
+        async with self._applying:
+            await _close_all([use.instance for use in self.compiled.uses.values() if hasattr(use.instance, "aclose")])
+        self.compiler.default_transport.transport.close()
+        for entry in self.compiled.transports.values():
+            entry.transport.close()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=5)
+
+    async def _stop_entry(self, name: str, point: EntryPoint) -> None:
+        life = point.transport.life_cycle
+        if life.request_accept_grace_timeout > 0:
+            await asyncio.sleep(life.request_accept_grace_timeout)
+        entry = self.entries[name]
+        self._servers[name].close()
+        entry.drain()
+        if entry.connections and life.grace_time_out > 0:
+            try:
+                async with asyncio.timeout(life.grace_time_out):
+                    await entry.empty.wait()
+            except TimeoutError:
+                log.warning("entry point %s: %d connections cut after the grace time", name, len(entry.connections))
+        entry.cut()
+
+
+class Local:
+    """The one worker of `workers: 1`, in the control side's own process."""
+
+    def __init__(
+        self,
+        static: Static,
+        registry: Registry,
+        sockets: Mapping[str, socket.socket],
+        control_socket: str | None,
+        report: Callable[[Sequence[Problem]], None],
+    ) -> None:
+        self._worker = Worker(static, registry, sockets, control_socket)
+        self._report = report
+        self.serve = self._worker.serve
+        self.stop = self._worker.stop
+
+    async def apply(self, tree: Tree, delta: Delta) -> None:
+        self._report(await self._worker.apply(tree))
+
+
+async def in_slices(steps: Any) -> Any:
+    """Run a generator to its end without holding the loop for longer than a slice; its return value."""
+    until = time.perf_counter() + SLICE_SECONDS
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if time.perf_counter() >= until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + SLICE_SECONDS
+
+
+def _dropped(old: Compiled, new: Compiled) -> list[Use]:
+    return [use for place, use in old.uses.items() if new.uses.get(place) is not use]
+
+
+async def _close_all(instances: Sequence[Any]) -> None:
+    for instance in instances:
+        await _close(instance)
+
+
+async def _close(instance: Any) -> None:
+    if isinstance(instance, Transport):
+        instance.close()
+        return
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await instance.aclose()
+    except Exception as error:
+        log.error("closing %r failed: %r", instance, error)
+
+
+# the process
+
+
+async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.socket]) -> None:
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection(sock=control)
+    leave = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, leave.set)
+    worker: Worker | None = None
+    tree = empty_tree()
+    work: asyncio.Task[None] | None = None
+    latest = 0
+
+    async def apply_latest(worker: Worker) -> None:
+        done = 0
+        while done != latest:
+            done = latest
+            problems = await worker.apply(tree)
+            texts = [[problem.path, problem.message, problem.warning] for problem in problems]
+            _tell(writer, {"applied": done, "problems": texts})
+
+    leaving = loop.create_task(leave.wait())
+    while True:
+        frame = loop.create_task(_frame(reader))
+        await asyncio.wait({frame, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        message = frame.result() if frame.done() else None
+        if message is None:  # asked to leave, or the control side is gone
+            frame.cancel()
+            break
+        kind, content = message
+        if kind == "begin":
+            static, control_socket = content
+            setup_logging(static.log)
+            worker = Worker(static, load_registry(), sockets, control_socket)
+            gc.collect()
+            gc.freeze()
+        elif worker is None:
+            continue
+        elif kind == "delta":
+            delta: Delta = content
+            tree = await in_slices(applying(tree, delta))
+        elif kind == "apply":
+            latest = content
+            if work is None or work.done():
+                work = loop.create_task(apply_latest(worker))
+        elif kind == "serve":
+            await worker.serve()
+            _tell(writer, {"serving": True})
+        elif kind == "stop":
+            break
+    if work is not None:
+        work.cancel()
+    if worker is not None:
+        await worker.stop()
+    writer.close()
+
+
+def _tell(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    data = json.dumps(message).encode()
+    writer.write(len(data).to_bytes(4, "big") + data)
+
+
+async def _frame(reader: asyncio.StreamReader) -> tuple[str, Any] | None:
+    try:
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        message: tuple[str, Any] = pickle.loads(await reader.readexactly(size))
+        return message
+    except (asyncio.IncompleteReadError, OSError):
+        return None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m pointsman.worker CONTROL_FD NAME=FD ...`: started by the control side, never by hand."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    control = socket.socket(fileno=int(arguments[0]))
+    sockets = {}
+    for argument in arguments[1:]:
+        name, _, descriptor = argument.rpartition("=")
+        sockets[name] = socket.socket(fileno=int(descriptor))
+    run_loop(_serve_control(control, sockets))
+    return 0
+
+
+def run_loop(main: Any) -> Any:
+    """Run a coroutine on uvloop where there is one, on asyncio's own loop elsewhere."""
+    sys.setswitchinterval(0.001)
+    gc.set_threshold(20_000, 20, 50)
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
