@@ -40,7 +40,7 @@ class ProviderState:
 
 
 class Feed:
-    """Takes the messages of one provider; `document` is what is in force, `on_change` is called when that changed."""
+    """Takes the messages of one provider; `document` is what is in force, `on_change` is called when it or its problems may have changed."""
 
     def __init__(
         self,
@@ -121,6 +121,7 @@ class Feed:
                 self._running = False
                 if self._waiting is None:
                     self.heard.set()
+            self._on_change()
             await self._pause(delay)
 
     def _fail(self, error: Exception, delay: float) -> None:
@@ -145,10 +146,9 @@ class Feed:
             (document, problems), self._waiting = self._waiting, None
             changed = await self._examine(document, problems)
             self.heard.set()
-            if changed:
-                self._on_change()
-                if self._throttle > 0:
-                    await self._pause(self._throttle)
+            self._on_change()
+            if changed and self._throttle > 0:
+                await self._pause(self._throttle)
 
     async def _examine(self, document: Mapping[str, Any], problems: tuple[Problem, ...]) -> bool:
         """Whether what is in force changed."""

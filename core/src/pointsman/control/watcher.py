@@ -9,21 +9,25 @@ its doors with as much as there is. (style.md, "The life of one configuration ch
 
 import asyncio
 import logging
+import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from pointsman.api import Middleware, Provider
-from pointsman.control.context import Context, Shape
+from pointsman.control.context import Shape, build_providers
 from pointsman.control.feed import Feed, Pause, ProviderState
 from pointsman.control.merge import Delta, Tree, diffing, empty_tree, merge, merging
 from pointsman.control.slices import in_slices
 from pointsman.errors import ConfigError, Problem
 
 OnChange = Callable[[Tree, Delta, Sequence[Problem]], Awaitable[None]]
+"""Takes the whole tree, what changed in it, and all current problems. An empty delta: only the problems changed."""
 
 PATIENCE_SECONDS: Final = 1.0
 """How long the first configuration waits for a provider that says nothing."""
+
+__all__ = ["OnChange", "Watcher", "build_providers", "read_once"]
 
 log = logging.getLogger("pointsman.control.watcher")
 
@@ -38,7 +42,6 @@ class Watcher:
         throttle_seconds: float,
         on_change: OnChange,
         *,
-        contexts: Mapping[str, Context] | None = None,
         pause: Pause = asyncio.sleep,
     ) -> None:
         self.first_ready = asyncio.Event()
@@ -48,12 +51,13 @@ class Watcher:
         self._on_change = on_change
         self._pause = pause
         self._dirty = asyncio.Event()
-        self._merge_problems: tuple[Problem, ...] = ()
+        self._merged: list[Mapping[str, Any]] = []
+        self._disputes: tuple[Problem, ...] = ()
+        self._told: list[Problem] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._feeds: list[Feed] = []
         for name, provider in providers:
-            context = (contexts or {}).get(name)
-            shape = Shape(name, middlewares) if context is None else context.shape
+            shape = Shape(name, middlewares)
             self._feeds.append(Feed(name, provider, shape, throttle_seconds, self._dirty.set, pause))
 
     def __repr__(self) -> str:
@@ -62,7 +66,7 @@ class Watcher:
     @property
     def problems(self) -> list[Problem]:
         """All that is wrong now, provider by provider."""
-        return [*(problem for feed in self._feeds for problem in feed.problems), *self._merge_problems]
+        return [*(problem for feed in self._feeds for problem in feed.problems), *self._disputes]
 
     @property
     def states(self) -> dict[str, ProviderState]:
@@ -110,18 +114,15 @@ class Watcher:
 
     async def _apply(self) -> None:
         documents = {feed.name: feed.document for feed in self._feeds}
-        tree, problems = await in_slices(merging(documents, self.tree))
-        self._note(problems)
-        delta = await in_slices(diffing(self.tree, tree))
-        if delta or not self.first_ready.is_set():
-            await self._on_change(tree, delta, self.problems)
-            self.tree = tree
-
-    def _note(self, problems: Sequence[Problem]) -> None:
-        for problem in problems:
-            if problem not in self._merge_problems:
-                log.error("%s", problem)
-        self._merge_problems = tuple(problems)
+        tree, delta = self.tree, Delta()
+        if not all(map(operator.is_, documents.values(), self._merged)) or not self._merged:
+            tree, disputes = await in_slices(merging(documents, self.tree))
+            delta = await in_slices(diffing(self.tree, tree))
+            self._disputes = tuple(disputes)
+        problems = self.problems
+        if delta or problems != self._told or not self.first_ready.is_set():
+            await self._on_change(tree, delta, problems)
+        self.tree, self._told, self._merged = tree, problems, list(documents.values())
 
 
 def read_once(
