@@ -6,12 +6,10 @@ from typing import Any
 
 from attrs import evolve
 
-from pointsman.api import Binder, Handler, Middleware, Provider
+from pointsman.api import Binder, Handler, Middleware
 from pointsman.config.dynamic import declared, structure_document
-from pointsman.config.static import Static
 from pointsman.control.merge import Tree, unseen
 from pointsman.errors import ConfigError, Problem
-from pointsman.plugins import Registry, require
 
 
 class Shape:
@@ -71,23 +69,3 @@ class Context:
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no middlewares"))
-
-
-def build_providers(static: Static, registry: Registry) -> tuple[list[tuple[str, Provider]], list[Problem]]:
-    """The enabled providers by name, the file first. One that refuses is named in a problem, the others are built."""
-    by_lower = {name.lower(): kind for name, kind in registry.providers.items()}
-    wanted = [(name.lower(), name, config) for name, config in static.providers.kinds.items()]
-    wanted += [(f"plugin-{name}", name, config) for name, config in static.providers.plugin.items()]
-    built: list[tuple[str, Provider]] = []
-    problems: list[Problem] = []
-    for name, kind, config in sorted(wanted, key=lambda each: each[0] != "file"):
-        path = f"providers.{name}"
-        try:
-            provider = require(by_lower, "providers", kind.lower(), path)(config, Context(name, registry.middlewares))
-        except ConfigError as error:
-            problems.extend(evolve(problem, path=problem.path or path) for problem in error.problems)
-        except Exception as error:  # a plugin's constructor may fail in any way; the gateway runs without it
-            problems.append(Problem(path, f"cannot be built: {type(error).__name__}: {error}"))
-        else:
-            built.append((name, provider))
-    return built, problems

@@ -40,7 +40,10 @@ class ProviderState:
 
 
 class Feed:
-    """Takes the messages of one provider; `document` is what is in force, `on_change` is called when it or its problems may have changed."""
+    """Takes the messages of one provider; `document` is what is in force.
+
+    `on_change` is called when that or the problems may have changed.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,12 @@ class Feed:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now: with the provider, with what it read, with what it published."""
-        return (*self._failure, *self._reported, *(each for each in self._refusal if each not in self._reported))
+        return (*self._failure, *self.findings)
+
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """What is wrong with its words. That it failed is not among it: `run` logs that, each time."""
+        return (*self._reported, *(each for each in self._refusal if each not in self._reported))
 
     @property
     def state(self) -> ProviderState:
@@ -129,7 +137,7 @@ class Feed:
         self._last_error, self._last_error_at = what, time.time()
         self._next_try = self._last_error_at + delay
         if isinstance(error, ConfigError):
-            self._failure = error.problems
+            self._failure, self._reported = (), error.problems
         else:
             message = f"failed: {what}; what it said last stays in force, and it is tried again"
             self._failure = (Problem(f"providers.{self.name}", message),)

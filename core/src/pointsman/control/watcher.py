@@ -15,19 +15,17 @@ from contextlib import suppress
 from typing import Any, Final
 
 from pointsman.api import Middleware, Provider
-from pointsman.control.context import Shape, build_providers
+from pointsman.control.context import Context, Shape
 from pointsman.control.feed import Feed, Pause, ProviderState
 from pointsman.control.merge import Delta, Tree, diffing, empty_tree, merge, merging
 from pointsman.control.slices import in_slices
 from pointsman.errors import ConfigError, Problem
 
 OnChange = Callable[[Tree, Delta, Sequence[Problem]], Awaitable[None]]
-"""Takes the whole tree, what changed in it, and all current problems. An empty delta: only the problems changed."""
+"""Takes the whole tree, what changed in it, and what is wrong with it now. An empty delta: only the problems changed."""
 
 PATIENCE_SECONDS: Final = 1.0
 """How long the first configuration waits for a provider that says nothing."""
-
-__all__ = ["OnChange", "Watcher", "build_providers", "read_once"]
 
 log = logging.getLogger("pointsman.control.watcher")
 
@@ -42,6 +40,7 @@ class Watcher:
         throttle_seconds: float,
         on_change: OnChange,
         *,
+        contexts: Mapping[str, Context] | None = None,
         pause: Pause = asyncio.sleep,
     ) -> None:
         self.first_ready = asyncio.Event()
@@ -57,7 +56,8 @@ class Watcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._feeds: list[Feed] = []
         for name, provider in providers:
-            shape = Shape(name, middlewares)
+            context = (contexts or {}).get(name)
+            shape = Shape(name, middlewares) if context is None else context.shape
             self._feeds.append(Feed(name, provider, shape, throttle_seconds, self._dirty.set, pause))
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class Watcher:
 
     @property
     def problems(self) -> list[Problem]:
-        """All that is wrong now, provider by provider."""
+        """All that is wrong now, provider by provider; also that one does not run, which is logged here and not handed on."""
         return [*(problem for feed in self._feeds for problem in feed.problems), *self._disputes]
 
     @property
@@ -119,7 +119,7 @@ class Watcher:
             tree, disputes = await in_slices(merging(documents, self.tree))
             delta = await in_slices(diffing(self.tree, tree))
             self._disputes = tuple(disputes)
-        problems = self.problems
+        problems = [*(finding for feed in self._feeds for finding in feed.findings), *self._disputes]
         if delta or problems != self._told or not self.first_ready.is_set():
             await self._on_change(tree, delta, problems)
         self.tree, self._told, self._merged = tree, problems, list(documents.values())
