@@ -78,7 +78,6 @@ _OTHER_VERSION = re.compile(rb"HTTP/[0-9]+(?:\.[0-9]+)?")
 _VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
 _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"))
 _SECRET = frozenset((b"cookie", b"set-cookie", b"authorization", b"proxy-authorization"))
-_STATUSES: dict[bytes, tuple[int, int]] = {}
 _PRINTABLE = bytes(sorted({9, *range(32, 256)} - {127}))
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
@@ -186,24 +185,37 @@ def request_lines(block: bytes) -> list[Line]:
     return [REQUEST_LINES[line] for line in _lines(block)] if block else []
 
 
-def parse_response(head: bytes) -> tuple[int, int, Parsed, list[Special]]:
-    """Status, minor version, headers and specials of a response head. BadMessage for what is not a strict one."""
-    lines = _lines(head)
-    known = _STATUSES.get(lines[0])
-    if known is None:
+class ResponseHead:
+    """A response head, read: what it says, how its body is framed, and whether the connection stays.
+
+    BadMessage for what is not a strict one. Never changed, so a connection keeps its last one for a server that repeats itself.
+    """
+
+    __slots__ = ("chunked", "keep", "length", "parsed", "source", "status")
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        lines = _lines(source)
         match = _STATUS_LINE.fullmatch(lines[0])
         if match is None:
             raise BadMessage("the status line is not 'HTTP/1.1 NNN reason'")
-        known = (int(match[2]), 1 if match[1] == b"1" else 0)
-        if len(_STATUSES) < 1024:
-            _STATUSES[lines[0]] = known
-    del lines[0]
-    read = [RESPONSE_LINES[line] for line in lines]
-    specials = [line[1] for line in read if line[1] is not None]
-    seen = 0
-    for special in specials:
-        seen |= special[0]
-    return known[0], known[1], Parsed(read, seen, b"".join([line[2] for line in read])), specials
+        self.status = int(match[2])
+        minor = 1 if match[1] == b"1" else 0
+        del lines[0]
+        read = [RESPONSE_LINES[line] for line in lines]
+        specials = [line[1] for line in read if line[1] is not None]
+        self.keep = minor == 1
+        seen = 0
+        for meaning, _, value in specials:
+            seen |= meaning
+            if meaning & CONNECTION:
+                options = tokens(value)
+                self.keep = b"close" not in options and (self.keep or b"keep-alive" in options)
+                nominated = set(options) - {b"close", b"keep-alive", b"upgrade"}
+                if nominated:
+                    read = [line for line in read if line[0][0] not in nominated]
+        self.length, self.chunked = (None, False) if self.status < 200 else framing(specials, minor)
+        self.parsed = Parsed(read, seen, b"".join([line[2] for line in read]))
 
 
 def content_length(value: bytes) -> int:

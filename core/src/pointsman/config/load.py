@@ -143,3 +143,23 @@ def _bounded(value: Any, name: str, depth: int) -> Any:
     if isinstance(value, list):
         return [_bounded(item, name, depth - 1) for item in value]
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def dump_yaml(plain: Any) -> str:
+    """Plain data as YAML that `load_text` reads as the same data, for `check --print`."""
+    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes shared parts out, and escapes every character that cannot be seen."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if text.replace("\n", "").isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text_node)

@@ -28,24 +28,14 @@ class Cycle(Exchange):
 
     request: Request
 
-    def __init__(self, request: Request, snapshot: Snapshot, loop: asyncio.AbstractEventLoop) -> None:
-        self.request = request
-        self.router = self.service = self.peer = ""
-        self.status = self.bytes_in = self.bytes_out = self.attempts = 0
-        self.started = loop.time()
-        self.finished = 0.0
-        self.error = None
-        self.upstream = None
-        self.loop = loop
-        self.snapshot = snapshot
-        self.route: Route | None = None
-        self.open = True
-        self.head_sent = False
-        self._task: asyncio.Task[None] | None = None
-        self._pending: Pending | None = None
-        self._body: Body | None = None
-        request.exchange = self
-        snapshot.holders += 1
+    loop: asyncio.AbstractEventLoop
+    snapshot: Snapshot
+    route: Route | None
+    open: bool
+    head_sent: bool
+    _task: asyncio.Task[None] | None
+    _pending: Pending | None
+    _body: Body | None
 
     def begin(self, route: Route | None) -> None:
         """Have the request answered by `route`, or by the 404 if there is none."""

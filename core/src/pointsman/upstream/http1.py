@@ -38,10 +38,12 @@ class Http1Upstream(asyncio.Protocol):
         "_chunked",
         "_interims",
         "_keep",
+        "_last",
         "_left",
         "_other",
         "_owner",
         "_state",
+        "_time",
         "deadline",
         "forwarding",
         "heard",
@@ -60,6 +62,8 @@ class Http1Upstream(asyncio.Protocol):
         self.heard = False
         self.write_paused = False
         self._owner = owner
+        self._time = asyncio.get_running_loop().time
+        self._last: wire.ResponseHead | None = None
         self._state = IDLE
         self._buffer = bytearray()
         self._body: Body = NOTHING
@@ -68,10 +72,6 @@ class Http1Upstream(asyncio.Protocol):
         self._keep = True
         self._interims = 0
         self._other: Tunnel | None = None
-
-    @property
-    def usable(self) -> bool:
-        return self._state == IDLE and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -117,60 +117,40 @@ class Http1Upstream(asyncio.Protocol):
         if forwarding is None:
             self.shut()
             return
-        try:
-            status, minor, parsed, specials = wire.parse_response(data[:end])
-            rest = data[end + 4 :]
-            headers = Headers((), parsed)
-            if status < 200:
-                self._interim(status, headers, rest)
+        source = data[:end]
+        rest = data[end + 4 :]
+        head = self._last
+        if head is None or head.source != source:
+            try:
+                head = wire.ResponseHead(source)
+            except BadMessage as error:
+                self._bad(error)
                 return
-            length, chunked = wire.framing(specials, minor)
-        except BadMessage as error:
-            self._bad(error)
+            self._last = head
+        status = head.status
+        response = Response(status, Headers((), head.parsed), NOTHING)
+        if status < 200:
+            self._interim(status, response.headers, rest)
             return
-        keep = minor == 1
-        if parsed.seen & wire.CONNECTION:
-            keep = self._options(specials, headers, keep)
-        self._keep = keep
         self.deadline = NEVER
-        self._chunked = None
-        if forwarding.request.method == b"HEAD" or status == 204 or status == 304:
-            body = NOTHING
-            self._left = 0
-        elif chunked:
-            body = Body(self)
-            self._chunked = Chunked()
-            self._left = -1
-        elif length is not None:
-            body = Body(self, length) if length else NOTHING
-            self._left = length
+        self._keep = head.keep
+        length = head.length
+        if forwarding.request.method == b"HEAD" or status == 204 or status == 304 or length == 0:
+            self._keep = head.keep and not rest
+            self._release()
+        elif length == len(rest):
+            response.body = Body.of(rest)
+            self._release()
         else:
-            body = Body(self)
-            self._left = -1
-            self._keep = False
-        self._body = body
-        self._state = BODY
-        response = Response(status, headers, body)
-        if self._left == 0:
-            if rest:
+            response.body = self._body = Body(self, length)
+            self._state = BODY
+            self._chunked = Chunked() if head.chunked else None
+            self._left = -1 if length is None else length
+            if length is None and not head.chunked:
                 self._keep = False
-            self._complete()
-        elif rest:
-            self._body_data(rest)
+            if rest:
+                self._body_data(rest)
         forwarding.answered(response)
-
-    @staticmethod
-    def _options(specials: list[wire.Special], headers: Headers, keep: bool) -> bool:
-        """What `Connection` says: whether it stays, and which headers end here."""
-        for meaning, _, value in specials:
-            if meaning & wire.CONNECTION and value != b"keep-alive":
-                options = wire.tokens(value)
-                keep = b"close" not in options and (keep or b"keep-alive" in options)
-                for name in set(options) - {b"close", b"keep-alive", b"upgrade"}:
-                    headers.remove(name)
-            elif meaning & wire.CONNECTION:
-                keep = True
-        return keep
 
     def _interim(self, status: int, headers: Headers, rest: bytes) -> None:
         """A 1xx: the upgrade that was asked for, or something to pass on before the answer (routing.md §6.4)."""
@@ -230,10 +210,15 @@ class Http1Upstream(asyncio.Protocol):
                 self._complete()
 
     def _complete(self, chunked: Chunked | None = None) -> None:
-        """The response has ended where its framing says. The connection is free before its body is told."""
-        forwarding, self.forwarding = self.forwarding, None
+        """The body has ended where its framing says. The connection is free before its body is told."""
         body, self._body = self._body, NOTHING
         body.orphan()
+        self._release()
+        body.end(chunked.trailers if chunked is not None else None)
+
+    def _release(self) -> None:
+        """The exchange is over: back to the pool, if both sides are willing."""
+        forwarding, self.forwarding = self.forwarding, None
         if forwarding is not None:
             if not forwarding.sent:
                 self._keep = False
@@ -242,7 +227,8 @@ class Http1Upstream(asyncio.Protocol):
         self.reused = True
         if self._keep and not self.write_paused:
             timeout = self._owner.settings.idle_timeout
-            self.deadline = self._loop_time() + timeout if timeout > 0 else NEVER
+            if timeout > 0:
+                self.deadline = self._time() + timeout
             if not self.pool.give(self):
                 self._state = CLOSED
                 self.transport.close()
@@ -250,11 +236,6 @@ class Http1Upstream(asyncio.Protocol):
             self.pool.busy -= 1
             self._state = CLOSED
             self.transport.close()
-        if body is not NOTHING:
-            body.end(chunked.trailers if chunked is not None else None)
-
-    def _loop_time(self) -> float:
-        return asyncio.get_running_loop().time()
 
     def _bad(self, error: BadMessage) -> None:
         self._fail(GatewayError(502, f"the server's answer is not HTTP: {error}"))

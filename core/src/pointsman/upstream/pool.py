@@ -1,19 +1,15 @@
 """Who gets which connection: decides, does no I/O. A connection is busy, idle here, or closed."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-
-class Pooled(Protocol):
-    @property
-    def usable(self) -> bool:
-        """False once the other side has closed, or said something while it should be silent."""
-
-
-C = TypeVar("C", bound=Pooled)
+C = TypeVar("C")
 
 
 class Pool(Generic[C]):
-    """The connections to one server over one transport. The newest idle one is taken first, so that the others can age."""
+    """The connections to one server over one transport. The newest idle one is taken first, so that the others can age.
+
+    Whatever is idle here can be used: a connection says `lost` the moment it closes.
+    """
 
     __slots__ = ("_idle", "busy", "closed", "max_idle", "name")
 
@@ -26,11 +22,9 @@ class Pool(Generic[C]):
 
     def take(self) -> C | None:
         """An idle connection, busy from now on; None if a new one must be opened (then `opened` it)."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                self.busy += 1
-                return connection
+        if self._idle:
+            self.busy += 1
+            return self._idle.pop()
         return None
 
     def opened(self) -> None:
@@ -40,7 +34,7 @@ class Pool(Generic[C]):
     def give(self, connection: C) -> bool:
         """A busy connection is free again. False: it is not wanted, close it."""
         self.busy -= 1
-        if self.closed or not connection.usable or len(self._idle) >= self.max_idle:
+        if len(self._idle) >= self.max_idle:
             return False
         self._idle.append(connection)
         return True
@@ -55,6 +49,7 @@ class Pool(Generic[C]):
     def close(self) -> list[C]:
         """Keep nothing any more; the idle connections, to be closed by the caller."""
         self.closed = True
+        self.max_idle = 0
         idle, self._idle = self._idle, []
         return idle
 
