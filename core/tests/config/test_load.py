@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config import composer
-from pointsman.config.load import MAX_DEPTH, load_file, load_text
+from pointsman.config.load import MAX_DEPTH, dump_yaml, load_file, load_text
 from pointsman.errors import ConfigError
 
 
@@ -205,3 +205,8 @@ plain = st.recursive(
 @given(plain)
 def test_json_is_read_as_json_reads_it(data):
     assert load_text(json.dumps(data), "x.json") == data
+
+
+@given(plain)
+def test_what_is_dumped_loads_as_itself(data):
+    assert load_text(dump_yaml(data), "x.yml") == data
