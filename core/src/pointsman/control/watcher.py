@@ -65,7 +65,7 @@ class Watcher:
 
     @property
     def problems(self) -> list[Problem]:
-        """All that is wrong now, provider by provider; also that one does not run, which is logged here and not handed on."""
+        """All that is wrong now, provider by provider; also that one has failed, which is logged and not handed on."""
         return [*(problem for feed in self._feeds for problem in feed.problems), *self._disputes]
 
     @property
