@@ -18,7 +18,7 @@ from pointsman.api import (
 from pointsman.hookspecs import hookimpl
 from pointsman.message import Address, Body, Exchange, Headers, Request, Response, reason
 from pointsman.paths import decoded, encoded, sanitise
-from pointsman.values import Duration, FileOrContent, Secret, allow_empty
+from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
 
 __version__ = "0.1.0"
 
@@ -49,6 +49,7 @@ __all__ = [
     "decoded",
     "encoded",
     "hookimpl",
+    "option",
     "reason",
     "sanitise",
 ]

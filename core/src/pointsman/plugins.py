@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pluggy
 from attrs import Factory, define, frozen
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import EntryPoint, entry_points, version
 
 from pointsman import hookspecs
 from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
@@ -110,6 +110,14 @@ def _owner(registry: Registry, kind: str, name: str) -> str:
     return next(
         (plugin.distribution for plugin in registry.plugins if name in plugin.brings.get(kind, ())), "another plugin"
     )
+
+
+def version_of(distribution: str) -> str:
+    """The installed version of a package; "" if it is not installed."""
+    try:
+        return version(distribution)
+    except ImportError:
+        return ""
 
 
 def require(known: Mapping[str, T], kind: str, name: str, path: str) -> T:

@@ -2,14 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import yaml
-
-from pointsman.api import Command
+from pointsman.api import Command, Middleware
 from pointsman.commands.read import Reading, read_configuration
+from pointsman.config.dynamic import MIDDLEWARES, structure_element, structure_middleware
+from pointsman.config.load import dump_yaml
 from pointsman.config.plain import unstructure
+from pointsman.config.static import print_static
 from pointsman.plugins import load_registry
+
+_UNUSABLE = "(cannot be used; see its problems)"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +27,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    reading = read_configuration(arguments.file or arguments.config_file, [], load_registry())
+    registry = load_registry()
+    reading = read_configuration(arguments.file or arguments.config_file, [], registry)
     if arguments.show:
-        print(shown(reading), end="")
+        print(shown(reading, registry.middlewares), end="")
     errors = [problem for problem in reading.problems if not problem.warning]
     warnings = [problem for problem in reading.problems if problem.warning]
     for problem in warnings:
@@ -43,16 +48,23 @@ def _count(things: Sequence[object], noun: str) -> str:
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
-def shown(reading: Reading) -> str:
-    """The effective configuration as YAML: static with its defaults, and dynamic by full names."""
-    static = unstructure(reading.static)
-    dynamic: dict[str, object] = {}
+def shown(reading: Reading, middlewares: Mapping[str, type[Middleware]]) -> str:
+    """The effective configuration as YAML: static with its defaults, and dynamic by full names, secrets masked."""
+    dynamic: dict[str, dict[str, Any]] = {}
     for section, elements in reading.tree.items():
         if elements:
             area, _, key = section.partition(".")
-            dynamic.setdefault(area, {})[key] = elements  # type: ignore[index]
-    text: str = yaml.safe_dump({"static": static, "dynamic": dynamic}, sort_keys=False, allow_unicode=True)
-    return text
+            dynamic.setdefault(area, {})[key] = {name: _plain(section, raw, middlewares) for name, raw in elements.items()}
+    return dump_yaml({"static": print_static(reading.static), "dynamic": dynamic})
+
+
+def _plain(section: str, raw: Any, middlewares: Mapping[str, type[Middleware]]) -> Any:
+    """One element as it is understood; one that is not could hold a secret anywhere, so it is not printed."""
+    if section == MIDDLEWARES:
+        kind, config, _ = structure_middleware(raw, "", middlewares)
+        return {kind: unstructure(config)} if config is not None else _UNUSABLE
+    element, _ = structure_element(section, raw, "")
+    return unstructure(element) if element is not None else _UNUSABLE
 
 
 check = Command("check", "Check a configuration; print every problem, exit with 1 if it has errors.", _arguments, _check)

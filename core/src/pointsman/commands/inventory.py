@@ -3,12 +3,11 @@
 import argparse
 import platform
 
-from importlib_metadata import version as version_of
 from rich.console import Console
 from rich.table import Table
 
 from pointsman.api import Command
-from pointsman.plugins import load_registry
+from pointsman.plugins import load_registry, version_of
 
 
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +39,8 @@ def _version(arguments: argparse.Namespace) -> int:
 
 
 def _loop() -> str:
-    try:
-        return f"uvloop {version_of('uvloop')}"
-    except Exception:  # not installed: asyncio's own is used
-        return "asyncio"
+    uvloop = version_of("uvloop")
+    return f"uvloop {uvloop}" if uvloop else "asyncio"
 
 
 plugins = Command("plugins", "List the installed plugins and what each brings.", _no_arguments, _plugins)
