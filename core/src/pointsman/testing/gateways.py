@@ -157,7 +157,8 @@ class Gateway:
                 port = str(free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM))
             point["address"] = f"{host or '127.0.0.1'}:{port}{slash}{kind}"
             self._ports[name] = int(port)
-        providers = {"file": {"directory": str(self.folder / "dynamic"), "watch": True}, **static.get("providers", {})}
+        files = {"directory": str(self.folder / "dynamic"), "watch": True}
+        providers = {"providersThrottleDuration": "20ms", "file": files, **static.get("providers", {})}
         static = {**static, "entryPoints": entry_points, "providers": providers}
         (self.folder / "static.yml").write_text(json.dumps(static, indent=2))
 
@@ -195,7 +196,8 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """A running gateway for as long as the block lasts. If the block fails, the log is printed.
 
-    `static` is merged over one HTTP entry point `web` and a watched file provider; addresses without a port get a free one.
+    `static` is merged over one HTTP entry point `web` and a file provider, watched and hardly throttled; addresses without a
+    port get a free one.
     `command` may start the gateway of another virtual environment, or, with `workers=None`, another program that reads such
     a configuration.
     """
