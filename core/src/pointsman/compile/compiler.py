@@ -206,7 +206,7 @@ class _Run:
                 self._service_middlewares(entry)
                 status.problems += entry.warnings
             except ConfigError as error:
-                status.problems += error.problems
+                status.problems += problems_under(f"{SERVICES}.{name}", error)
             if number % SLICE == 0:
                 yield
         for number, (name, raw) in enumerate(self.tree.get(MIDDLEWARES, {}).items()):
@@ -217,7 +217,7 @@ class _Run:
                 try:
                     self.middlewares.binder([name], name, ("declared",))
                 except ConfigError as error:
-                    self.statuses[MIDDLEWARES][name].problems += error.problems
+                    self.statuses[MIDDLEWARES][name].problems += problems_under(path, error)
             if number % SLICE == 0:
                 yield
 
@@ -302,25 +302,32 @@ class _Run:
         service: ServiceEntry | None = None
         children: list[Row] = []
         uses: list[Use] = []
-        names = self.forest.children.get(name, ())
-        try:
-            if names:
-                children = [row for child in names if (row := self._row(child, child, ())) is not None]
-                if not children:
-                    raise ConfigError(Problem(path, "no child routers could be added to muxer"))
-                last: Handler = _to_children(RouteTable.build(row.entry for row in children))
+        last: Handler | None = None
+        problems: list[Problem] = []
+        if names := self.forest.children.get(name, ()):
+            children = [row for child in names if (row := self._row(child, child, ())) is not None]
+            if children:
+                last = _to_children(RouteTable.build(row.entry for row in children))
             else:
-                if not router.service:
-                    raise ConfigError(Problem(path, "router has no service and no child routers"))
+                problems.append(Problem(path, "no child routers could be added to muxer"))
+        elif not router.service:
+            problems.append(Problem(path, "router has no service and no child routers"))
+        else:
+            try:
                 service = self.services.get(router.service, name)
                 last, uses = self._service_middlewares(service)
-            references = [*before, *router.middlewares]
-            if references:
+            except ConfigError as error:
+                problems += problems_under(f"{path}.service", error)
+        references = [*before, *router.middlewares]
+        if references:
+            try:
                 binder, own = self.middlewares.binder(references, name, ("router", shown))
-                last = binder(last)
+                last = binder(last) if last is not None else None
                 uses = [*own, *uses]
-        except ConfigError as error:
-            status.problems += [problem for problem in problems_under(path, error) if problem not in status.problems]
+            except ConfigError as error:
+                problems += problems_under(f"{path}.middlewares", error)
+        if last is None or problems:
+            status.problems += [problem for problem in problems if problem not in status.problems]
             return None
         old = self.old.rows.get(shown)
         if (

@@ -49,14 +49,22 @@ class Middlewares:
 
     def binder(self, references: Sequence[str], owner: str, place: Place) -> tuple[Binder, list[Use]]:
         """Those middlewares, in order, as `owner` names them, for one place."""
-        uses = [self._use(qualify(name, owner), (*place, str(at))) for at, name in enumerate(references)]
+        uses: list[Use] = []
+        problems: list[Problem] = []
+        for at, name in enumerate(references):
+            try:
+                uses.append(self._use(qualify(name, owner), (*place, str(at))))
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
         return chain([bind(use.instance) for use in uses]), uses
 
     def _use(self, name: str, place: Place) -> Use:
         path = f"{MIDDLEWARES}.{name}"
         raw = self.tree.get(MIDDLEWARES, {}).get(name)
         if raw is None:
-            raise ConfigError(Problem(path, f'middleware "{name}" does not exist'))
+            raise ConfigError(Problem("", f'middleware "{name}" does not exist'))
         if name in self.path:
             steps = "->".join(f"middleware:{part}" for part in [*self.path[self.path.index(name) :], name])
             message = f"could not instantiate middleware {name}: recursion detected in {steps}"

@@ -125,7 +125,7 @@ class Services:
             return self._internal(name)
         raw = self.tree.get(SERVICES, {}).get(name)
         if raw is None:
-            raise ConfigError(Problem(path, f'the service "{name}" does not exist'))
+            raise ConfigError(Problem("", f'the service "{name}" does not exist'))
         service, problems = structure_service(raw, path)
         if service is None:
             raise ConfigError(problems)
@@ -150,7 +150,7 @@ class Services:
             return ServiceEntry(name, None, noop)
         handler = self.around.internal.get(name)
         if handler is None:
-            raise ConfigError(Problem(f"{SERVICES}.{name}", INTERNAL_OFF.get(name, f"unknown internal service {name}")))
+            raise ConfigError(Problem("", INTERNAL_OFF.get(name, f"unknown internal service {name}")))
         return ServiceEntry(name, None, handler)
 
     def _load_balancer(self, name: str, raw: Any, service: Service, balancer: LoadBalancer) -> ServiceEntry:
@@ -212,7 +212,9 @@ class Services:
         raw = self.tree.get(TRANSPORTS, {}).get(name)
         path = f"{TRANSPORTS}.{name}"
         if raw is None:
-            raise ConfigError(Problem(path, f"servers transport not found {name}"))
+            raise ConfigError(
+                Problem(f"{SERVICES}.{owner}.loadBalancer.serversTransport", f"servers transport not found {name}")
+            )
         old = self.old_transports.get(name)
         if old is not None and old.raw is raw:
             entry = old

@@ -21,6 +21,7 @@ class ControlApp:
         self._folder = tempfile.TemporaryDirectory(prefix="pointsman-")
         self.path = str(Path(self._folder.name) / "control.sock")
         application = web.Application()
+        application.on_response_prepare.append(_unadorned)
         application.router.add_route("*", "/{path:.*}", self._answer_ping)
         self._runner = web.AppRunner(application, access_log=None)
 
@@ -42,3 +43,10 @@ class ControlApp:
     async def aclose(self) -> None:
         await self._runner.cleanup()
         self._folder.cleanup()
+
+
+async def _unadorned(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Nobody need know what answers here, and ping says no type (operations.md §6.1)."""
+    response.headers.pop("Server", None)
+    if response.content_type == "application/octet-stream":
+        response.headers.pop("Content-Type", None)

@@ -15,6 +15,7 @@ from pointsman.control.providers import build_providers
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
+from pointsman.message import Address
 from pointsman.plugins import Registry
 
 log = logging.getLogger("pointsman.control")
@@ -61,7 +62,8 @@ class Gateway:
             await asyncio.gather(*(worker.serve() for worker in self._workers))
             for name, listening in listeners[0].items():
                 host, port = listening.getsockname()[:2]
-                log.info("entry point %s listens on %s, %d workers", name, f"{host}:{port}", count)
+                log.info("entry point %s listens on %s", name, Address(host, port))
+            log.info("%d worker%s", count, "" if count == 1 else "s")
             await self._stopping.wait()
             app.stopping = True
             log.info("stopping: waiting for requests in flight")

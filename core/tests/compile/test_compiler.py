@@ -1,0 +1,298 @@
+"""Trees to snapshots: what is served, what is closed and why, what is carried over."""
+
+from typing import Any, ClassVar
+
+import pytest
+from attrs import frozen
+
+from pointsman import hookimpl
+from pointsman.compile import Compiled, Compiler, Surroundings
+from pointsman.config.entrypoint_model import EntryPoint, EntryPointHTTP
+from pointsman.config.static import Static
+from pointsman.deadlines import Deadlines
+from pointsman.plugins import load_registry
+from pointsman.testing import a_request
+
+
+@frozen
+class MarkConfig:
+    word: str = "x"
+
+
+class Mark:
+    """A middleware that writes its word into the request."""
+
+    name: ClassVar[str] = "mark"
+    Config: ClassVar[type] = MarkConfig
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        if config.word == "bad":
+            raise ValueError("this word is not allowed")
+        self.word = config.word.encode()
+
+    def __call__(self, request: Any, call_next: Any) -> Any:
+        request.headers.add(b"x-mark", self.word)
+        return call_next(request)
+
+
+class Bundle:
+    """A middleware of middlewares, as pointsman-chain is."""
+
+    name: ClassVar[str] = "bundle"
+
+    @frozen
+    class Config:
+        of: list[str]
+
+    def __init__(self, config: Any, context: Any) -> None:
+        self.bind = context.chain(config.of)
+
+
+class Marks:
+    @hookimpl
+    def pointsman_middlewares(self) -> list[Any]:
+        return [Mark, Bundle]
+
+
+def compiler(**points: EntryPoint) -> Compiler:
+    static = Static(entry_points=points or {"web": EntryPoint(":80")})
+    return Compiler(Surroundings(static, load_registry(Marks(), entry_point_plugins=False), Deadlines()))
+
+
+def tree(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    kinds = {"routers": "http.routers", "services": "http.services", "middlewares": "http.middlewares"}
+    return {
+        kinds[kind]: {name if "@" in name else f"{name}@file": raw for name, raw in elements.items()}
+        for kind, elements in sections.items()
+    }
+
+
+def balancer(*urls: str, **more: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls or ("http://127.0.0.1:1",)], **more}}
+
+
+def router(rule: str = "PathPrefix(`/`)", service: str = "s", **more: Any) -> dict[str, Any]:
+    return {"rule": rule, "service": service, **more}
+
+
+def winner(compiled: Compiled, url: str = "http://a.test/", point: str = "web") -> str | None:
+    found = compiled.snapshot.tables[point].match(a_request(url=url))
+    return found.name if found else None
+
+
+def status(compiled: Compiled, name: str, section: str = "http.routers") -> tuple[str, str]:
+    found = compiled.statuses[section][name if "@" in name else f"{name}@file"]
+    return found.word, "; ".join(map(str, found.problems))
+
+
+def test_a_router_with_a_service_is_served() -> None:
+    compiled = compiler().compile_now(tree(routers={"r": router()}, services={"s": balancer()}))
+    assert winner(compiled) == "r@file"
+    assert status(compiled, "r") == ("enabled", "")
+    assert compiled.statuses["http.routers"]["r@file"].using == ("web",)
+
+
+@pytest.mark.spec("R-26", "R-27", "R-29", "R-30", "R-33", "R-34")
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (router(service="nope"), 'the service "nope@file" does not exist'),
+        (router(service="s@docker"), 'the service "s@docker" does not exist'),
+        (router(middlewares=["nope"]), 'middleware "nope@file" does not exist'),
+        (router(service=""), "router has no service and no child routers"),
+        (router(priority=9223372036854775800), "exceeds the max user-defined priority"),
+        (router("Hots(`a`)"), "did you mean 'Host'"),
+        (router(""), "error while parsing rule"),
+        (router(service="prometheus@internal"), "prometheus is not enabled"),
+        (router(service="what@internal"), "unknown internal service"),
+        (router(entryPoints=["nope"]), "no valid entryPoint for this router"),
+    ],
+)
+def test_a_router_with_a_problem_is_closed_and_says_why(raw: dict[str, Any], message: str) -> None:
+    compiled = compiler().compile_now(
+        tree(routers={"r": raw, "other": router("Path(`/other`)")}, services={"s": balancer()})
+    )
+    word, text = status(compiled, "r")
+    assert word == "disabled"
+    assert message in text
+    assert winner(compiled) is None
+    assert winner(compiled, "http://a.test/other") == "other@file"
+
+
+@pytest.mark.spec("R-28")
+def test_an_unknown_entry_point_beside_a_known_one_is_a_warning() -> None:
+    compiled = compiler().compile_now(tree(routers={"r": router(entryPoints=["nope", "web"])}, services={"s": balancer()}))
+    assert status(compiled, "r")[0] == "warning"
+    assert 'entryPoint "nope" doesn\'t exist' in status(compiled, "r")[1]
+    assert winner(compiled) == "r@file"
+
+
+@pytest.mark.spec("R-31", "R-32")
+@pytest.mark.parametrize(
+    ("services", "message"),
+    [
+        ({"s": {**balancer(), "weighted": {"services": [{"name": "t"}]}}}, "multi-types"),
+        ({"s": {}}, "does not have any type defined"),
+        (
+            {"s": {"weighted": {"services": [{"name": "t"}]}}, "t": {"weighted": {"services": [{"name": "s"}]}}},
+            "recursion detected in service:s@file->service:t@file->service:s@file",
+        ),
+        ({"s": balancer(strategy="WRR")}, "strategy"),
+        ({"s": balancer(strategy="p2c")}, "pip install pointsman-p2c"),
+        ({"s": balancer("127.0.0.1:80")}, "does not begin with http://"),
+        ({"s": balancer("http://a b")}, "space"),
+        ({"s": balancer(serversTransport="zzz")}, "servers transport not found zzz@file"),
+        ({"s": {"mirroring": {"service": "t"}}, "t": balancer()}, "not supported by this version"),
+    ],
+)
+def test_a_service_with_a_problem_closes_its_routers(services: dict[str, Any], message: str) -> None:
+    compiled = compiler().compile_now(tree(routers={"r": router()}, services=services))
+    assert message in status(compiled, "r")[1]
+    assert message in status(compiled, "s", "http.services")[1]
+    assert winner(compiled) is None
+
+
+@pytest.mark.parametrize(
+    ("middlewares", "message"),
+    [
+        ({"m": {"rateLimit": {"average": 1}}}, "no installed plugin provides it; pip install pointsman-ratelimit"),
+        ({"m": {"mark": {"word": "a"}, "bundle": {"of": ["n"]}}}, "multi-types middleware not supported"),
+        ({"m": {}}, "invalid middleware type or middleware does not exist"),
+        ({"m": {"mark": {"word": "bad"}}}, "this word is not allowed"),
+        ({"m": {"mark": {"wrod": "a"}}}, "did you mean 'word'"),
+        ({"m": {"bundle": {"of": ["m"]}}}, "recursion detected in middleware:m@file->middleware:m@file"),
+        ({"m": {"bundle": {"of": ["gone"]}}}, 'middleware "gone@file" does not exist'),
+    ],
+)
+def test_a_middleware_with_a_problem_closes_its_routers(middlewares: dict[str, Any], message: str) -> None:
+    compiled = compiler().compile_now(
+        tree(routers={"r": router(middlewares=["m"])}, services={"s": balancer()}, middlewares=middlewares)
+    )
+    assert message in status(compiled, "r")[1]
+    assert message in status(compiled, "m", "http.middlewares")[1]
+    assert winner(compiled) is None
+
+
+def test_a_middleware_of_a_service_that_is_missing_closes_its_routers() -> None:
+    compiled = compiler().compile_now(tree(routers={"r": router()}, services={"s": {**balancer(), "middlewares": ["gone"]}}))
+    assert 'middleware "gone@file" does not exist' in status(compiled, "r")[1]
+    assert status(compiled, "s", "http.services")[0] == "disabled"
+
+
+def test_what_is_not_built_yet_is_a_warning_and_never_silent() -> None:
+    compiled = compiler().compile_now(
+        tree(routers={"r": router()}, services={"s": balancer(healthCheck={"path": "/"}, sticky={"cookie": {}})})
+    )
+    word, text = status(compiled, "s", "http.services")
+    assert word == "warning"
+    assert "healthCheck" in text
+    assert "sticky" in text
+    assert winner(compiled) == "r@file"
+
+
+def test_an_entry_point_with_middlewares_gives_its_routers_a_name_of_their_own() -> None:
+    points = {"a": EntryPoint(":1"), "b": EntryPoint(":2", http=EntryPointHTTP(middlewares=["m@file"]))}
+    compiled = compiler(**points).compile_now(
+        tree(routers={"r": router()}, services={"s": balancer()}, middlewares={"m": {"mark": {"word": "x"}}})
+    )
+    assert winner(compiled, point="a") == "r@file"
+    assert winner(compiled, point="b") == "b-r@file"
+
+
+def test_a_router_for_tls_is_not_reached_in_plain() -> None:
+    compiled = compiler().compile_now(tree(routers={"r": router(tls={})}, services={"s": balancer()}))
+    assert winner(compiled) is None
+
+
+def test_what_did_not_change_is_carried_over() -> None:
+    one = compiler()
+    first = tree(
+        routers={"r": router(middlewares=["m"]), "q": router("Path(`/q`)")},
+        services={"s": balancer()},
+        middlewares={"m": {"mark": {"word": "x"}}},
+    )
+    before = one.compile_now(first)
+    second = {section: dict(elements) for section, elements in first.items()}
+    second["http.routers"]["q@file"] = router("Path(`/other`)")
+    after = one.compile_now(second, before)
+    assert after.rows["r@file"] is before.rows["r@file"]
+    assert after.services["s@file"] is before.services["s@file"]
+    assert after.uses == before.uses
+    assert after.rows["q@file"] is not before.rows["q@file"]
+    assert after.rows["q@file"].entry.rule.text == "Path(`/other`)"
+
+
+def test_a_changed_service_rebuilds_the_routers_that_use_it_but_not_their_middlewares() -> None:
+    one = compiler()
+    first = tree(
+        routers={"r": router(middlewares=["m"])}, services={"s": balancer()}, middlewares={"m": {"mark": {"word": "x"}}}
+    )
+    before = one.compile_now(first)
+    second = {**first, "http.services": {"s@file": balancer("http://127.0.0.1:2")}}
+    after = one.compile_now(second, before)
+    assert after.rows["r@file"] is not before.rows["r@file"]
+    assert after.uses == before.uses
+
+
+def test_a_changed_middleware_is_a_new_instance_in_every_place() -> None:
+    one = compiler()
+    first = tree(
+        routers={"r": router(middlewares=["m"]), "q": router("Path(`/q`)", middlewares=["m"])},
+        services={"s": balancer()},
+        middlewares={"m": {"mark": {"word": "a"}}},
+    )
+    before = one.compile_now(first)
+    assert len({id(use.instance) for place, use in before.uses.items() if place[0] == "router"}) == 2
+    after = one.compile_now({**first, "http.middlewares": {"m@file": {"mark": {"word": "b"}}}}, before)
+    words = {use.instance.word for place, use in after.uses.items() if place[0] == "router"}
+    assert words == {b"b"}
+
+
+def test_a_middleware_inside_another_that_changes_rebuilds_the_outer_one() -> None:
+    one = compiler()
+    first = tree(
+        routers={"r": router(middlewares=["all"])},
+        services={"s": balancer()},
+        middlewares={"all": {"bundle": {"of": ["m"]}}, "m": {"mark": {"word": "a"}}},
+    )
+    before = one.compile_now(first)
+    changed = {"all@file": first["http.middlewares"]["all@file"], "m@file": {"mark": {"word": "b"}}}
+    after = one.compile_now({**first, "http.middlewares": changed}, before)
+    assert after.rows["r@file"] is not before.rows["r@file"]
+
+
+@pytest.mark.spec("R-81")
+def test_a_child_router_with_entry_points_or_tls_is_closed() -> None:
+    compiled = compiler().compile_now(
+        tree(
+            routers={
+                "parent": {"rule": "PathPrefix(`/`)"},
+                "one": router("Path(`/one`)", parentRefs=["parent"], entryPoints=["web"]),
+                "two": router("Path(`/two`)", parentRefs=["parent"], tls={}),
+                "three": router("Path(`/three`)", parentRefs=["parent"]),
+            },
+            services={"s": balancer()},
+        )
+    )
+    assert "non-root router cannot have" in status(compiled, "one")[1]
+    assert "non-root router cannot have" in status(compiled, "two")[1]
+    assert winner(compiled, "http://a.test/three") == "parent@file"
+
+
+def test_a_parent_without_a_child_that_can_be_served_is_closed() -> None:
+    compiled = compiler().compile_now(
+        tree(
+            routers={
+                "parent": {"rule": "PathPrefix(`/`)"},
+                "child": router("Path(`/one`)", service="gone", parentRefs=["parent"]),
+            }
+        )
+    )
+    assert "no child routers could be added to muxer" in status(compiled, "parent")[1]
+    assert winner(compiled) is None
+
+
+def test_ten_thousand_routers_are_compiled_in_small_steps() -> None:
+    routers = {f"r{number}": router(f"Host(`h{number}.test`)") for number in range(10_000)}
+    steps = sum(1 for _ in compiler().compile(tree(routers=routers, services={"s": balancer()})))
+    assert steps > 200
