@@ -14,6 +14,7 @@ from pointsman.config.http_model import LoadBalancer, ServersTransport, Service,
 from pointsman.errors import ConfigError, NoServer, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.status import Health
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
 DEFAULT_TRANSPORT = "default@internal"
@@ -46,6 +47,8 @@ class ServiceEntry:
     needs: tuple[Any, ...] = ()
     peers: tuple[Peer, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    health: Health | None = None
+    """Whether it is up, if it is one that can tell (routing.md §5.6)."""
 
 
 def noop(request: Request) -> Response:
