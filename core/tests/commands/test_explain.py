@@ -1,0 +1,67 @@
+"""`pointsman explain`: who takes a request, and why each other router does not."""
+
+from pathlib import Path
+
+import pytest
+
+from pointsman.cli import main
+
+HEAD = "http:\n  services:\n    s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:9001'}]}}\n  routers:\n"
+
+
+def explained(tmp_path: Path, routers: list[str], *arguments: str) -> int:
+    file = tmp_path / "routes.yml"
+    lines = [f"    r{number:02}: {{rule: '{rule}', service: s}}\n" for number, rule in enumerate(routers)]
+    file.write_text(HEAD + "".join(lines))
+    return main(["explain", *arguments, f"--configFile={file}"])
+
+
+def test_of_fifty_overlapping_rules_each_is_told_why_it_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = [f"Host(`h{number}.test`)" for number in range(10)]
+    rules += [f"Host(`shop.test`) && PathPrefix(`/{letter}`)" for letter in "abcdefghij"]
+    rules += [f"Host(`*.test`) && Header(`X-Part`, `{number}`)" for number in range(10)]
+    rules += [f"PathPrefix(`/cart`) && Method(`{method}`)" for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD")]
+    rules += [f"!Host(`shop.test`) && Path(`/cart/{number}`)" for number in range(5)]
+    rules += [f"Query(`q`, `{number}`) || Host(`q{number}.test`)" for number in range(8)]
+    rules += ["Host(`shop.test`)", "Host(`shop.test`) && PathPrefix(`/cart/`)"]
+    assert len(rules) == 50
+    assert explained(tmp_path, rules, "GET", "http://shop.test/cart/1") == 0
+    printed = capsys.readouterr().out
+    assert "r49@file takes the request" in printed
+    for number in range(49):
+        line = next(line for line in printed.splitlines() if line.strip().startswith(f"r{number:02}@file:"))
+        assert any(words in line for words in ("the request", "priority", "matched, but is negated")), line
+    assert "is 'shop.test'" in printed
+    assert "r48@file: matches too, but priority" in printed
+    assert "service: s@file (http://127.0.0.1:9001)" in printed
+
+
+def test_a_request_that_nobody_takes_is_a_404(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explained(tmp_path, ["Host(`a.test`)"], "GET", "http://b.test/")
+    printed = capsys.readouterr().out
+    assert "no router takes the request" in printed
+    assert "404" in printed
+
+
+def test_headers_and_the_client_address_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = ["Header(`X-A`, `1`) && ClientIP(`10.0.0.0/8`)"]
+    explained(tmp_path, rules, "GET", "http://a.test/", "--header", "X-A: 1", "--client", "10.1.2.3")
+    assert "r00@file takes the request" in capsys.readouterr().out
+
+
+def test_the_canonical_path_is_shown_where_it_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explained(tmp_path, ["Path(`/b`)"], "GET", "http://a.test/a/../%62")
+    printed = capsys.readouterr().out
+    assert "canonical path: /b" in printed
+    assert "r00@file takes the request" in printed
+
+
+def test_a_closed_router_is_named_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explained(tmp_path, ["Hots(`a`)"], "GET", "http://a.test/")
+    assert "r00@file: closed: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("header", ["broken", "a b: c"])
+def test_a_request_that_is_none_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str) -> None:
+    assert explained(tmp_path, ["Path(`/`)"], "GET", "http://a.test/", "--header", header) == 1
+    assert "refused with 400" in capsys.readouterr().out

@@ -1,0 +1,46 @@
+"""Commands that tell what is there, and the help."""
+
+import pytest
+
+from pointsman.cli import main
+
+
+def test_plugins_lists_what_each_package_brings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins"]) == 0
+    printed = capsys.readouterr().out
+    assert "PathPrefix" in printed
+    assert "pointsman-headers" in printed
+
+
+@pytest.mark.spec("O-25")
+def test_version_prints_five_labelled_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all(": " in line for line in lines)
+
+
+@pytest.mark.spec("O-25")
+def test_an_unknown_command_gets_the_help_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chekc"]) == 1
+    printed = capsys.readouterr()
+    assert "Usage:" in printed.out
+    assert "command not found: chekc" in printed.err
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
+def test_help_names_commands_and_flags(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert main([flag]) == 0
+    printed = capsys.readouterr().out
+    for words in ("explain", "--entryPoints.<name>.address", "--providers.file.filename", "--workers"):
+        assert words in printed
+
+
+def test_a_bad_flag_ends_the_start_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--entryPoints.web.adress=:80"]) == 1
+    assert "did you mean 'address'?" in capsys.readouterr().err
+
+
+def test_healthcheck_without_ping_says_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["healthcheck", "--", "--entryPoints.web.address=:8000"]) == 1
+    assert "ping: {}" in capsys.readouterr().out
