@@ -1,16 +1,11 @@
 """What users write under `headers`, and when it says anything at all (middlewares.md §3.13)."""
 
-from typing import Any
-
 from attrs import Factory, field, fields, frozen
 from attrs.validators import ge, optional
 
+from pointsman import option
+
 WITHOUT_EFFECT = ("feature_policy", "ssl_redirect", "ssl_temporary_redirect", "ssl_host", "ssl_force_host")
-
-
-def _spelled(name: str, default: Any) -> Any:
-    """A field whose key in the dialect is not plain camelCase."""
-    return field(default=default, metadata={"name": name})
 
 
 @frozen
@@ -33,12 +28,12 @@ class HeadersConfig:
     sts_seconds: int | None = field(default=None, validator=optional(ge(0)))
     sts_include_subdomains: bool = False
     sts_preload: bool = False
-    force_sts_header: bool = _spelled("forceSTSHeader", False)
+    force_sts_header: bool = option("forceSTSHeader", default=False)
     frame_deny: bool = False
     custom_frame_options_value: str = ""
     content_type_nosniff: bool = False
     browser_xss_filter: bool = False
-    custom_browser_xss_value: str = _spelled("customBrowserXSSValue", "")
+    custom_browser_xss_value: str = option("customBrowserXSSValue", default="")
     content_security_policy: str = ""
     content_security_policy_report_only: str = ""
     referrer_policy: str = ""
