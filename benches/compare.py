@@ -44,6 +44,8 @@ async def compare(row: Row, servers: Servers, folder: Path, seconds: float, roun
     finally:
         for peer in peers:
             await peer.stop()
+    for name, each in costs.items():
+        print(f"  {row.key} {name}: {' '.join(f'{cost:.1f}' for cost in each)}", flush=True)
     own, traefik, haproxy_cost = (statistics.median(costs[peer.name]) for peer in peers)
     met = [own / other <= limit for other, limit in _limits(row, traefik, haproxy_cost)]
     remark = "; ".join(f"{name}: {count} errors" for name, count in errors.items())
