@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pointsman.api import Balancer, Matcher, Provider
+from pointsman.builtin.file import FileProvider
 from pointsman.builtin.matchers import MATCHERS
 from pointsman.builtin.roundrobin import RoundRobin
 from pointsman.hookspecs import hookimpl
@@ -10,7 +11,7 @@ from pointsman.hookspecs import hookimpl
 
 @hookimpl
 def pointsman_providers() -> Sequence[type[Provider]]:
-    return []
+    return [FileProvider]
 
 
 @hookimpl
