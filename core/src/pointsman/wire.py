@@ -69,7 +69,18 @@ HOP_BY_HOP: Final = frozenset(
         b"http2-settings",
     )
 )
-FORBIDDEN_TRAILERS: Final = HOP_BY_HOP | {b"content-length", b"host", b"trailer", b"content-encoding", b"content-type"}
+FORBIDDEN_TRAILERS: Final = HOP_BY_HOP | {
+    b"content-length",
+    b"host",
+    b"trailer",
+    b"content-encoding",
+    b"content-type",
+    b"content-range",
+    b"expect",
+    b"authorization",
+    b"cookie",
+    b"set-cookie",
+}
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9\-]+")
@@ -77,13 +88,16 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x8
 _OTHER_VERSION = re.compile(rb"HTTP/[0-9]+(?:\.[0-9]+)?")
 _VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
 _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"))
-_SECRET = frozenset((b"cookie", b"set-cookie", b"authorization", b"proxy-authorization"))
+_SECRET = re.compile(rb"auth|cookie|credential|key|passw|secret|session|signature|token|[cx]srf")
 _PRINTABLE = bytes(sorted({9, *range(32, 256)} - {127}))
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 
 MAX_TRAILER_BYTES: Final = 16 * 1024
 MAX_CHUNK_LINE: Final = 4 * 1024
+MAX_CHUNK_EXCESS: Final = 16 * 1024
+"""How much longer chunk extensions may be than the content they go with, all in all."""
+MAX_CACHED: Final = 4096
 MAX_HEADERS: Final = 1000
 
 Special = tuple[int, bytes, bytes]
@@ -101,7 +115,7 @@ class BadMessage(PointsmanError):
 
 
 class _Names(dict[bytes, tuple[bytes, int]]):
-    """Header names as they came -> (lower case, meaning). Learns what it meets, up to a limit; refuses what is no token."""
+    """Header names as they came -> (lower case, meaning). Refuses what is no token. Bounded: it forgets when full."""
 
     def __missing__(self, name: bytes) -> tuple[bytes, int]:
         if not _TOKEN.fullmatch(name):
@@ -111,7 +125,9 @@ class _Names(dict[bytes, tuple[bytes, int]]):
         if not _PLAIN_NAME.fullmatch(lower):
             meaning = ALIAS | _MEANINGS.get(lower.replace(b"_", b"-"), 0) & MANAGED
         known = (lower, meaning)
-        if len(self) < 4096 and len(name) <= 64:
+        if len(name) <= 64:
+            if len(self) >= MAX_CACHED:
+                self.clear()
             self[name] = known
         return known
 
@@ -154,8 +170,8 @@ class _Lines(dict[bytes, Line]):
         name, meaning, value = _read_line(line)
         prefix = self._prefixes[name]
         read = ((name, value), (meaning, name, value) if meaning else None, prefix + value if prefix else b"")
-        if len(line) <= 160 and name not in _SECRET:
-            if len(self) >= 4096:
+        if len(line) <= 160 and not _SECRET.search(name):
+            if len(self) >= MAX_CACHED:
                 self.clear()
             self[line] = read
         return read
@@ -175,7 +191,7 @@ def split_request(head: bytes) -> tuple[bytes, bytes, int, bytes]:
             and not target.translate(None, _VISIBLE)
         ):
             return method, target, minor, block
-        if _OTHER_VERSION.fullmatch(version):
+        if minor < 0 and _OTHER_VERSION.fullmatch(version):
             raise BadMessage("an HTTP version other than 1.0 and 1.1", 505)
     raise BadMessage("the request line is not 'METHOD TARGET HTTP/1.1'")
 
@@ -188,7 +204,7 @@ def request_lines(block: bytes) -> list[Line]:
 class ResponseHead:
     """A response head, read: what it says, how its body is framed, and whether the connection stays.
 
-    BadMessage for what is not a strict one. Never changed, so a connection keeps its last one for a server that repeats itself.
+    BadMessage for what is not a strict one. Never changed, so a connection keeps its last one: servers repeat themselves.
     """
 
     __slots__ = ("chunked", "keep", "length", "parsed", "source", "status")
@@ -206,14 +222,18 @@ class ResponseHead:
         specials = [line[1] for line in read if line[1] is not None]
         self.keep = minor == 1
         seen = 0
+        options: list[bytes] = []
         for meaning, _, value in specials:
             seen |= meaning
             if meaning & CONNECTION:
-                options = tokens(value)
-                self.keep = b"close" not in options and (self.keep or b"keep-alive" in options)
-                nominated = set(options) - {b"close", b"keep-alive", b"upgrade"}
-                if nominated:
-                    read = [line for line in read if line[0][0] not in nominated]
+                options += tokens(value)
+        if options:
+            self.keep = b"close" not in options and (minor == 1 or b"keep-alive" in options)
+            nominated = set(options) - {b"close", b"keep-alive", b"upgrade"}
+            if nominated:
+                read = [line for line in read if line[0][0] not in nominated]
+                if b"date" in nominated:
+                    seen &= ~DATE
         self.length, self.chunked = (None, False) if self.status < 200 else framing(specials, minor)
         self.parsed = Parsed(read, seen, b"".join([line[2] for line in read]))
 
@@ -255,12 +275,13 @@ def tokens(value: bytes) -> list[bytes]:
 class Chunked:
     """Undoes the chunked coding, piece by piece, without joining what arrived apart."""
 
-    __slots__ = ("_buffer", "_left", "_state", "_trailer_bytes", "trailers")
+    __slots__ = ("_buffer", "_excess", "_left", "_state", "_trailer_bytes", "trailers")
 
     def __init__(self) -> None:
         self._state = "size"
         self._buffer = b""
         self._left = 0
+        self._excess = 0
         self._trailer_bytes = 0
         self.trailers: HeaderList = []
 
@@ -297,6 +318,9 @@ class Chunked:
                 if match is None or len(line) > MAX_CHUNK_LINE:
                     raise BadMessage("a chunk size that is not hexadecimal")
                 self._left = int(match[1], 16)
+                self._excess = max(0, self._excess + len(line) - len(match[1]) - self._left)
+                if self._excess > MAX_CHUNK_EXCESS:
+                    raise BadMessage("more chunk extensions than content")
                 self._state = "data" if self._left else "trailers"
             elif state == "data end":
                 if line:
@@ -320,8 +344,13 @@ def chunk(data: bytes) -> bytes:
 
 
 def last_chunk(trailers: HeaderList) -> bytes:
-    """The end of a chunked body. Trailers that could change framing or routing are left out (RFC 9110 §6.5.1)."""
-    lines = b"".join(PREFIXES[name][2:] + value + CRLF for name, value in trailers if name not in FORBIDDEN_TRAILERS)
+    """The end of a chunked body. Trailers that could change framing or routing, or vouch for somebody, are left out
+    (RFC 9110 §6.5.1): there are servers that merge them into the headers."""
+    lines = b"".join(
+        PREFIXES[name][2:] + value + CRLF
+        for name, value in trailers
+        if name not in FORBIDDEN_TRAILERS and not NAMES[name][1] & MANAGED
+    )
     return b"0\r\n" + lines + CRLF
 
 
@@ -339,12 +368,16 @@ class _Prefixes(dict[bytes, bytes]):
     """Lower-case name -> CR LF, its canonical spelling, colon and space; b"" for what is never copied. Bounded."""
 
     def __init__(self, never: frozenset[bytes]) -> None:
-        super().__init__(dict.fromkeys(never, b""))
+        self._never = dict.fromkeys(never, b"")
+        super().__init__(self._never)
 
     def __missing__(self, name: bytes) -> bytes:
         spelled = _SPELLINGS.get(name) or b"-".join(part.capitalize() for part in name.split(b"-"))
         prefix = b"\r\n%b: " % spelled
-        if len(self) < 4096 and len(name) <= 64:
+        if len(name) <= 64:
+            if len(self) >= MAX_CACHED:
+                self.clear()
+                self.update(self._never)
             self[name] = prefix
         return prefix
 
