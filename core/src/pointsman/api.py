@@ -43,7 +43,7 @@ Binder = Callable[[Handler], Handler]
 class Peer:
     """One server of a service: where it is and what balancers may know of it.
 
-    `ready` is turned off by health checks; `in_flight` counts requests it is answering now.
+    `ready` is turned off by health checks of both kinds, `up` by active ones; `in_flight` counts requests it is answering now.
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class Peer:
         "preserve_path",
         "ready",
         "tls",
+        "up",
         "url",
         "weight",
     )
@@ -81,6 +82,7 @@ class Peer:
         self.preserve_path = preserve_path
         self.weight = weight
         self.ready = True
+        self.up = True
         self.in_flight = 0
         self.pool: Any = None
         """The kernel's: where connections to this server come from."""

@@ -13,6 +13,7 @@ from pointsman import wire
 from pointsman.api import Peer, Pick, Receiver
 from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, HeaderList, Headers, Request, Response
+from pointsman.upstream.health import Passive
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.transport import Transport
 
@@ -24,13 +25,21 @@ class Forwarder:
     """The handler of a `loadBalancer` service."""
 
     def __init__(
-        self, name: str, pick: Pick, transport: Transport, *, pass_host: bool = True, flush_seconds: float = 0.1
+        self,
+        name: str,
+        pick: Pick,
+        transport: Transport,
+        *,
+        pass_host: bool = True,
+        flush_seconds: float = 0.1,
+        passive: Passive | None = None,
     ) -> None:
         self.name = name
         self.pick = pick
         self.transport = transport
         self.pass_host = pass_host
         self.flush_seconds = flush_seconds
+        self.passive = passive
 
     def __call__(self, request: Request) -> "Forwarding":
         return Forwarding(self, request)
@@ -103,6 +112,9 @@ class Forwarding:
     def _fail(self, error: GatewayError) -> None:
         receiver, self._receiver = self._receiver, None
         future, self._future = self._future, None
+        asked = receiver is not None or future is not None
+        if asked and self.service.passive is not None and self._peer is not None and error.side == "upstream":
+            self.service.passive.judge(self._peer, True)
         if receiver is not None:
             receiver.fail(error)
         elif future is not None and not future.done():
@@ -286,6 +298,9 @@ class Forwarding:
 
     def answered(self, response: Response) -> None:
         """The response head is here; its body may still be coming."""
+        passive = self.service.passive
+        if passive is not None and self._peer is not None:
+            passive.judge(self._peer, response.status >= 500)
         if self._continue is not None:
             self._continue.cancel()
             self._continue = None

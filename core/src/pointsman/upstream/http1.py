@@ -288,7 +288,7 @@ class Http1Upstream(asyncio.Protocol):
 
     def shut(self) -> None:
         """Close without telling anybody."""
-        self._fail(GatewayError(502, "the connection was closed here"))
+        self._fail(GatewayError(502, "the connection was closed here", side="internal"))
 
     # the response body's source
 

@@ -1,6 +1,6 @@
 """Whether a service is up, as the services above it see it (routing.md §5.6). Computed when asked; no I/O.
 
-Whoever turns a peer's `ready` calls `changed()` of the service's health afterwards. Asking needs no watcher; watching is for
+Whoever turns a peer's `up` calls `changed()` of the service's health afterwards. Asking needs no watcher; watching is for
 those who must act or tell at the moment it changes.
 """
 
@@ -50,7 +50,7 @@ class Health:
 
 
 class PeersHealth(Health):
-    """A load balancer's: up while any of its peers is ready."""
+    """A load balancer's: up while any of its peers is, as active checks say; what passive ones say does not count."""
 
     __slots__ = ("peers",)
 
@@ -60,7 +60,7 @@ class PeersHealth(Health):
 
     @property
     def up(self) -> bool:
-        return any(peer.ready for peer in self.peers)
+        return any(peer.up for peer in self.peers)
 
 
 class AnyHealth(Health):
