@@ -7,7 +7,7 @@ from typing import Any
 
 import httptools
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointsman import wire
@@ -453,6 +453,7 @@ MANGLED = st.lists(
 )
 
 
+@settings(max_examples=400)
 @given(st.sampled_from([b"GET", b"POST"]), st.lists(LINES, max_size=4), BODIES, MANGLED)
 def test_what_we_take_for_one_request_another_reader_does_too(
     method: bytes, lines: list[bytes], body: bytes, mangled: list[tuple[int, bytes]]
@@ -465,8 +466,8 @@ def test_what_we_take_for_one_request_another_reader_does_too(
     if mine is None:
         return
     method_read = data.split(b" ")[0]
-    if method_read not in (b"GET", b"POST"):
-        return  # llhttp knows a list of methods
+    if method_read not in (b"GET", b"POST") or not mine[0].startswith(b"/"):
+        return  # llhttp knows a list of methods, and targets are read in server/head.py
     theirs = Llhttp(data)
     assert not theirs.open
     assert len(theirs.messages) == 1
