@@ -8,13 +8,14 @@ from attrs import define, frozen
 
 from pointsman.api import Handler, Peer
 from pointsman.catalogue import missing
+from pointsman.compile.health import active_check, odd_checks, passive_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, problems_under, qualify
 from pointsman.config.dynamic import structure_service, structure_transport
 from pointsman.config.http_model import LoadBalancer, ServersTransport, Service, Weighted
 from pointsman.errors import ConfigError, NoServer, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.forward import Forwarder
-from pointsman.upstream.status import Health
+from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
 DEFAULT_TRANSPORT = "default@internal"
@@ -178,10 +179,23 @@ class Services:
         pick = strategy(strategy.Config(), None).over(peers)
         flush = balancer.response_forwarding.flush_interval
         handler = Forwarder(
-            name, pick, transport.transport, pass_host=balancer.pass_host_header, flush_seconds=max(0.0, flush)
+            name,
+            pick,
+            transport.transport,
+            pass_host=balancer.pass_host_header,
+            flush_seconds=max(0.0, flush),
+            passive=passive_check(name, balancer, peers),
         )
+        warnings = (*odd_checks(path, balancer), *_unsupported(path, balancer))
         return ServiceEntry(
-            name, raw, handler, tuple(service.middlewares), (transport,), tuple(peers), tuple(_unsupported(path, balancer))
+            name,
+            raw,
+            handler,
+            tuple(service.middlewares),
+            (transport,),
+            tuple(peers),
+            warnings,
+            PeersHealth(peers) if active_check(balancer) is not None else None,
         )
 
     def _weighted(self, name: str, raw: Any, service: Service, weighted: Weighted) -> ServiceEntry:
@@ -249,7 +263,7 @@ def _ignored(path: str, key: str) -> Problem:
 
 
 def _unsupported(path: str, balancer: LoadBalancer) -> list[Problem]:
-    keys = [key for key in ("health_check", "passive_health_check") if getattr(balancer, key) is not None]
+    keys = []
     if balancer.sticky is not None and balancer.sticky.cookie is not None:
         keys.append("sticky")
     return [_ignored(path, key) for key in keys]
