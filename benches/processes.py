@@ -44,6 +44,16 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total / TICKS
 
 
+def core_busy_seconds(core: int) -> float:
+    """What everybody has used of a core so far."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, irq, softirq = map(int, ticks[:7])
+            return (user + nice + system + irq + softirq) / TICKS
+    raise LookupError(f"there is no core {core}")
+
+
 def pss_mebibytes(pids: Iterable[int]) -> float:
     """Proportional set size: memory that is shared counts in parts, so that processes can be added up."""
     total = 0
