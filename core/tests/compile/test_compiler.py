@@ -1,5 +1,6 @@
 """Trees to snapshots: what is served, what is closed and why, what is carried over."""
 
+import weakref
 from typing import Any, ClassVar
 
 import pytest
@@ -179,17 +180,6 @@ def test_a_middleware_of_a_service_that_is_missing_closes_its_routers() -> None:
     assert status(compiled, "s", "http.services")[0] == "disabled"
 
 
-def test_what_is_not_built_yet_is_a_warning_and_never_silent() -> None:
-    compiled = compiler().compile_now(
-        tree(routers={"r": router()}, services={"s": balancer(healthCheck={"path": "/"}, sticky={"cookie": {}})})
-    )
-    word, text = status(compiled, "s", "http.services")
-    assert word == "warning"
-    assert "healthCheck" in text
-    assert "sticky" in text
-    assert winner(compiled) == "r@file"
-
-
 def test_an_entry_point_with_middlewares_gives_its_routers_a_name_of_their_own() -> None:
     points = {"a": EntryPoint(":1"), "b": EntryPoint(":2", http=EntryPointHTTP(middlewares=["m@file"]))}
     compiled = compiler(**points).compile_now(
@@ -296,3 +286,34 @@ def test_ten_thousand_routers_are_compiled_in_small_steps() -> None:
     routers = {f"r{number}": router(f"Host(`h{number}.test`)") for number in range(10_000)}
     steps = sum(1 for _ in compiler().compile(tree(routers=routers, services={"s": balancer()})))
     assert steps > 200
+
+
+class Keeper(Mark):
+    """A middleware that keeps its context, as plugins may."""
+
+    name: ClassVar[str] = "keeper"
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        super().__init__(config, context)
+        self.context = context
+
+
+def test_an_old_compilation_is_not_kept_alive_by_a_plugin_that_keeps_its_context() -> None:
+    class Keepers:
+        @hookimpl
+        def pointsman_middlewares(self) -> list[Any]:
+            return [Keeper]
+
+    static = Static(entry_points={"web": EntryPoint(":80")})
+    one = Compiler(Surroundings(static, load_registry(Keepers(), entry_point_plugins=False), Deadlines()))
+    compiled: Compiled | None = None
+    instances: list[weakref.ref[Any]] = []
+    for number in range(5):
+        sections = tree(
+            routers={"r": router(middlewares=["m"])},
+            services={"s": balancer()},
+            middlewares={"m": {"keeper": {"word": f"w{number}"}}},
+        )
+        compiled = one.compile_now(sections, compiled)
+        instances.append(weakref.ref(compiled.uses["router", "r@file", "0", "m@file"].instance))
+    assert [instance() is None for instance in instances] == [True, True, True, True, False]

@@ -99,6 +99,8 @@ class Middlewares:
         except Exception as error:  # a plugin's constructor may do anything; its routers stay closed
             message = f"the plugin '{kind}' failed: {type(error).__name__}: {error}"
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error
+        finally:
+            context.seal()
         return Use(name, raw, instance, tuple(context.needs))
 
     def _config(self, name: str, raw: Any, path: str) -> tuple[str, Any]:

@@ -65,8 +65,8 @@ class Context:
         self, name: str, service: Callable[[str, str], Any], chain: Callable[[Any, str], tuple[Binder, list[Any]]]
     ) -> None:
         self._name = name
-        self._service = service
-        self._chain = chain
+        self._service: Callable[[str, str], Any] | None = service
+        self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
         self.needs: list[Any] = []
 
     @property
@@ -78,12 +78,20 @@ class Context:
         return logging.getLogger(f"pointsman.plugin.{self._name}")
 
     def handler_for(self, service: str) -> Handler:
+        if self._service is None:
+            raise RuntimeError("handler_for can be asked only while the instance is built")
         entry = self._service(service, self._name)
         self.needs.append(entry)
         handler: Handler = entry.handler
         return handler
 
     def chain(self, middlewares: Any) -> Binder:
+        if self._chain is None:
+            raise RuntimeError("chain can be asked only while the instance is built")
         binder, needs = self._chain(middlewares, self._name)
         self.needs += needs
         return binder
+
+    def seal(self) -> None:
+        """The instance is built: let go of the compilation, which a plugin that keeps its context would keep with it."""
+        self._service = self._chain = None
