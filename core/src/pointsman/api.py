@@ -165,7 +165,11 @@ class Provider(Feature, Protocol):
 
 
 class Balancer(Feature, Protocol):
-    """Chooses a peer for each request."""
+    """Chooses a peer for each request.
+
+    Optional: `sticky: ClassVar[bool] = False` says that a sticky cookie has no effect; `weighs: ClassVar[bool] = False` that
+    weights have none, so that peers whose weight is 0 are picked too.
+    """
 
     def over(self, peers: Sequence[Peer]) -> Pick:
         """A way of picking among these; built anew when they change."""

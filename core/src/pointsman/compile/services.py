@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, frozen
 
-from pointsman.api import Handler, Peer
+from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
 from pointsman.compile.health import active_check, odd_checks, passive_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, problems_under, qualify
@@ -16,6 +16,8 @@ from pointsman.errors import ConfigError, NoServer, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.status import Health, PeersHealth
+from pointsman.upstream.sticky import Sticky
+from pointsman.upstream.sticky_forward import StickyForwarder
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
 DEFAULT_TRANSPORT = "default@internal"
@@ -176,17 +178,17 @@ class Services:
             peers.append(peer)
         if problems:
             raise ConfigError(problems)
-        pick = strategy(strategy.Config(), None).over(peers)
-        flush = balancer.response_forwarding.flush_interval
-        handler = Forwarder(
+        fenced = {peer for peer, server in zip(peers, balancer.servers, strict=True) if server.fenced}
+        pick = strategy(strategy.Config(), None).over([peer for peer in peers if peer not in fenced])
+        handler = _forwarder(
+            _sticky(name, balancer, strategy, peers),
             name,
             pick,
             transport.transport,
             pass_host=balancer.pass_host_header,
-            flush_seconds=max(0.0, flush),
+            flush_seconds=max(0.0, balancer.response_forwarding.flush_interval),
             passive=passive_check(name, balancer, peers),
         )
-        warnings = (*odd_checks(path, balancer), *_unsupported(path, balancer))
         return ServiceEntry(
             name,
             raw,
@@ -194,7 +196,7 @@ class Services:
             tuple(service.middlewares),
             (transport,),
             tuple(peers),
-            warnings,
+            tuple(odd_checks(path, balancer)),
             PeersHealth(peers) if active_check(balancer) is not None else None,
         )
 
@@ -262,11 +264,17 @@ def _ignored(path: str, key: str) -> Problem:
     return Problem(f"{path}.{spelled}", "is not supported by this version and has no effect", warning=True)
 
 
-def _unsupported(path: str, balancer: LoadBalancer) -> list[Problem]:
-    keys = []
-    if balancer.sticky is not None and balancer.sticky.cookie is not None:
-        keys.append("sticky")
-    return [_ignored(path, key) for key in keys]
+def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: list[Peer]) -> Sticky[Peer] | None:
+    """The cookie, if there is one: it names whoever may be picked, and who is fenced (routing.md §5.3)."""
+    cookie = balancer.sticky.cookie if balancer.sticky is not None else None
+    if cookie is None or not getattr(strategy, "sticky", True):
+        return None
+    weighs = getattr(strategy, "weighs", True)
+    return Sticky(cookie, name, [(peer.url, peer) for peer in peers if peer.weight > 0 or not weighs])
+
+
+def _forwarder(sticky: Sticky[Peer] | None, *args: Any, **options: Any) -> Forwarder:
+    return Forwarder(*args, **options) if sticky is None else StickyForwarder(sticky, *args, **options)
 
 
 def transport_settings(transport: ServersTransport) -> TransportSettings:
