@@ -4,43 +4,66 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from pointsman.api import Binder, Handler, Middleware
 from pointsman.config.dynamic import declared, structure_document
-from pointsman.control.merge import Tree, unseen
+from pointsman.control.merge import Tree, same, unseen
 from pointsman.errors import ConfigError, Problem
+
+
+@frozen
+class Verdict:
+    """Whether a document may be used, what refuses it or which elements are left out, and whether it says anything new."""
+
+    accepted: bool
+    problems: list[Problem]
+    changed: bool = False
 
 
 class Shape:
     """Checks the documents of one provider; an element found good once is not checked again until it changes.
 
-    Its methods may run in any thread: what is remembered only ever saves work.
+    Its methods may run in any thread: what is remembered of good elements only ever saves work.
     """
 
     def __init__(self, name: str, middlewares: Mapping[str, type[Middleware]]) -> None:
         self._name = name
         self._middlewares = middlewares
         self._good: Tree = {}
+        self._current: Tree = {}
 
-    def accepts(self, document: Any, source: str = "") -> tuple[bool, list[Problem]]:
-        """Whether the document may be used, and its problems: what refuses it, or elements that are left out."""
+    def check(self, document: Any, source: str = "") -> Verdict:
+        """Judge a part of what the provider may say later."""
+        verdict = self._judge(document, source)
+        if not verdict.accepted:
+            return verdict
+        for section, name, element in declared(document):
+            self._good.setdefault(section, {})[name] = element
+        return verdict
+
+    def accept(self, document: Any, source: str) -> Verdict:
+        """Judge all that the provider says; it is compared with what was accepted before, and remembered in its place."""
+        verdict = self._judge(document, source)
+        if not verdict.accepted:
+            return verdict
+        before, changed = self._current, False
+        current: Tree = {}
+        for section, name, element in declared(document):
+            known = before.get(section, {}).get(name)
+            changed = changed or known is None or not same(known, element)
+            current.setdefault(section, {})[name] = element
+        changed = changed or any(len(current.get(section, ())) != len(names) for section, names in before.items())
+        self._current = current
+        self._good = {section: dict(names) for section, names in current.items()}
+        return evolve(verdict, changed=changed)
+
+    def _judge(self, document: Any, source: str) -> Verdict:
         try:
             structured, problems = structure_document(unseen(document, self._good), self._middlewares, source)
         except RecursionError:
-            return False, [Problem("", "is nested too deeply to be a configuration")]
-        if structured is None:
-            return False, problems
-        for section, name, element in declared(document):
-            self._good.setdefault(section, {})[name] = element
-        return True, problems
-
-    def forget_all_but(self, document: Any) -> None:
-        """Remember the elements of the document that is in force, and no others."""
-        good: Tree = {}
-        for section, name, element in declared(document):
-            good.setdefault(section, {})[name] = element
-        self._good = good
+            return Verdict(False, [Problem("", "is nested too deeply to be a configuration")])
+        return Verdict(structured is not None, problems)
 
 
 class Context:
@@ -59,8 +82,8 @@ class Context:
         return logging.getLogger(f"pointsman.providers.{self._name}")
 
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
-        accepted, problems = self.shape.accepts(document)
-        return [evolve(problem, warning=True) for problem in problems] if accepted else problems
+        verdict = self.shape.check(document)
+        return [evolve(problem, warning=True) for problem in verdict.problems] if verdict.accepted else verdict.problems
 
     def handler_for(self, service: str) -> Handler:
         raise ConfigError(

@@ -17,13 +17,12 @@ from pointsman.api import Provider
 from pointsman.config.dynamic import SECTIONS
 from pointsman.control.backoff import Backoff
 from pointsman.control.context import Shape
-from pointsman.control.merge import same
 from pointsman.errors import ConfigError, Problem
 
 Pause = Callable[[float], Awaitable[object]]
 
 LARGE: Final = 2000
-"""Values in a document above which it is compared and checked in a thread."""
+"""Values in a document above which it is checked in a thread."""
 
 
 @frozen
@@ -67,7 +66,6 @@ class Feed:
         self._backoff = Backoff()
         self._waiting: tuple[Mapping[str, Any], tuple[Problem, ...]] | None = None
         self._arrived = asyncio.Event()
-        self._last: Mapping[str, Any] | None = None
         self._refusal: tuple[Problem, ...] = ()
         self._reported: tuple[Problem, ...] = ()
         self._failure: tuple[Problem, ...] = ()
@@ -165,9 +163,7 @@ class Feed:
             changed = await self._accept(document)
         except Exception as error:  # what a provider gives may be anything at all
             changed = False
-            self._refuse(
-                document, (Problem(f"providers.{self.name}", f"gave what cannot be checked: {_first_line(error)}"),)
-            )
+            self._refuse((Problem(f"providers.{self.name}", f"gave what cannot be checked: {_first_line(error)}"),))
         if not self._refusal:
             self._last_success = time.time()
         return changed
@@ -175,26 +171,19 @@ class Feed:
     async def _accept(self, document: Mapping[str, Any]) -> bool:
         if _says_nothing(document):
             return False
+        accept = self._shape.accept
         large = exceeds(document, LARGE)
-        if self._last is not None and (
-            await asyncio.to_thread(same, document, self._last) if large else same(document, self._last)
-        ):
+        verdict = await asyncio.to_thread(accept, document, self.name) if large else accept(document, self.name)
+        if not verdict.accepted:
+            self._refuse(tuple(verdict.problems))
             return False
-        accepts = self._shape.accepts
-        accepted, problems = await asyncio.to_thread(accepts, document, self.name) if large else accepts(document, self.name)
-        if not accepted:
-            self._refuse(document, tuple(problems))
-            return False
-        self._last = self.document = document
-        self._refusal = tuple(problems)
-        if large:
-            await asyncio.to_thread(self._shape.forget_all_but, document)
-        else:
-            self._shape.forget_all_but(document)
-        return True
+        self._refusal = tuple(verdict.problems)
+        if verdict.changed:
+            self.document = document
+        return verdict.changed
 
-    def _refuse(self, document: Mapping[str, Any], problems: tuple[Problem, ...]) -> None:
-        self._last, self._refusal = document, problems
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        self._refusal = problems
         self._last_error, self._last_error_at = str(problems[0]), time.time()
 
     def refresh(self) -> None:

@@ -148,9 +148,9 @@ def read_once(
         except Exception as error:  # a provider may fail in any way
             found.append(Problem(f"providers.{name}", f"cannot be read: {type(error).__name__}: {error}"))
             continue
-        accepted, misshapen = Shape(name, middlewares).accepts(document, name)
-        found += [*problems, *(problem for problem in misshapen if problem not in problems)]
-        if accepted:
+        verdict = Shape(name, middlewares).check(document, name)
+        found += [*problems, *(problem for problem in verdict.problems if problem not in problems)]
+        if verdict.accepted:
             documents[name] = document
     tree, disputed = merge(documents)
     return tree, [*found, *disputed]
