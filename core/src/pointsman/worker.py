@@ -22,6 +22,7 @@ from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.compile import Compiled, Compiler, Surroundings
 from pointsman.compile.entrypoints import settings_for
 from pointsman.compile.middlewares import Place, Use, has_start
+from pointsman.compile.services import ServiceEntry
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.static import Static
 from pointsman.control.merge import Delta, Tree, applying, empty_tree
@@ -34,6 +35,7 @@ from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.http1 import Http1Protocol
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
 
 log = logging.getLogger("pointsman.worker")
@@ -68,6 +70,7 @@ class Worker:
             for name in sockets
         }
         self._applying = asyncio.Lock()
+        self._down = Down()
         self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -92,6 +95,7 @@ class Worker:
                 if not newly_failed:
                     break
                 failed |= newly_failed
+            self._mark_new(compiled)
             old, self.compiled = self.compiled, compiled
             self.current.snapshot = compiled.snapshot
             self._retire(old, compiled)
@@ -110,6 +114,21 @@ class Worker:
         finally:
             gc.freeze()
             gc.enable()
+
+    def learn(self, news: News) -> None:
+        """What active health checks found, for now and for every configuration to come."""
+        self._down.learn(news)
+        for service, states in news.items():
+            entry = self.compiled.services.get(service)
+            if entry is not None:
+                _mark(entry, states)
+
+    def _mark_new(self, compiled: Compiled) -> None:
+        """What is known to be down is not asked by a new configuration either. What is carried over knows already."""
+        for service, states in self._down.news.items():
+            entry = compiled.services.get(service)
+            if entry is not None and entry is not self.compiled.services.get(service):
+                _mark(entry, states)
 
     async def _start(self, compiled: Compiled) -> dict[Place, str]:
         """Start what is new. What fails to is closed again, and named with the reason."""
@@ -208,11 +227,18 @@ class Local:
     ) -> None:
         self._worker = Worker(static, registry, sockets, control_socket)
         self._report = report
+        self.learn = self._worker.learn
         self.serve = self._worker.serve
         self.stop = self._worker.stop
 
     async def apply(self, tree: Tree, delta: Delta) -> None:
         self._report(await self._worker.apply(tree))
+
+
+def _mark(entry: ServiceEntry, states: Mapping[str, bool]) -> None:
+    mark(entry.peers, states)
+    if entry.health is not None:
+        entry.health.changed()
 
 
 async def in_slices(steps: Any) -> Any:
@@ -293,6 +319,8 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
             latest = content
             if work is None or work.done():
                 work = loop.create_task(apply_latest(worker))
+        elif kind == "health":
+            worker.learn(content)
         elif kind == "serve":
             await worker.serve()
             _tell(writer, {"serving": True})

@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pointsman.config.sources import Loaded
 from pointsman.config.static import Static
 from pointsman.control.app import ControlApp
+from pointsman.control.health import Checker
 from pointsman.control.listeners import close_listeners, open_listeners
 from pointsman.control.merge import Delta, Tree
+from pointsman.control.probe import HttpProbe
 from pointsman.control.providers import build_providers
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
 from pointsman.message import Address
 from pointsman.plugins import Registry
+from pointsman.upstream.health import News
 
 log = logging.getLogger("pointsman.control")
 
@@ -34,6 +37,7 @@ class Gateway:
         self._make_local = make_local
         self._reopen_logs = reopen_logs
         self._workers: list[DataPlane] = []
+        self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
         self._known: frozenset[Problem] = frozenset()
         self._stopping = asyncio.Event()
 
@@ -46,6 +50,7 @@ class Gateway:
         watcher: Watcher | None = None
         try:
             await app.start()
+            await self._checker.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             providers, contexts, problems = build_providers(static, self.registry)
             self._tell(problems)
@@ -71,6 +76,7 @@ class Gateway:
         finally:
             if watcher is not None:
                 await watcher.aclose()
+            await self._checker.aclose()
             close_listeners(listeners)
             await app.aclose()
         log.info("stopped")
@@ -83,6 +89,11 @@ class Gateway:
     async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
         self._tell(problems)
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
+        await self._checker.follow(tree, delta)
+
+    def _learn(self, news: News) -> None:
+        for worker in self._workers:
+            worker.learn(news)
 
     def _tell(self, problems: Sequence[Problem]) -> None:
         """Log each problem once for as long as it lasts."""

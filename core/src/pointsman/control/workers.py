@@ -1,8 +1,8 @@
 """Starts, feeds, counts and replaces workers.
 
 A worker is either held directly (`workers: 1`) or a process that is fed frames over a socket pair: `begin`, then deltas in
-small frames, each batch closed by `apply`, and `serve` when the first has been applied. A process that dies is replaced and
-gets the whole tree anew; its listening sockets, and whoever waits in them, are kept here meanwhile.
+small frames, each batch closed by `apply`, `serve` when the first has been applied, and `health` whenever there is news. A
+process that dies is replaced and gets everything anew; its listening sockets, and whoever waits in them, are kept here.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from pointsman.config.static import Static
 from pointsman.control.merge import Delta, Tree, diff, empty_tree
 from pointsman.errors import Problem
+from pointsman.upstream.health import Down, News
 
 log = logging.getLogger("pointsman.control")
 
@@ -30,6 +31,7 @@ class DataPlane(Protocol):
     """What the control side asks of a worker, wherever it runs."""
 
     async def apply(self, tree: Tree, delta: Delta) -> None: ...
+    def learn(self, news: News) -> None: ...
     async def serve(self) -> None: ...
     async def stop(self) -> None: ...
 
@@ -57,6 +59,10 @@ class Process:
         self._serving = False
         self._stopping = False
         self._changed = asyncio.Condition()
+        self._sending = asyncio.Lock()
+        self._down = Down()
+        self._unsent: dict[str, dict[str, bool]] = {}
+        self._news = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._task = asyncio.ensure_future(self._keep())
@@ -70,10 +76,18 @@ class Process:
         self._tree = tree
         self._sent += 1
         number = self._sent
-        if self._writer is not None:
-            await self._send_delta(self._writer, delta, number)
+        async with self._sending:  # after all that a new process is told first
+            if self._writer is not None:
+                await self._send_delta(self._writer, delta, number)
         async with self._changed:
             await self._changed.wait_for(lambda: self._applied >= number or self._stopping)
+
+    def learn(self, news: News) -> None:
+        """Pass on what health checks found, as soon as the worker takes it."""
+        self._down.learn(news)
+        for service, states in news.items():
+            self._unsent.setdefault(service, {}).update(states)
+        self._news.set()
 
     async def serve(self) -> None:
         self._serving = True
@@ -122,18 +136,32 @@ class Process:
         theirs.close()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours)
-        await self._send(writer, "begin", (self._static, self._control_socket))
-        await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)
-        if self._serving:
-            await self._send(writer, "serve", None)
-        self._writer = writer
+        async with self._sending:
+            await self._send(writer, "begin", (self._static, self._control_socket))
+            self._unsent.clear()
+            await self._send(writer, "health", self._down.news)
+            await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)
+            if self._serving:
+                await self._send(writer, "serve", None)
+            self._writer = writer
+        passing_on = asyncio.create_task(self._pass_on(writer))
         try:
             while (message := await _message(reader)) is not None:
                 await self._heard(message)
         finally:
             self._writer = None
+            passing_on.cancel()
             writer.close()
             await self._process.wait()
+
+    async def _pass_on(self, writer: asyncio.StreamWriter) -> None:
+        """Send news of servers. A worker that is slow to read gets the latest of each, later."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._unsent:
+                unsent, self._unsent = self._unsent, {}
+                await self._send(writer, "health", unsent)
 
     async def _heard(self, message: dict[str, Any]) -> None:
         if "applied" in message:

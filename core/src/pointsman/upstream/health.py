@@ -14,14 +14,39 @@ from pointsman.api import Peer
 
 log: Final = logging.getLogger("pointsman.health")
 
-Known = Mapping[str, bool]
-"""Server URL -> up, of one service; a server that is not in it is up."""
+News = Mapping[str, Mapping[str, bool]]
+"""Service -> server URL -> up: what active checks found. Of servers that are not in it there is nothing new."""
 
 
-def mark(peers: Iterable[Peer], known: Known) -> None:
-    """Let peers be what the active checks found. It also brings back who was put out by its answers."""
+class Down:
+    """The servers that are known to be down, by service; all others are up."""
+
+    def __init__(self) -> None:
+        self._urls: dict[str, set[str]] = {}
+
+    def learn(self, news: News) -> None:
+        for service, states in news.items():
+            urls = self._urls.setdefault(service, set())
+            for url, up in states.items():
+                (urls.discard if up else urls.add)(url)
+            if not urls:
+                del self._urls[service]
+
+    @property
+    def news(self) -> dict[str, dict[str, bool]]:
+        """What brings somebody who knows nothing up to date."""
+        return {service: dict.fromkeys(urls, False) for service, urls in self._urls.items()}
+
+    def __repr__(self) -> str:
+        return f"<Down {', '.join(sorted(url for urls in self._urls.values() for url in urls)) or 'none'}>"
+
+
+def mark(peers: Iterable[Peer], states: Mapping[str, bool]) -> None:
+    """Let peers be as active checks found them. It also brings back who was put out for its answers."""
     for peer in peers:
-        peer.up = peer.ready = known.get(peer.url, True)
+        up = states.get(peer.url)
+        if up is not None:
+            peer.up = peer.ready = up
 
 
 class Passive:

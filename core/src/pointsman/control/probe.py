@@ -1,0 +1,106 @@
+"""One probe of one server over HTTP (routing.md §5.4): aiohttp, a connection of its own, at most ten redirects, no body."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from pointsman.control.checks import Check
+
+MAX_REDIRECTS: Final = 10
+REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+OF_ONE_ORIGIN: Final = frozenset(("host", "authorization", "cookie"))
+"""Headers that are not carried to another origin."""
+
+
+class Failed(Exception):
+    """The server is not healthy; says why."""
+
+
+class HttpProbe:
+    """Probes servers. `start` first; `aclose` is safe without it, and twice."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        # A probe that arrives by a new connection also shows that the server accepts them.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "pointsman-healthcheck"}
+        )
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __call__(self, check: Check, url: str) -> None:
+        """Return if the server is healthy; Failed if it is not."""
+        try:
+            async with asyncio.timeout(check.timeout):
+                status = await self._status(check, url)
+        except TimeoutError:
+            raise Failed(f"no answer within {check.timeout:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Failed(str(error) or type(error).__name__) from error
+        wanted = check.config.status
+        if status != wanted if wanted else not 200 <= status < 400:
+            raise Failed(f"status {status}, which is not {wanted or 'in 200-399'}")
+
+    async def _status(self, check: Check, server: str) -> int:
+        """The status of the last answer."""
+        if self._session is None:
+            raise RuntimeError("this probe has not been started")
+        config, transport = check.config, check.transport
+        url = URL(probe_url(check, server))
+        headers = probe_headers(config.headers, config.hostname)
+        if "authorization" in headers:
+            url = url.with_user(None)
+        method = config.method or "GET"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=transport.dial_timeout or None)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._session.request(
+                method,
+                url,
+                headers=headers,
+                allow_redirects=False,
+                timeout=timeout,
+                ssl=transport.tls if transport.tls is not None else True,
+                server_hostname=(transport.server_name or None) if url.scheme == "https" else None,
+            )
+            response.close()  # with what there is of its body
+            status, location = response.status, response.headers.get("Location")
+            if not config.follow_redirects or status not in REDIRECTS or not location:
+                return status
+            before, url = url, url.join(URL(location))
+            if url.origin() != before.origin():
+                headers = {name: value for name, value in headers.items() if name not in OF_ONE_ORIGIN}
+            if status in (301, 302, 303) and method not in ("GET", "HEAD"):
+                method = "GET"
+        raise Failed(f"more than {MAX_REDIRECTS} redirects")
+
+
+def probe_url(check: Check, server: str) -> str:
+    """What to ask of this server: `path` is a reference relative to its URL. ValueError if it is none."""
+    config = check.config
+    parts = urlsplit(config.path)
+    if parts.scheme or parts.netloc:
+        raise ValueError(f"the path {config.path!r} is an absolute URL; write it relative to the server's, such as /health")
+    base = urlsplit(server)
+    scheme = config.scheme or base.scheme
+    if scheme not in ("http", "https"):
+        raise ValueError(f"cannot probe over {scheme!r}, only over http or https; set healthCheck.scheme")
+    url = URL(urljoin(server, config.path)).with_fragment(None)
+    if scheme != base.scheme:
+        url = url.with_scheme(scheme)
+    return str(url.with_port(config.port) if config.port else url)
+
+
+def probe_headers(configured: Mapping[str, str], hostname: str) -> dict[str, str]:
+    """Lower-case names; a Host among them does not count."""
+    headers = {name.lower(): value for name, value in configured.items() if name.lower() != "host"}
+    return {**headers, "host": hostname} if hostname else headers
