@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from pointsman.builtin.file import FileConfig, FileProvider
+from pointsman.config.static import Providers, Static
 from pointsman.control.context import Context
 from pointsman.control.merge import Delta
+from pointsman.control.providers import build_providers
 from pointsman.control.watcher import Watcher, read_once
 from pointsman.errors import ConfigError, Problem
+from pointsman.plugins import Registry
 from pointsman.testing.wire import eventually
 
 
@@ -331,6 +334,30 @@ async def test_file_and_another_provider_meet_in_one_tree(tmp_path):
         tree = heard.calls[-1][0]
         assert tree["http.routers"]["r@file"]["service"] == "s@docker"
         assert "s@docker" in tree["http.services"]
+
+
+class Misconfigured(Scripted):
+    name = "docker"
+
+    def __init__(self, config: Any, context: Any) -> None:
+        raise ConfigError(Problem("providers.docker.defaultRule", "the template does not parse"))
+
+
+@pytest.mark.spec("P-28")
+async def test_a_provider_that_cannot_be_built_is_named_and_the_file_is_served(tmp_path):
+    (tmp_path / "a.yml").write_text("http: {routers: {r: {rule: Host(`a`), service: s}}}")
+    static = Static(providers=Providers(kinds={"docker": None, "file": FileConfig(filename=str(tmp_path / "a.yml"))}))
+    registry = Registry(providers={"docker": Misconfigured, "file": FileProvider})
+    providers, contexts, problems = build_providers(static, registry)
+    assert [problem.path for problem in problems] == ["providers.docker.defaultRule"]
+    heard = Heard()
+    watcher = Watcher(providers, {}, 0, heard, contexts=contexts)
+    watcher.start()
+    try:
+        await watcher.first_ready.wait()
+        assert "r@file" in heard.names
+    finally:
+        await watcher.aclose()
 
 
 def test_reading_once_gives_tree_and_problems_without_running_anything(tmp_path):
