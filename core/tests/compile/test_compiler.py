@@ -143,7 +143,6 @@ def test_an_unknown_entry_point_beside_a_known_one_is_a_warning() -> None:
         ({"s": balancer("127.0.0.1:80")}, "does not begin with http://"),
         ({"s": balancer("http://a b")}, "space"),
         ({"s": balancer(serversTransport="zzz")}, "servers transport not found zzz@file"),
-        ({"s": {"mirroring": {"service": "t"}}, "t": balancer()}, "not supported by this version"),
     ],
 )
 def test_a_service_with_a_problem_closes_its_routers(services: dict[str, Any], message: str) -> None:

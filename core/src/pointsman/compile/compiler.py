@@ -128,6 +128,8 @@ class _Run:
         self.forest = Forest()
         self.services = Services.begin(tree, self.around, compiler.default_transport, old.services, old.transports)
         self.middlewares = Middlewares.begin(tree, self.around, self.services, old.uses, failed)
+        self.services.front = self._service_middlewares
+        self._fronted: dict[str, tuple[Handler, list[Use]]] = {}
 
     def run(self) -> Slices:
         yield from self._parse()
@@ -146,6 +148,7 @@ class _Run:
             building = RouteTable.building(entries)
             yield from building
             tables[point] = building.table
+        self.services.seal()
         return Compiled(
             Snapshot(tables, self.number),
             self.statuses,
@@ -225,8 +228,11 @@ class _Run:
         """The service's handler behind its own middlewares (routing.md §1.3)."""
         if not entry.middlewares:
             return entry.handler, []
-        binder, uses = self.middlewares.binder(entry.middlewares, entry.name, ("service", entry.name))
-        return binder(entry.handler), uses
+        fronted = self._fronted.get(entry.name)
+        if fronted is None:
+            binder, uses = self.middlewares.binder(entry.middlewares, entry.name, ("service", entry.name))
+            fronted = self._fronted[entry.name] = binder(entry.handler), uses
+        return fronted
 
     def _plant(self) -> Forest:
         if not any(parsed.router and parsed.router.parent_refs for parsed in self.parsed.values()):

@@ -1,18 +1,19 @@
 """Services and transports to handlers (routing.md §5, §7)."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, frozen
 
 from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
+from pointsman.compile.composites import Child, Composites
 from pointsman.compile.health import active_check, odd_checks, passive_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, problems_under, qualify
 from pointsman.config.dynamic import structure_service, structure_transport
-from pointsman.config.http_model import LoadBalancer, ServersTransport, Service, Weighted
-from pointsman.errors import ConfigError, NoServer, Problem
+from pointsman.config.http_model import LoadBalancer, ServersTransport, Service
+from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.status import Health, PeersHealth
@@ -52,11 +53,20 @@ class ServiceEntry:
     warnings: tuple[Problem, ...] = ()
     health: Health | None = None
     """Whether it is up, if it is one that can tell (routing.md §5.6)."""
+    kind: str = ""
+    """As it is written: loadBalancer, weighted ...; "" for an internal one."""
 
 
 def noop(request: Request) -> Response:
     """`noop@internal`: what stands under a redirect; 418 if it is reached (routing.md §2)."""
     return Response(418)
+
+
+Front = Callable[[ServiceEntry], tuple[Handler, Sequence[Any]]]
+
+
+def _bare(entry: ServiceEntry) -> tuple[Handler, Sequence[Any]]:
+    return entry.handler, ()
 
 
 @define
@@ -72,6 +82,8 @@ class Services:
     transports: dict[str, TransportEntry]
     broken: dict[str, ConfigError]
     path: list[str]
+    front: Front = _bare
+    """How a service is put behind its own middlewares; whoever knows middlewares sets it."""
 
     @classmethod
     def begin(
@@ -106,6 +118,16 @@ class Services:
         self.built[name] = entry
         return entry
 
+    def child(self, reference: str, owner: str) -> Child:
+        """The service that the service `owner` calls `reference`, behind its own middlewares (routing.md §1.3)."""
+        entry = self.get(reference, owner)
+        handler, uses = self.front(entry)
+        return Child(reference, entry.kind, handler, entry.health, (entry, *uses))
+
+    def seal(self) -> None:
+        """The compilation is done: let go of whoever made `front`, who holds this."""
+        self.front = _bare
+
     def _reused(self, name: str) -> ServiceEntry | None:
         """The running entry, if it and all it needs are as they were."""
         old = self.old.get(name)
@@ -115,8 +137,10 @@ class Services:
             if isinstance(need, TransportEntry):
                 if self._transport_by_identity(need) is not need:
                     return None
-            elif self.get(need.name, name) is not need:
-                return None
+            elif isinstance(need, ServiceEntry):
+                entry = self.get(need.name, name)
+                if entry is not need or any(use not in old.needs for use in self.front(entry)[1]):
+                    return None
         return old
 
     def _transport_by_identity(self, entry: TransportEntry) -> TransportEntry | None:
@@ -144,12 +168,19 @@ class Services:
             raise ConfigError(Problem(path, f"multi-types service not supported; here are {named}, keep one"))
         if service.load_balancer is not None:
             return self._load_balancer(name, raw, service, service.load_balancer)
-        if service.weighted is not None:
-            return self._weighted(name, raw, service, service.weighted)
-        for child in _children(service):
-            self.get(child, name)
-        message = f"services of type {SPELLED[kinds[0]]} are not supported by this version"
-        raise ConfigError(Problem(f"{path}.{SPELLED[kinds[0]]}", message))
+        composites = Composites(self.child, self.around.registry.balancers["wrr"])
+        built = composites.build(name, path, service)
+        return ServiceEntry(
+            name,
+            raw,
+            built.handler,
+            tuple(service.middlewares),
+            built.needs,
+            (),
+            built.warnings,
+            built.health,
+            SPELLED[kinds[0]],
+        )
 
     def _internal(self, name: str) -> ServiceEntry:
         if name == "noop@internal":
@@ -198,28 +229,8 @@ class Services:
             tuple(peers),
             tuple(odd_checks(path, balancer)),
             PeersHealth(peers) if active_check(balancer) is not None else None,
+            "loadBalancer",
         )
-
-    def _weighted(self, name: str, raw: Any, service: Service, weighted: Weighted) -> ServiceEntry:
-        """Weighted round robin over services: each stands in the balancer as a peer that carries its handler."""
-        children: dict[Peer, Handler] = {}
-        needs: list[ServiceEntry] = []
-        for child in weighted.services:
-            entry = self.get(child.name, name)
-            needs.append(entry)
-            children[Peer(child.name, host="", port=0, weight=child.weight)] = entry.handler
-        strategy = self.around.registry.balancers["wrr"]
-        pick = strategy(strategy.Config(), None).over(list(children))
-
-        def handler(request: Request) -> Any:
-            child = pick(request, ())
-            if child is None:
-                raise NoServer
-            return children[child](request)
-
-        path = f"{SERVICES}.{name}.weighted"
-        warnings = [_ignored(path, key) for key in ("sticky", "health_check") if getattr(weighted, key) is not None]
-        return ServiceEntry(name, raw, handler, tuple(service.middlewares), tuple(needs), (), tuple(warnings))
 
     def _transport(self, reference: str, owner: str) -> TransportEntry:
         name = qualify(reference, owner)
@@ -247,21 +258,6 @@ class Services:
                 raise ConfigError(problems_under(path, ValueError(str(error)))) from None
         self.transports[name] = entry
         return entry
-
-
-def _children(service: Service) -> list[str]:
-    if service.mirroring is not None:
-        return [service.mirroring.service, *(mirror.name for mirror in service.mirroring.mirrors)]
-    if service.failover is not None:
-        return [service.failover.service, service.failover.fallback]
-    if service.highest_random_weight is not None:
-        return [child.name for child in service.highest_random_weight.services]
-    return []
-
-
-def _ignored(path: str, key: str) -> Problem:
-    spelled = {"health_check": "healthCheck", "passive_health_check": "passiveHealthCheck"}.get(key, key)
-    return Problem(f"{path}.{spelled}", "is not supported by this version and has no effect", warning=True)
 
 
 def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: list[Peer]) -> Sticky[Peer] | None:

@@ -1,0 +1,217 @@
+"""Mirroring (routing.md §5.7): exact shares, independent copies, and an original that never notices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.errors import ClientGone, GatewayError
+from pointsman.message import NOTHING, Body, Request, Response
+from pointsman.testing import a_request, answering
+from pointsman.upstream import composite_mirror
+from pointsman.upstream.composite_mirror import Mirror, Mirroring
+
+
+class Reading:
+    """A service that reads the body it gets."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.seen: list[tuple[bytes, bytes]] = []
+        self.requests: list[Request] = []
+
+    async def __call__(self, request: Request) -> Response:
+        self.requests.append(request)
+        self.seen.append((request.method, await request.body.read(1 << 30)))
+        if self.error is not None:
+            raise self.error
+        return Response(200, None, b"x")
+
+
+def service(main: Any, *mirrors: tuple[Any, int], **options: Any) -> Mirroring:
+    made = [Mirror(f"m{number}", handler, percent) for number, (handler, percent) in enumerate(mirrors)]
+    return Mirroring("mir@file", main, made, **options)
+
+
+async def ask(mirroring: Mirroring, request: Request, error: Exception | None = None) -> None:
+    try:
+        await mirroring(request)
+    except GatewayError as problem:
+        error = problem
+    request.exchange.error = error
+    request.finish()
+    await mirroring.settled()
+
+
+@pytest.mark.spec("R-55")
+async def test_each_mirror_gets_its_share_and_the_first_of_every_two_at_50():
+    main, c, b, none = Reading(), Reading(), Reading(), Reading()
+    mirroring = service(main, (c, 100), (b, 50), (none, 0))
+    for number in range(10):
+        await ask(mirroring, a_request("POST", body=b"%d" % number))
+    assert len(main.seen) == len(c.seen) == 10
+    assert [body for _, body in b.seen] == [b"0", b"2", b"4", b"6", b"8"]
+    assert none.seen == []
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=4), st.integers(1, 300))
+def test_no_mirror_ever_strays_from_its_share(percents: Sequence[int], times: int):
+    mirrors = [Mirror(str(percent), answering(), percent) for percent in percents]
+    for total in range(1, times + 1):
+        for mirror in mirrors:
+            mirror.wants(total)
+            assert 0 <= mirror.sent - total * mirror.percent / 100 < 1
+
+
+@pytest.mark.spec("R-56")
+async def test_a_body_at_the_limit_is_mirrored_and_one_above_is_only_answered():
+    main, mirror = Reading(), Reading()
+    mirroring = service(main, (mirror, 100), max_body_size=3)
+    await ask(mirroring, a_request("POST", body=b"abc"))
+    await ask(mirroring, a_request("POST", body=b"abcd"))
+    chunked = a_request("POST", body=b"abcde")
+    chunked.body.length = None
+    await ask(mirroring, chunked)
+    assert [body for _, body in main.seen] == [b"abc", b"abcd", b"abcde"]
+    assert [body for _, body in mirror.seen] == [b"abc"]
+
+
+@pytest.mark.spec("R-56")
+async def test_a_body_that_streams_is_read_first_and_goes_on_streaming_above_the_limit():
+    async def chunks(*pieces: bytes) -> Any:
+        for piece in pieces:
+            yield piece
+
+    main, mirror = Reading(), Reading()
+    mirroring = service(main, (mirror, 100), max_body_size=3)
+    for pieces in ((b"ab", b"c"), (b"ab", b"cd", b"ef")):
+        request = a_request("POST")
+        request.body = Body.stream(chunks(*pieces))
+        await ask(mirroring, request)
+    assert [body for _, body in main.seen] == [b"abc", b"abcdef"]
+    assert [body for _, body in mirror.seen] == [b"abc"]
+    assert mirror.requests[0].body.length is None
+
+
+async def test_without_bodies_a_copy_says_that_it_is_empty_and_the_original_streams():
+    main, mirror = Reading(), Reading()
+    mirroring = service(main, (mirror, 100), mirror_body=False)
+    request = a_request("POST", headers={"Content-Length": "3", "Trailer": "x", "X-A": "1"}, body=b"abc")
+    body = request.body
+    await ask(mirroring, request)
+    assert request.body is body
+    assert main.seen == [(b"POST", b"abc")]
+    assert mirror.seen == [(b"POST", b"")]
+    copy = mirror.requests[0]
+    assert list(copy.headers) == [(b"x-a", b"1"), (b"content-length", b"0")]
+    assert request.headers.get(b"content-length") == b"3"
+
+
+async def test_a_request_without_a_body_is_mirrored_as_it_is():
+    mirror = Reading()
+    request = a_request(headers={"X-A": "1"})
+    request.body = NOTHING
+    await ask(service(answering(), (mirror, 100), mirror_body=False), request)
+    copy = mirror.requests[0]
+    assert (copy.method, copy.path, copy.query, copy.authority) == (b"GET", b"/path", b"x=1", b"a.example")
+    assert copy.headers == request.headers
+    assert copy.body is NOTHING
+
+
+async def test_a_copy_is_of_the_request_as_it_came_and_independent_of_it():
+    async def meddling(request: Request) -> Response:
+        request.headers.set(b"x-a", b"changed")
+        request.rewrite(b"/changed")
+        return Response(200)
+
+    one, other = Reading(), Reading()
+
+    async def meddling_mirror(request: Request) -> Response:
+        request.headers.set(b"x-a", b"mirror")
+        return await one(request)
+
+    request = a_request(headers={"X-A": "1"})
+    await ask(service(meddling, (meddling_mirror, 100), (other, 100)), request)
+    copy = other.requests[0]
+    assert (copy.headers.get(b"x-a"), copy.path) == (b"1", b"/path")
+    assert copy.exchange is not request.exchange
+    assert copy.link is not request.link
+    assert request.exchange.attempts == 0
+
+
+async def test_mirrors_wait_until_the_answer_is_complete():
+    mirror = Reading()
+    mirroring = service(answering(), (mirror, 100))
+    request = a_request()
+    await mirroring(request)
+    await mirroring.settled()
+    assert mirror.seen == []
+    request.finish()
+    await mirroring.settled()
+    assert len(mirror.seen) == 1
+
+
+async def test_nothing_is_mirrored_for_a_client_that_left():
+    mirror = Reading()
+    await ask(service(answering(), (mirror, 100)), a_request(), ClientGone())
+    assert mirror.seen == []
+
+
+async def test_an_error_of_the_first_service_is_mirrored_all_the_same():
+    mirror = Reading()
+    await ask(service(Reading(GatewayError(502)), (mirror, 100)), a_request())
+    assert len(mirror.seen) == 1
+
+
+async def test_an_upgrade_is_not_mirrored():
+    mirror = Reading()
+    request = a_request()
+    request.upgrade = b"websocket"
+    await ask(service(answering(), (mirror, 100)), request)
+    assert mirror.seen == []
+
+
+async def test_a_mirror_that_fails_harms_neither_the_original_nor_the_next_mirror():
+    after = Reading()
+    done: list[str] = []
+
+    async def failing(request: Request) -> Response:
+        request.on_done(lambda: done.append("over"))
+        raise RuntimeError("bug")
+
+    def raising(request: Request) -> Any:
+        raise GatewayError(503)
+
+    request = a_request()
+    await ask(service(answering(), (failing, 100), (raising, 100), (after, 100)), request)
+    assert request.exchange.error is None
+    assert len(after.seen) == 1
+    assert done == ["over"]
+
+
+async def test_a_mirror_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(composite_mirror, "MIRROR_SECONDS", 0.001)
+    body = Body()
+
+    async def endless(request: Request) -> Response:
+        return Response(200, None, body)
+
+    after = Reading()
+    await ask(service(answering(), (endless, 100), (after, 100)), a_request())
+    assert len(after.seen) == 1
+
+
+async def test_above_their_number_mirrored_requests_are_dropped_and_counted():
+    mirror = Reading()
+    mirroring = service(answering(), (mirror, 100), at_once=2)
+    for _ in range(5):
+        request = a_request()
+        await mirroring(request)
+        request.finish()
+    assert repr(mirroring) == "<Mirroring mir@file, 2 under way, 3 dropped>"
+    await mirroring.settled()
+    assert len(mirror.seen) == 2
+    await ask(mirroring, a_request())
+    assert (len(mirror.seen), mirroring.dropped) == (3, 3)
