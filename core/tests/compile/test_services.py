@@ -1,0 +1,304 @@
+"""Services to handlers: which kinds there are, what closes them and where it says so, what is carried over."""
+
+from typing import Any, ClassVar
+
+import pytest
+from attrs import frozen
+
+from pointsman import hookimpl
+from pointsman.compile import Compiled, Compiler, Surroundings
+from pointsman.compile.services import ServiceEntry
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.static import Static
+from pointsman.deadlines import Deadlines
+from pointsman.message import Response
+from pointsman.plugins import load_registry
+from pointsman.testing import a_request
+from pointsman.upstream.composite import OneOf, StickyOneOf
+from pointsman.upstream.composite_failover import Failover, FailoverByStatus
+from pointsman.upstream.composite_mirror import Mirroring
+from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.sticky_forward import StickyForwarder
+
+CHECKED = {"healthCheck": {"path": "/hz"}}
+
+
+@frozen
+class MarkConfig:
+    word: str = "x"
+
+
+class Mark:
+    """A middleware that writes its word into the request."""
+
+    name: ClassVar[str] = "mark"
+    Config: ClassVar[type] = MarkConfig
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        self.word = config.word.encode()
+
+    def __call__(self, request: Any, call_next: Any) -> Any:
+        request.headers.add(b"x-mark", self.word)
+        return call_next(request)
+
+
+class First:
+    """A strategy for which cookies and weights mean nothing."""
+
+    name: ClassVar[str] = "first"
+    Config: ClassVar[type] = MarkConfig
+    sticky: ClassVar[bool] = False
+    weighs: ClassVar[bool] = False
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+
+    def over(self, peers: Any) -> Any:
+        return lambda request, tried: peers[0]
+
+
+class Plugins:
+    @hookimpl
+    def pointsman_middlewares(self) -> list[Any]:
+        return [Mark]
+
+    @hookimpl
+    def pointsman_balancers(self) -> list[Any]:
+        return [First]
+
+
+@pytest.fixture
+def compiler() -> Compiler:
+    static = Static(entry_points={"web": EntryPoint(":80")})
+    registry = load_registry(Plugins(), entry_point_plugins=False)
+    return Compiler(Surroundings(static, registry, Deadlines(), {"ping@internal": lambda request: Response(200)}))
+
+
+def balancer(*urls: str, **more: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls or ("http://127.0.0.1:1",)], **more}}
+
+
+def tree(services: dict[str, Any], middlewares: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    return {
+        "http.services": {f"{name}@file": raw for name, raw in services.items()},
+        "http.middlewares": {f"{name}@file": raw for name, raw in (middlewares or {}).items()},
+    }
+
+
+def problems(compiled: Compiled, name: str = "s") -> list[str]:
+    return [str(problem) for problem in compiled.statuses["http.services"][f"{name}@file"].problems]
+
+
+def entry(compiled: Compiled, name: str = "s") -> ServiceEntry:
+    return compiled.services[f"{name}@file"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "written"),
+    [
+        (balancer(), Forwarder, "loadBalancer"),
+        (balancer(sticky={}), Forwarder, "loadBalancer"),
+        (balancer(sticky={"cookie": {}}), StickyForwarder, "loadBalancer"),
+        (balancer(sticky={"cookie": {}}, strategy="first"), Forwarder, "loadBalancer"),
+        ({"weighted": {"services": [{"name": "a"}]}}, OneOf, "weighted"),
+        ({"weighted": {"services": [{"name": "a"}], "sticky": {"cookie": {}}}}, StickyOneOf, "weighted"),
+        ({"highestRandomWeight": {"services": [{"name": "a"}]}}, OneOf, "highestRandomWeight"),
+        ({"mirroring": {"service": "a", "mirrors": [{"name": "c", "percent": 10}]}}, Mirroring, "mirroring"),
+        ({"failover": {"service": "c", "fallback": "a"}}, Failover, "failover"),
+        ({"failover": {"service": "a", "fallback": "c", "errors": {"status": ["500"]}}}, FailoverByStatus, "failover"),
+    ],
+)
+def test_every_kind_of_service_is_built(compiler: Compiler, raw: dict[str, Any], kind: type, written: str):
+    compiled = compiler.compile_now(tree({"s": raw, "a": balancer(), "c": balancer(**CHECKED)}))
+    assert problems(compiled) == []
+    assert type(entry(compiled).handler) is kind
+    assert entry(compiled).kind == written
+
+
+WEIGHTED = "http.services.s@file.weighted"
+MIRRORING = "http.services.s@file.mirroring"
+FAILOVER = "http.services.s@file.failover"
+
+
+@pytest.mark.spec("R-53")
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            {"weighted": {"services": [{"name": "c"}, {"name": "a"}], "healthCheck": {}}},
+            [f"{WEIGHTED}.services[1]: healthCheck not enabled in config for this loadBalancer service: 'a'"],
+        ),
+        (
+            {"highestRandomWeight": {"services": [{"name": "w"}], "healthCheck": {}}},
+            [
+                "http.services.s@file.highestRandomWeight.services[0]: "
+                "healthCheck not enabled in config for this weighted service: 'w'"
+            ],
+        ),
+        (
+            {"weighted": {"services": [{"name": "ping@internal"}], "healthCheck": {}}},
+            [f"{WEIGHTED}.services[0]: healthCheck not enabled in config for this internal service: 'ping@internal'"],
+        ),
+        (
+            {"failover": {"service": "a", "fallback": "c"}},
+            [f"{FAILOVER}.service: healthCheck not enabled in config for this loadBalancer service: 'a'"],
+        ),
+        (
+            {"failover": {"service": "c", "fallback": "a", "healthCheck": {}}},
+            [f"{FAILOVER}.fallback: healthCheck not enabled in config for this loadBalancer service: 'a'"],
+        ),
+        (
+            {"failover": {"service": "passive", "fallback": "a"}},
+            [f"{FAILOVER}.service: healthCheck not enabled in config for this loadBalancer service: 'passive'"],
+        ),
+        (
+            {"weighted": {"services": [{"name": "nope"}, {"name": "gone@docker"}]}},
+            [
+                f'{WEIGHTED}.services[0].name: the service "nope@file" does not exist',
+                f'{WEIGHTED}.services[1].name: the service "gone@docker" does not exist',
+            ],
+        ),
+        (
+            {"mirroring": {"service": "nope", "mirrors": [{"name": "gone", "percent": 101}, {"name": "a", "percent": -1}]}},
+            [
+                f'{MIRRORING}.service: the service "nope@file" does not exist',
+                f'{MIRRORING}.mirrors[0].name: the service "gone@file" does not exist',
+                f"{MIRRORING}.mirrors[0].percent: 101 is not in 0..100",
+                f"{MIRRORING}.mirrors[1].percent: -1 is not in 0..100",
+            ],
+        ),
+        (
+            {"failover": {"service": "a", "fallback": "nope", "errors": {"status": ["500", "5xx"]}}},
+            [
+                f'{FAILOVER}.fallback: the service "nope@file" does not exist',
+                f"{FAILOVER}.errors.status: '5xx' is neither a status nor a range of them; write it as 500 or 500-504",
+            ],
+        ),
+        (
+            {"failover": {"service": "a", "fallback": "c", "errors": {"status": []}}},
+            [f"{FAILOVER}.service: healthCheck not enabled in config for this loadBalancer service: 'a'"],
+        ),
+        (
+            {"weighted": {"services": [{"name": "fronted"}]}},
+            [f'{WEIGHTED}.services[0].name: middleware "nope@file" does not exist'],
+        ),
+    ],
+)
+def test_what_closes_a_service_says_where_it_stands(compiler: Compiler, raw: dict[str, Any], expected: list[str]):
+    others = {
+        "a": balancer(),
+        "c": balancer(**CHECKED),
+        "w": {"weighted": {"services": [{"name": "c"}]}},
+        "passive": balancer(passiveHealthCheck={"maxFailedAttempts": 2}),
+        "fronted": {**balancer(), "middlewares": ["nope"]},
+    }
+    compiled = compiler.compile_now(tree({"s": raw, **others}))
+    found = problems(compiled)
+    assert len(found) == len(expected)
+    for text, beginning in zip(found, expected, strict=True):
+        assert text.startswith(beginning)
+    assert compiled.statuses["http.services"]["s@file"].word == "disabled"
+    assert compiled.statuses["http.services"]["a@file"].word == "enabled"
+
+
+@pytest.mark.spec("R-52", "R-59")
+def test_a_service_with_health_check_is_up_while_a_child_is(compiler: Compiler):
+    services = {
+        "one": balancer(**CHECKED),
+        "two": balancer("http://127.0.0.1:2", **CHECKED),
+        "w": {"weighted": {"services": [{"name": "one"}, {"name": "two"}], "healthCheck": {}}},
+        "h": {"highestRandomWeight": {"services": [{"name": "one"}], "healthCheck": {}}},
+        "m": {"mirroring": {"service": "one", "mirrors": [{"name": "two", "percent": 1}], "healthCheck": {}}},
+        "f": {"failover": {"service": "one", "fallback": "two", "healthCheck": {}}},
+        "all": {"weighted": {"services": [{"name": name} for name in "whmf"], "healthCheck": {}}},
+    }
+    compiled = compiler.compile_now(tree(services))
+
+    def up(name: str) -> bool | None:
+        health = entry(compiled, name).health
+        return None if health is None else health.up
+
+    assert [up(name) for name in services] == [True] * 7
+    entry(compiled, "one").peers[0].up = False
+    assert {name: up(name) for name in services} == {
+        "one": False,
+        "two": True,
+        "w": True,
+        "h": False,
+        "m": False,
+        "f": True,
+        "all": True,
+    }
+    entry(compiled, "two").peers[0].up = False
+    assert [up(name) for name in services] == [False] * 7
+
+
+def test_a_mirroring_service_that_cannot_tell_its_health_is_served_with_a_warning(compiler: Compiler):
+    services = {"a": balancer(), "s": {"mirroring": {"service": "a", "healthCheck": {}}}}
+    compiled = compiler.compile_now(tree(services))
+    assert compiled.statuses["http.services"]["s@file"].word == "warning"
+    assert "healthCheck not enabled" in problems(compiled)[0]
+
+
+async def test_a_child_answers_from_behind_its_own_middlewares(compiler: Compiler):
+    services = {
+        "s": {"weighted": {"services": [{"name": "t"}]}, "middlewares": ["m"]},
+        "t": {"weighted": {"services": [{"name": "u", "status": 418}]}, "middlewares": ["n"]},
+    }
+    middlewares = {"m": {"mark": {"word": "m"}}, "n": {"mark": {"word": "n"}}}
+    compiled = compiler.compile_now(tree(services, middlewares))
+    request = a_request()
+    assert (await entry(compiled).handler(request)).status == 418
+    assert request.headers.get_all(b"x-mark") == [b"n"]
+
+
+def test_fenced_servers_and_those_without_a_weight_get_nothing_new(compiler: Compiler):
+    servers = [
+        {"url": "http://127.0.0.1:1", "fenced": True},
+        {"url": "http://127.0.0.1:2", "weight": 0},
+        {"url": "http://127.0.0.1:3"},
+    ]
+    raw = {"loadBalancer": {"servers": servers, "sticky": {"cookie": {"name": "n"}}}}
+    compiled = compiler.compile_now(tree({"s": raw}))
+    handler: Any = entry(compiled).handler
+    fenced, weightless, usual = entry(compiled).peers
+    assert {handler.pick(a_request(), ()) for _ in range(6)} == {usual}
+    for peer, found in ((fenced, fenced), (weightless, None), (usual, usual)):
+        assert handler.sticky.find(a_request(headers={"Cookie": f"n={peer.url}"})) == (found, False)
+
+
+def test_what_did_not_change_below_a_composite_is_carried_over(compiler: Compiler):
+    middlewares = {"m": {"mark": {"word": "m"}}}
+    services = {
+        "a": balancer(),
+        "c": {**balancer(**CHECKED), "middlewares": ["m"]},
+        "s": {"weighted": {"services": [{"name": "a"}, {"name": "c"}]}},
+        "top": {"mirroring": {"service": "s", "mirrors": [{"name": "a", "percent": 50}]}},
+        "alone": {"weighted": {"services": [{"name": "a"}]}},
+    }
+    first = tree(services, middlewares)
+    old = compiler.compile_now(first)
+
+    same = compiler.compile_now({section: dict(elements) for section, elements in first.items()}, old)
+    assert all(same.services[name] is old.services[name] for name in old.services)
+
+    other_server = {section: dict(elements) for section, elements in first.items()}
+    other_server["http.services"]["c@file"] = {**balancer("http://127.0.0.1:9"), "middlewares": ["m"]}
+    new = compiler.compile_now(other_server, old)
+    assert {name for name in old.services if new.services[name] is old.services[name]} == {"a@file", "alone@file"}
+
+    other_middleware = {section: dict(elements) for section, elements in first.items()}
+    other_middleware["http.middlewares"]["m@file"] = {"mark": {"word": "n"}}
+    new = compiler.compile_now(other_middleware, old)
+    assert {name for name in old.services if new.services[name] is old.services[name]} == {"a@file", "alone@file", "c@file"}
+
+
+def test_a_composite_whose_child_breaks_is_closed_until_it_is_mended(compiler: Compiler):
+    services = {"a": balancer(), "s": {"weighted": {"services": [{"name": "a"}]}}}
+    first = tree(services)
+    old = compiler.compile_now(first)
+    broken = tree({**services, "a": balancer("nonsense")})
+    broken["http.services"]["s@file"] = first["http.services"]["s@file"]
+    closed = compiler.compile_now(broken, old)
+    assert "does not begin with http://" in problems(closed)[0]
+    mended = compiler.compile_now(first, closed)
+    assert problems(mended) == []
