@@ -5,8 +5,10 @@ one tick.
 """
 
 import asyncio
+import logging
 from typing import Final, Protocol
 
+log = logging.getLogger("pointsman")
 TICK_SECONDS: Final = 0.05
 NEVER: Final = float("inf")
 
@@ -39,8 +41,13 @@ class Deadlines:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for watched in [watched for watched in self._watched if watched.deadline <= now]:
+            if watched.deadline > now:
+                continue  # one that expired before it has given it more time
             watched.deadline = NEVER
-            watched.expire()
+            try:
+                watched.expire()
+            except Exception as error:  # the others must not lose their timeouts
+                log.error("%r could not be timed out: %r", watched, error, exc_info=error)
         if self._watched:
             self._arm(loop)
         else:

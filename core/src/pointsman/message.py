@@ -201,6 +201,11 @@ class Body:
         """True once somebody reads it."""
         return self._sink is not None
 
+    @property
+    def paused(self) -> bool:
+        """True while somebody wants no more for now."""
+        return self._pauses > 0
+
     # the source's side
 
     def feed(self, chunk: bytes) -> None:
@@ -243,9 +248,11 @@ class Body:
             held, self._chunks = self._chunks, []
             for chunk in held:
                 sink.write(chunk)
-            if self._held >= HIGH_WATER:
+            size, self._held = self._held, 0
+            if size >= HIGH_WATER:
                 self.resume()
-            self._held = 0
+        if self._sink is not sink:
+            return  # it failed while it was being told
         if self.ended:
             self._sink = _DONE
             sink.end(self.trailers)
@@ -385,9 +392,9 @@ class _Reader:
                 self._waiter = None
         chunk = b"".join(self._chunks)
         self._chunks.clear()
-        if self._held >= HIGH_WATER:
+        size, self._held = self._held, 0
+        if size >= HIGH_WATER:
             self._body.resume()
-        self._held = 0
         return chunk
 
 
@@ -408,10 +415,15 @@ class _Pump:
 
     async def _run(self, body: Body) -> None:
         try:
-            async for chunk in self._chunks:
-                if chunk:
-                    body.feed(chunk)
-                    await self._going.wait()
+            try:
+                async for chunk in self._chunks:
+                    if chunk:
+                        body.feed(chunk)
+                        await self._going.wait()
+            finally:
+                close = getattr(self._chunks, "aclose", None)  # a generator's own `finally` must not wait for the collector
+                if close is not None:
+                    await close()
         except Exception as error:
             body.fail(error)
         else:

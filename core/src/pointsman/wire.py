@@ -86,7 +86,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN_NAME = re.compile(rb"[A-Za-z0-9\-]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 _OTHER_VERSION = re.compile(rb"HTTP/[0-9]+(?:\.[0-9]+)?")
-_VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
+VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
 _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"))
 _SECRET = re.compile(rb"auth|cookie|credential|key|passw|secret|session|signature|token|[cx]srf")
 _PRINTABLE = bytes(sorted({9, *range(32, 256)} - {127}))
@@ -188,7 +188,7 @@ def split_request(head: bytes) -> tuple[bytes, bytes, int, bytes]:
             minor >= 0
             and target
             and (method in _METHODS or _TOKEN.fullmatch(method))
-            and not target.translate(None, _VISIBLE)
+            and not target.translate(None, VISIBLE)
         ):
             return method, target, minor, block
         if minor < 0 and _OTHER_VERSION.fullmatch(version):

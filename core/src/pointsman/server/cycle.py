@@ -1,8 +1,8 @@
 """One exchange, from a parsed request to its last byte out. What does not depend on the HTTP version.
 
-Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes
-as a Response at once, as a Pending that calls back, or from a task, made only if a middleware is a coroutine. `respond` sends
-the head and becomes the sink of the body; `fail` turns an exception into a response, or, if a head is out, resets the stream.
+Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes as
+a Response at once, as a Pending that calls back, or from a task, made only if a middleware is a coroutine. `respond` sends the
+head and becomes the sink of the body; `fail` turns an exception into a response, or, if a head is out, resets the stream.
 `abort` is the client's side going away: it cancels whatever is running. All ways lead to `finish`, which gives the snapshot
 back and runs the request's `on_done` callbacks.
 """
@@ -47,16 +47,15 @@ class Cycle(Exchange):
         self.service = route.service
         try:
             answer: Any = route.handler(self.request)
+            if type(answer) is Response:
+                self.respond(answer)
+            elif hasattr(answer, "subscribe"):
+                self._pending = answer
+                answer.subscribe(self)
+            else:
+                self._task = self.loop.create_task(self._run(answer))
         except Exception as error:
             self.fail(error)
-            return
-        if type(answer) is Response:
-            self.respond(answer)
-        elif hasattr(answer, "subscribe"):
-            self._pending = answer
-            answer.subscribe(self)
-        else:
-            self._task = self.loop.create_task(self._run(answer))
 
     async def _run(self, answer: Awaitable[Response]) -> None:
         try:
@@ -74,6 +73,7 @@ class Cycle(Exchange):
             self.respond(response)
 
     def respond(self, response: Response) -> None:
+        """Send the head and become the sink of the body. A response that cannot be written becomes a 500, or a reset."""
         raise NotImplementedError
 
     def write(self, chunk: bytes) -> None:
@@ -106,6 +106,18 @@ class Cycle(Exchange):
             log.error("cannot answer for %r: %r", error, problem)
             self.reset()
             self.finish()
+
+    def _unwritable(self, error: Exception) -> None:
+        """The response that was to be written is none."""
+        if not self.open:
+            return
+        if self.head_sent or self.error is not None:
+            log.error("router %s: a response cannot be written: %r", self.router, error, exc_info=error)
+            self.error = error
+            self.reset()
+            self.finish()
+        else:
+            self.fail(error)
 
     def abort(self, error: Exception) -> None:
         """The client's side is gone: stop all work on its behalf."""

@@ -59,6 +59,8 @@ class Entry:
     def drain(self) -> None:
         """No further request on any connection: idle ones close now, busy ones after their answer."""
         self.draining = True
+        if not self.connections:
+            self.empty.set()
         for connection in list(self.connections):
             connection.shut_when_idle()
 

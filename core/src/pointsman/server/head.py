@@ -9,7 +9,8 @@ from pointsman.server.settings import EntrySettings
 from pointsman.wire import BadMessage, Line, Special
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
-_HOST = re.compile(rb"[A-Za-z0-9!$%&'()*+,\-.:;=_~]*|\[[0-9A-Fa-f:.%A-Za-z]+\](?::[0-9]*)?")
+_HOST = re.compile(rb"(?:[A-Za-z0-9!$%&'()*+,\-.;=_~]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9\-._~%]+)?\])(?::[0-9]{0,5})?")
+_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te"))
 
 
 def host_of(authority: bytes) -> bytes:
@@ -32,7 +33,20 @@ class Block:
     request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed.
     """
 
-    __slots__ = ("authority", "chunked", "close", "expects", "host", "length", "parsed", "source", "upgrade")
+    __slots__ = (
+        "_lines",
+        "_scheme",
+        "_seen",
+        "authority",
+        "chunked",
+        "close",
+        "expects",
+        "host",
+        "length",
+        "parsed",
+        "source",
+        "upgrade",
+    )
 
     def __init__(self, source: bytes, minor: int, settings: EntrySettings, link: Link, trusted: bool) -> None:
         self.source = source
@@ -69,21 +83,43 @@ class Block:
             self.upgrade = b""
         if seen & wire.ALIAS:
             lines = _without_aliases(lines, settings)
-        nominated = set(options) - {b"close", b"keep-alive", b"upgrade", b"te"} - settings.kept_connection_headers
-        if nominated:
-            lines = [line for line in lines if line[0][0] not in nominated or forwarded.is_managed(line[0][0])]
-        scheme = link.scheme
+        if options and not _OPTIONS.issuperset(options):
+            lines = _without_named(lines, options, settings)
+        self._lines = lines
+        self._seen = seen
+        self._scheme = link.scheme
         if self.upgrade.lower() == b"websocket":
-            scheme = b"wss" if scheme == b"https" else b"ws"
-        self.parsed = _parsed(lines, seen, settings, link, trusted, authority, scheme)
-        if self.length == 0:
-            self.parsed.wire += b"\r\nContent-Length: 0"
+            self._scheme = b"wss" if link.scheme == b"https" else b"ws"
+        self.parsed = self.for_authority(authority, settings, link, trusted)
 
     def for_authority(self, authority: bytes, settings: EntrySettings, link: Link, trusted: bool) -> Parsed:
-        """The headers as they are when an absolute target names another authority than Host."""
+        """The headers as they are sent on for this authority: an absolute target may name another one than Host."""
         check_authority(authority)
-        scheme = link.scheme
-        return _parsed(self.parsed.lines, self.parsed.seen, settings, link, trusted, authority, scheme)
+        return _parsed(self._lines, self._seen, settings, link, trusted, authority, self._scheme)
+
+
+def _without_named(lines: list[Line], options: list[bytes], settings: EntrySettings) -> list[Line]:
+    """Without the headers that Connection names, but for those that only the gateway may remove (RFC 9110 §7.6.1).
+
+    Those in `forwardedHeaders.connection` stay visible to middlewares, and so does their being named: they are dropped when
+    the request is sent on. Connection itself keeps no other name, lest it drop what a middleware adds.
+    """
+    named = set(options) - _OPTIONS
+    kept = named & settings.kept_connection_headers
+    left: list[Line] = []
+    for line in lines:
+        name = line[0][0]
+        if name == b"connection":
+            continue
+        if name in named and not forwarded.is_managed(name):
+            if name not in kept:
+                continue
+            line = (line[0], line[1], b"")
+        left.append(line)
+    remaining = [option for option in options if option in kept or option in _OPTIONS]
+    if remaining:
+        left.append(((b"connection", b", ".join(remaining)), None, b""))
+    return left
 
 
 def _parsed(
@@ -106,6 +142,7 @@ def _parsed(
     for _, special, _ in lines:
         if special is not None and special[1] == b"te" and b"trailers" in wire.tokens(special[2]):
             wires.append(b"\r\nTe: trailers")
+            break
     wires += [wire.REQUEST_PREFIXES[name] + value for name, value in added if wire.REQUEST_PREFIXES[name]]
     parsed.wire = b"".join(wires)
     parsed.added = added

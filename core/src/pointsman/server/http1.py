@@ -8,6 +8,7 @@ next chunk. Nothing here waits: every state has a deadline, looked at by the swe
 """
 
 import asyncio
+import re
 from typing import Final, cast
 
 from pointsman import wire
@@ -32,6 +33,7 @@ DRAIN_BYTES: Final = 256 * 1024
 DRAIN_SECONDS: Final = 5.0
 LINGER_SECONDS: Final = 2.0
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 
 
 class Http1Protocol(asyncio.Protocol):
@@ -45,6 +47,7 @@ class Http1Protocol(asyncio.Protocol):
         "_chunked",
         "_close_after",
         "_discarded",
+        "_eof",
         "_left",
         "_opened",
         "_other",
@@ -52,6 +55,7 @@ class Http1Protocol(asyncio.Protocol):
         "_pauses",
         "_requests",
         "_state",
+        "_unsent",
         "cycle",
         "deadline",
         "entry",
@@ -81,7 +85,9 @@ class Http1Protocol(asyncio.Protocol):
         self._advancing = False
         self._block: Block | None = None
         self._other: Tunnel | None = None
+        self._eof = False
         self._discarded = 0
+        self._unsent = NEVER
         # per request
         self.cycle: Http1Cycle | None = None
         self._body: Body = NOTHING
@@ -112,26 +118,35 @@ class Http1Protocol(asyncio.Protocol):
         cycle, self.cycle = self.cycle, None
         body, self._body = self._body, NOTHING
         body.orphan()
-        if self._state == BODY:
-            body.fail(ClientGone())
-        if cycle is not None:
-            cycle.abort(ClientGone())
+        if cycle is not None:  # before the body: what fails because of it must find nobody who waits
+            cycle.finish() if self._state == TUNNEL else cycle.abort(ClientGone())
+        body.fail(ClientGone())
 
     def eof_received(self) -> bool:
-        if self._state == TUNNEL and self._other is not None:
+        if self._state == TUNNEL and self._other is not None and not self._eof and self.transport.can_write_eof():
             self._other.write_eof()
             return True
         return False
 
     def expire(self) -> None:
         """The deadline of the present state has passed."""
-        if self._state == BODY and self.cycle is not None and not self.cycle.head_sent:
-            self._close_after = True
-            self.cycle.fail(GatewayError(408, "the request body did not come in time", side="client"))
-        elif self.cycle is not None:
-            self.transport.abort()
+        state, cycle, transport = self._state, self.cycle, self.transport
+        if cycle is not None:
+            if state == BODY and not cycle.head_sent:
+                self._close_after = True
+                cycle.cancel_work()
+                cycle.fail(GatewayError(408, "the request body did not come in time", side="client"))
+            else:
+                transport.abort()
+        elif state == HEAD and not self.write_paused:
+            transport.close()
+        elif state == DRAIN:
+            self._linger()
+        elif state == LINGER and 0 < transport.get_write_buffer_size() < self._unsent:
+            self._unsent = transport.get_write_buffer_size()  # the client is slow, but reads
+            self.deadline = self.loop.time() + LINGER_SECONDS
         else:
-            self.transport.close() if self._state == HEAD else self.transport.abort()
+            transport.abort()
 
     def shut_when_idle(self) -> None:
         """Close now if no request is running, else after it."""
@@ -153,6 +168,8 @@ class Http1Protocol(asyncio.Protocol):
             self._body_data(data)
         elif state == TUNNEL:
             if self._other is not None:
+                if self.cycle is not None:
+                    self.cycle.bytes_in += len(data)
                 self._other.write(data)
         elif state == WAIT:
             self._buffer += data
@@ -178,8 +195,8 @@ class Http1Protocol(asyncio.Protocol):
         self._advancing = True
         try:
             while data:
-                while data[:2] == b"\r\n":
-                    data = data[2:]
+                if data[:2] == b"\r\n":
+                    data = data[_EMPTY_LINES.match(data).end() :]  # type: ignore[union-attr]
                 end = data.find(b"\r\n\r\n")
                 if end < 0 or end > self.entry.head_limit:
                     if len(data) > self.entry.head_limit:
@@ -194,7 +211,7 @@ class Http1Protocol(asyncio.Protocol):
                     self._open(data[:end])
                 except BadMessage as error:
                     self._refuse(error)
-                if self._state != HEAD or self.transport.is_closing():
+                if self._state != HEAD or self.write_paused or self.transport.is_closing():
                     return
                 data, self._buffer = self._buffer, b""
         finally:
@@ -209,16 +226,17 @@ class Http1Protocol(asyncio.Protocol):
             self._block = block if minor else None
         request = request_from(method, target, minor, block, self.entry.settings, self.link, self.trusted)
         self._close_after = block.close
+        self._requests += 1
         settings = self.entry.settings
+        snapshot = self.entry.current.snapshot
+        cycle = self.cycle = Http1Cycle(self, request, snapshot)
         if block.chunked or block.length:
-            if not self._expect_body(request, block):
-                return
+            self._expect_body(request, block)
+            if self.cycle is not cycle:
+                return  # it was bad, and is answered for
         else:
             self._state = WAIT
             self.deadline = self.loop.time() + settings.write_timeout if settings.write_timeout > 0 else NEVER
-        self._requests += 1
-        snapshot = self.entry.current.snapshot
-        cycle = self.cycle = Http1Cycle(self, request, snapshot)
         path = request.path
         if path[0] != 0x2F or b"#" in path:
             cycle.respond(self._special(request))
@@ -229,6 +247,9 @@ class Http1Protocol(asyncio.Protocol):
             self.entry.ambiguous += 1
             cycle.respond(Response(400))
             return
+        except Exception as error:  # a predicate is a plugin's
+            cycle.fail(error)
+            return
         if found is None:
             cycle.begin(None)
         elif b"%" in path and self.entry.denies(path):
@@ -236,8 +257,8 @@ class Http1Protocol(asyncio.Protocol):
         else:
             cycle.begin(found.target)
 
-    def _expect_body(self, request: Request, block: Block) -> bool:
-        """Prepare for the request body, and take what is here of it. False if it was bad, and is answered for."""
+    def _expect_body(self, request: Request, block: Block) -> None:
+        """Prepare for the request body, and take what is here of it."""
         self._chunked = Chunked() if block.chunked else None
         self._left = block.length or 0
         body = request.body = self._body = Body(self, block.length)
@@ -249,7 +270,6 @@ class Http1Protocol(asyncio.Protocol):
         if self._buffer:
             rest, self._buffer = self._buffer, b""
             self._body_data(rest)
-        return self._state != LINGER
 
     @staticmethod
     def _special(request: Request) -> Response:
@@ -261,57 +281,59 @@ class Http1Protocol(asyncio.Protocol):
     # the request body
 
     def _body_data(self, data: bytes) -> None:
-        cycle = self.cycle
+        size = len(data)
         if self._chunked is None:
-            size = len(data)
             if size > self._left:
                 self._buffer = data[self._left :]
                 data = data[: self._left]
-                size = self._left
-            self._left -= size
+            self._left -= len(data)
             over = not self._left
-            pieces = [data]
         else:
             try:
                 pieces, rest = self._chunked.feed(data)
             except BadMessage as error:
                 self._broken_body(error)
                 return
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # a thousand small chunks are not worth a write each
             over = rest is not None
             if rest:
                 self._buffer = rest
         if self._state == DRAIN:
-            self._discarded += len(data)
+            self._discarded += size
             if over:
-                self._state = HEAD
-                self._next()
+                self._ready(self.loop.time())
             elif self._discarded > DRAIN_BYTES:
                 self._linger()
             return
+        if self.cycle is not None:
+            self.cycle.bytes_in += len(data)
         body = self._body
         if over:
+            # from here on all may happen while the body is told: the exchange may finish, and the next one begin
             self._state = WAIT
             timeout = self.entry.settings.write_timeout
             self.deadline = self.loop.time() + timeout if timeout > 0 else NEVER
-            if self._buffer:
-                self.pause_reading()
-        for piece in pieces:
-            if cycle is not None:
-                cycle.bytes_in += len(piece)
-            body.feed(piece)
-        if over and body is self._body:
             self._body = NOTHING
+            body.orphan()
+            if self._buffer:
+                if not self._pauses:
+                    self.pause_reading()
+            elif self._pauses:
+                self._pauses = 0
+                self.transport.resume_reading()
             trailers = self._chunked.trailers if self._chunked is not None else []
+            if data:
+                body.feed(data)
             body.end(trailers)
+        elif data:
+            body.feed(data)
 
     def _broken_body(self, error: BadMessage) -> None:
         self._close_after = True
-        body, self._body = self._body, NOTHING
-        body.orphan()
-        if self.cycle is None:
-            self._refuse(error)
-            return
         cycle = self.cycle
+        if cycle is None:
+            self._linger()
+            return
         failure = GatewayError(error.status, str(error), side="client")
         if not cycle.head_sent:
             cycle.cancel_work()
@@ -353,6 +375,10 @@ class Http1Protocol(asyncio.Protocol):
             self._other.resume_reading()
         elif self.cycle is not None:
             self.cycle.resume()
+        elif self._state == HEAD and self._pauses:
+            self._pauses = 0
+            self.transport.resume_reading()
+            self._next()
 
     def closes_after(self) -> bool:
         """Whether the running exchange is the last on this connection."""
@@ -372,8 +398,11 @@ class Http1Protocol(asyncio.Protocol):
         if self.cycle is not cycle:
             return
         self.cycle = None
-        body, self._body = self._body, NOTHING
-        body.orphan()
+        body = self._body
+        if body is not NOTHING:
+            self._body = NOTHING
+            body.orphan()
+            body.fail(GatewayError(400, "the request was answered before its body had come", side="client"))
         if self.transport.is_closing():
             return
         if self._pauses:
@@ -389,11 +418,20 @@ class Http1Protocol(asyncio.Protocol):
             self._discarded = 0
             self.deadline = cycle.finished + DRAIN_SECONDS
         else:
-            self._state = HEAD
-            timeout = self.entry.settings.idle_timeout
-            self.deadline = cycle.finished + timeout if timeout > 0 else NEVER
-            if self._buffer and not self._advancing:
-                self._next()
+            self._ready(cycle.finished)
+
+    def _ready(self, now: float) -> None:
+        """Wait for the next request, or take it if it is here and the client reads what it asked for."""
+        self._state = HEAD
+        entry = self.entry
+        timeout = entry.settings.idle_timeout
+        self.deadline = now + timeout if timeout > 0 else NEVER
+        if entry.draining:
+            self.transport.close()
+        elif self.write_paused:
+            self.pause_reading()
+        elif self._buffer and not self._advancing:
+            self._next()
 
     def _next(self) -> None:
         data, self._buffer = self._buffer, b""
@@ -413,6 +451,9 @@ class Http1Protocol(asyncio.Protocol):
     def _linger(self) -> None:
         """Shut our side, and read on for a moment, so that the client gets the answer before it learns of the close."""
         self._state = LINGER
+        if self.transport.is_closing():
+            return
+        self._unsent = NEVER
         self._buffer = b""
         self._partial.clear()
         self._discarded = 0
@@ -424,8 +465,8 @@ class Http1Protocol(asyncio.Protocol):
 
     def _discard(self, size: int) -> None:
         self._discarded += size
-        if self._discarded > DRAIN_BYTES:
-            self.transport.abort()
+        if self._discarded > DRAIN_BYTES and not self._pauses:
+            self.pause_reading()  # a reset could overtake the answer: leave the rest until the deadline
 
     # the byte pipe after a 101
 
@@ -433,10 +474,13 @@ class Http1Protocol(asyncio.Protocol):
         self._state = TUNNEL
         self._other = other
         self.deadline = NEVER
-        while self._pauses:
-            self.resume_reading()
+        if self._pauses:
+            self._pauses = 0
+            self.transport.resume_reading()
         held, self._buffer = self._buffer, b""
         if held:
+            if self.cycle is not None:
+                self.cycle.bytes_in += len(held)
             other.write(held)
         if self.write_paused:
             other.pause_reading()
@@ -444,11 +488,17 @@ class Http1Protocol(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self.cycle is not None:
             self.cycle.bytes_out += len(data)
-        self.transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def write_eof(self) -> None:
-        if self.transport.can_write_eof() and not self.transport.is_closing():
+        self._eof = True
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            self.close()
 
     def close(self) -> None:
         self._other = None

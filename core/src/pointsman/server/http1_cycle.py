@@ -1,6 +1,8 @@
 """An exchange over HTTP/1: how its head and body are written."""
 
 import asyncio
+import socket
+import struct
 from typing import TYPE_CHECKING, Final
 
 from pointsman import wire
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pointsman.server.http1 import Http1Protocol
 
 FLUSH_BYTES: Final = 4096
+_RESET: Final = struct.pack("ii", 1, 0)
 
 
 def _written(headers: Headers) -> list[bytes]:
@@ -30,10 +33,27 @@ def _written(headers: Headers) -> list[bytes]:
     return parts
 
 
+def _is_event_stream(headers: Headers) -> bool:
+    """Whether every piece of the body is news (routing.md §6.6)."""
+    pairs = headers.raw if headers.parsed is None else headers.parsed.pairs()
+    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in pairs)
+
+
 class Http1Cycle(Cycle):
     """An exchange over HTTP/1: how its head and body are written."""
 
-    __slots__ = ("_chunked", "_flush_seconds", "_flusher", "_head", "_held", "_left", "_paused", "_silent", "protocol")
+    __slots__ = (
+        "_chunked",
+        "_flush_seconds",
+        "_flusher",
+        "_head",
+        "_held",
+        "_held_bytes",
+        "_left",
+        "_paused",
+        "_silent",
+        "protocol",
+    )
 
     def __init__(self, protocol: "Http1Protocol", request: Request, snapshot: Snapshot) -> None:
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
@@ -59,16 +79,25 @@ class Http1Cycle(Cycle):
         self._flush_seconds = 0.0
         self._flusher: asyncio.TimerHandle | None = None
         self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def respond(self, response: Response) -> None:
+        try:
+            self._respond(response)
+        except Exception as error:
+            self._unwritable(error)
+
+    def _respond(self, response: Response) -> None:
         body = response.body
         if not self.open or self.head_sent:
             body.abandon()
+            if response.tunnel is not None:
+                response.tunnel.close()
             return
         self._pending = None
         request = self.request
         protocol = self.protocol
-        status = self.status = response.status
+        status = response.status
         headers = response.headers
         parsed = headers.parsed
         if parsed is not None:  # nobody touched them
@@ -77,9 +106,13 @@ class Http1Cycle(Cycle):
                 parts.append(wire.date_line())
         else:
             parts = [wire.STATUS_LINES[status], *_written(headers)]
-        if status == 101 and response.tunnel is not None:
+        if status < 200:
+            if status != 101 or response.tunnel is None:
+                raise ValueError(f"{status} is not the status of an answer")
+            self.status = status
             self._switch(response, response.tunnel, parts)
             return
+        self.status = status
         length = body.length
         if request.method == b"HEAD" or status == 304 or status == 204:
             self._silent = True
@@ -118,6 +151,8 @@ class Http1Cycle(Cycle):
             self._head = b""
             self.finish()
             return
+        if self._flush_seconds > 0 and _is_event_stream(headers):
+            self._flush_seconds = 0.0
         self._body = body
         body.attach(self)
         if self._head and self._flusher is None:
@@ -133,16 +168,21 @@ class Http1Cycle(Cycle):
             self._flusher = None
             head += b"".join(self._held)
             self._held.clear()
+            self._held_bytes = 0
         if head:
             self.protocol.transport.write(head)
 
     def _hold(self, chunk: bytes) -> bool:
         """Keep a small piece of a body of known length back for a moment, for others to travel with it (routing.md §6.6)."""
-        held = self._held
-        if len(chunk) + sum(map(len, held)) >= FLUSH_BYTES or not self._left:
+        self._held_bytes += len(chunk)
+        if self._held_bytes >= FLUSH_BYTES or not self._left:
+            if self._flusher is None:
+                self._held_bytes = 0
+                return False
+            self._held.append(chunk)
             self._flush()
-            return False
-        held.append(chunk)
+            return True
+        self._held.append(chunk)
         if self._flusher is None:
             self._flusher = self.loop.call_later(self._flush_seconds, self._flush)
         return True
@@ -156,8 +196,8 @@ class Http1Cycle(Cycle):
         )
         self.head_sent = True
         self.protocol.transport.write(b"".join(parts))
-        tunnel.open(self.protocol)
         self.protocol.open(tunnel)
+        tunnel.open(self.protocol)
 
     def write(self, chunk: bytes) -> None:
         if not self.open or not chunk:
@@ -201,10 +241,16 @@ class Http1Cycle(Cycle):
     def reset(self) -> None:
         body, self._body = self._body, None
         self.protocol._close_after = True
-        if self._chunked or self._left or not self.head_sent:
+        transport = self.protocol.transport
+        if self._chunked or self._left is not None or not self.head_sent:
+            # what is already written reaches the client; the missing end tells it that this was not all
             self._flush()
-        # what is already written reaches the client; the missing end tells it that this was not all
-        self.protocol.transport.close()
+            transport.close()
+        else:  # up to the close: only a reset says that it is not all
+            connected = transport.get_extra_info("socket")
+            if connected is not None:
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
         if body is not None:
             body.abandon()
 

@@ -12,13 +12,21 @@ from typing import Any, Final
 from pointsman import wire
 from pointsman.api import Peer, Pick, Receiver
 from pointsman.errors import GatewayError, NoServer
-from pointsman.message import NOTHING, HeaderList, Headers, Request, Response
+from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
 from pointsman.upstream.health import Passive
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 CONTINUE_SECONDS: Final = 1.0
+_USUAL_OPTIONS: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te", b"keep-alive, upgrade"))
+
+
+def _drop(response: Response) -> None:
+    """Nobody takes this response."""
+    response.body.abandon()
+    if response.tunnel is not None:
+        response.tunnel.close()
 
 
 class Forwarder:
@@ -57,6 +65,7 @@ class Forwarding:
         "_continue",
         "_future",
         "_head",
+        "_left",
         "_paused",
         "_peer",
         "_receiver",
@@ -78,6 +87,7 @@ class Forwarding:
         self._connecting: asyncio.Task[Http1Upstream] | None = None
         self._continue: asyncio.TimerHandle | None = None
         self._head = b""
+        self._left: int | None = None
         self._paused = False
         self._started = False
 
@@ -96,7 +106,7 @@ class Forwarding:
         except asyncio.CancelledError:
             self.cancel()
             if future.done() and not future.cancelled() and future.exception() is None:
-                future.result().body.abandon()
+                _drop(future.result())
             raise
 
     def cancel(self) -> None:
@@ -105,15 +115,26 @@ class Forwarding:
         task, self._connecting = self._connecting, None
         if task is not None:
             task.cancel()
+        self._stop_waiting()
         connection, self._connection = self._connection, None
         if connection is not None and connection.forwarding is self:
             connection.shut()
 
-    def _fail(self, error: GatewayError) -> None:
+    def _stop_waiting(self) -> None:
+        if self._continue is not None:
+            self._continue.cancel()
+            self._continue = None
+
+    def _fail(self, error: Exception) -> None:
         receiver, self._receiver = self._receiver, None
         future, self._future = self._future, None
         asked = receiver is not None or future is not None
-        if asked and self.service.passive is not None and self._peer is not None and error.side == "upstream":
+        if (
+            asked
+            and self.service.passive is not None
+            and self._peer is not None
+            and getattr(error, "side", "") == "upstream"
+        ):
             self.service.passive.judge(self._peer, True)
         if receiver is not None:
             receiver.fail(error)
@@ -150,7 +171,12 @@ class Forwarding:
             return
         self._connecting = None
         if error is None:
-            self._send(task.result())
+            connection = task.result()
+            if connection.usable:
+                self._send(connection)
+            else:
+                connection.shut()
+                self._fail(GatewayError(502, "the server closed the connection as soon as it was open", retry="always"))
         elif isinstance(error, GatewayError):
             self._fail(error)
         else:
@@ -164,7 +190,11 @@ class Forwarding:
         peer.in_flight += 1
         self._connection = connection
         connection.begin(self)
-        head = self._head_for(peer)
+        try:
+            head = self._head_for(peer)
+        except Exception as error:  # a middleware's headers may be no headers
+            self.fail(error)
+            return
         body = request.body
         if body is NOTHING:
             self.sent = True
@@ -181,15 +211,14 @@ class Forwarding:
 
     def _send_body(self) -> None:
         """Begin to pass the request body on; its first bytes travel with the head."""
-        if self._continue is not None:
-            self._continue.cancel()
-            self._continue = None
+        self._stop_waiting()
         connection = self._connection
         if self._started or connection is None or connection.forwarding is not self:
             return
         self._started = True
+        self._left = self.request.body.length
         self.request.body.attach(self)
-        if self._head:
+        if self._head and self._connection is connection:
             head, self._head = self._head, b""
             connection.transport.write(head)
         if connection.write_paused:
@@ -202,15 +231,17 @@ class Forwarding:
             path = peer.base_path.rstrip(b"/") + path
         if request.query is not None:
             path = path + b"?" + request.query
-        host = request.authority if self.service.pass_host else peer.authority
+        if path != request.target and path.translate(None, wire.VISIBLE):
+            raise ValueError(f"the path {path!r} that the request was given holds bytes that no path may")
+        host = (request.authority if self.service.pass_host else b"") or peer.authority
         body = request.body
         parsed = request.headers.parsed
         if parsed is not None and request.append_forwarded_for:  # nobody touched the headers
             parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host, parsed.wire, parsed.chain]
-            counted = False
+            counted = parsed.seen & wire.LENGTH > 0
         else:
             parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
-            counted = self._write_headers(parts)
+            counted = self._write_headers(parts, request.headers.raw)
         if body.length is None:
             parts.append(b"\r\nTransfer-Encoding: chunked")
         elif body.length or counted:
@@ -221,12 +252,13 @@ class Forwarding:
         parts.append(b"\r\n\r\n")
         return b"".join(parts)
 
-    def _write_headers(self, parts: list[bytes]) -> bool:
+    def _write_headers(self, parts: list[bytes], headers: HeaderList) -> bool:
         """Add the end-to-end headers that a middleware made or touched; true if a Content-Length was among them."""
         prefixes = wire.REQUEST_PREFIXES
+        begin = len(parts)
         chain: list[bytes] = []
         counted = False
-        for name, value in self.request.headers.raw:
+        for name, value in headers:
             prefix = prefixes[name]
             if prefix:
                 parts.append(prefix)
@@ -237,6 +269,12 @@ class Forwarding:
                 counted = True
             elif name == b"te" and b"trailers" in wire.tokens(value):
                 parts.append(b"\r\nTe: trailers")
+            elif name == b"connection" and value.lower() not in _USUAL_OPTIONS:
+                # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
+                named = {*wire.tokens(value), b"connection"} - {b"upgrade"}
+                del parts[begin:]
+                left = [line for line in headers if line[0] not in named or wire.NAMES[line[0]][1] & wire.MANAGED]
+                return self._write_headers(parts, left)
         if self.request.append_forwarded_for:
             chain.append(self.request.client.host.encode())
         if chain:
@@ -250,8 +288,13 @@ class Forwarding:
         connection = self._connection
         if connection is None or connection.forwarding is not self or not chunk:
             return
-        if self.request.body.length is None:
+        if self._left is None:
             chunk = wire.chunk(chunk)
+        else:
+            self._left -= len(chunk)
+            if self._left < 0:  # what is too much would be read as the next request
+                self.fail(GatewayError(500, "the request body is longer than its Content-Length", side="internal"))
+                return
         if self._head:
             chunk = self._head + chunk
             self._head = b""
@@ -261,7 +304,10 @@ class Forwarding:
         connection = self._connection
         if connection is None or connection.forwarding is not self:
             return
-        if self.request.body.length is None:
+        if self._left:
+            self.fail(GatewayError(500, "the request body is shorter than its Content-Length", side="internal"))
+            return
+        if self._left is None:
             connection.transport.write(self._head + wire.last_chunk(trailers))
             self._head = b""
         elif self._head:
@@ -269,14 +315,19 @@ class Forwarding:
             self._head = b""
         self.sent = True
         timeout = self.service.transport.settings.response_header_timeout
-        if timeout > 0:
+        if timeout > 0 and connection.waiting:
             connection.deadline = asyncio.get_running_loop().time() + timeout
 
     def fail(self, error: Exception) -> None:
         """The request body broke off: the server must not take what it has for the whole."""
+        self._stop_waiting()
+        receiver, self._receiver = self._receiver, None
+        future, self._future = self._future, None
         connection, self._connection = self._connection, None
         if connection is not None and connection.forwarding is self:
             connection.shut()
+        self._receiver, self._future = receiver, future
+        self._fail(error)
 
     def pause(self) -> None:
         if self._started and not self._paused and not self.sent:
@@ -301,11 +352,9 @@ class Forwarding:
         passive = self.service.passive
         if passive is not None and self._peer is not None:
             passive.judge(self._peer, response.status >= 500)
-        if self._continue is not None:
-            self._continue.cancel()
-            self._continue = None
+        self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds
-        self.request.exchange.upstream = response.body
+        self.request.exchange.upstream = response.body if response.tunnel is None else Body(self._connection)
         receiver, self._receiver = self._receiver, None
         future, self._future = self._future, None
         if receiver is not None:
@@ -313,7 +362,7 @@ class Forwarding:
         elif future is not None and not future.done():
             future.set_result(response)
         else:
-            response.body.abandon()
+            _drop(response)
 
     def over(self) -> None:
         """The connection has nothing more for this request."""
@@ -322,9 +371,7 @@ class Forwarding:
 
     def failed(self, connection: Http1Upstream, error: GatewayError) -> None:
         """The connection broke before the response head was here."""
-        if self._continue is not None:
-            self._continue.cancel()
-            self._continue = None
+        self._stop_waiting()
         self._connection = None
         if connection.reused and not connection.heard and error.retry == "if_reused" and self._repeatable():
             assert self._peer is not None

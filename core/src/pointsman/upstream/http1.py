@@ -1,8 +1,9 @@
 """HTTP/1.1 towards servers: one connection, one exchange at a time.
 
-Theory of operation. IDLE in the pool; `begin` makes it HEAD (waiting for the response head, any 1xx before it), then BODY
-until the framing says that the response is over. It goes back to the pool only if both messages ended where they should and
-the server did not say close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, makes it unusable.
+Theory of operation. NEW until its connector has it and READY until its first exchange: only then it keeps its pool's books.
+IDLE in the pool; `begin` makes it HEAD (waiting for the response head, any 1xx before it), then BODY until the framing says
+that the response is over. It goes back to the pool only if both messages ended where they should and the server did not say
+close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, makes it unusable.
 """
 
 import asyncio
@@ -24,9 +25,13 @@ HEAD: Final = 1
 BODY: Final = 2
 TUNNEL: Final = 3
 CLOSED: Final = 4
+NEW: Final = 5
+READY: Final = 6
 
 MAX_HEAD: Final = 1_048_576
 MAX_INTERIM: Final = 100
+HELD_BYTES: Final = 64 * 1024
+CLOSE_SECONDS: Final = 5.0
 
 
 class Http1Upstream(asyncio.Protocol):
@@ -36,6 +41,7 @@ class Http1Upstream(asyncio.Protocol):
         "_body",
         "_buffer",
         "_chunked",
+        "_eof",
         "_interims",
         "_keep",
         "_last",
@@ -64,7 +70,8 @@ class Http1Upstream(asyncio.Protocol):
         self._owner = owner
         self._time = asyncio.get_running_loop().time
         self._last: wire.ResponseHead | None = None
-        self._state = IDLE
+        self._state = NEW
+        self._eof = False
         self._buffer = bytearray()
         self._body: Body = NOTHING
         self._chunked: Chunked | None = None
@@ -76,6 +83,23 @@ class Http1Upstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._owner.deadlines.watch(self)
+
+    def ready(self) -> bool:
+        """The connector has it, and from now on it keeps its pool's books itself. False: it is closed already."""
+        if self._state == NEW and not self.transport.is_closing():
+            self._state = READY
+            return True
+        self._state = CLOSED
+        return False
+
+    @property
+    def usable(self) -> bool:
+        return self._state != CLOSED and not self.transport.is_closing()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the response head is still to come."""
+        return self._state == HEAD
 
     def begin(self, forwarding: "Forwarding") -> None:
         """The next exchange on this connection is this one's."""
@@ -93,7 +117,10 @@ class Http1Upstream(asyncio.Protocol):
             self.heard = True
             buffer = self._buffer
             if buffer:
+                known = max(0, len(buffer) - 3)
                 buffer += data
+                if buffer.find(b"\r\n\r\n", known) < 0 and len(buffer) <= MAX_HEAD:
+                    return
                 data = bytes(buffer)
                 buffer.clear()
             self._head(data)
@@ -102,6 +129,10 @@ class Http1Upstream(asyncio.Protocol):
         elif state == TUNNEL:
             if self._other is not None:
                 self._other.write(data)
+            else:
+                self._buffer += data
+                if len(self._buffer) >= HELD_BYTES:
+                    self.pause_reading()
         else:
             self.shut()
 
@@ -176,6 +207,9 @@ class Http1Upstream(asyncio.Protocol):
         if not forwarding.request.upgrade or (agreed or b"").lower() != forwarding.request.upgrade.lower():
             self._bad(BadMessage("a 101 that nobody asked for"))
             return
+        if not forwarding.sent:
+            self._bad(BadMessage("a 101 before the request was over"))
+            return
         self._state = TUNNEL
         self.deadline = NEVER
         response = Response(101, headers)
@@ -191,8 +225,8 @@ class Http1Upstream(asyncio.Protocol):
             except BadMessage as error:
                 self._bad(error)
                 return
-            for piece in pieces:
-                body.feed(piece)
+            if pieces:
+                body.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             if rest is not None:
                 if rest:
                     self._keep = False
@@ -212,6 +246,8 @@ class Http1Upstream(asyncio.Protocol):
     def _complete(self, chunked: Chunked | None = None) -> None:
         """The body has ended where its framing says. The connection is free before its body is told."""
         body, self._body = self._body, NOTHING
+        if body.paused:  # who paused it wanted less of this body, not of the next one
+            self.resume_reading()
         body.orphan()
         self._release()
         body.end(chunked.trailers if chunked is not None else None)
@@ -219,23 +255,27 @@ class Http1Upstream(asyncio.Protocol):
     def _release(self) -> None:
         """The exchange is over: back to the pool, if both sides are willing."""
         forwarding, self.forwarding = self.forwarding, None
+        sent = True
         if forwarding is not None:
-            if not forwarding.sent:
-                self._keep = False
+            sent = forwarding.sent
             forwarding.over()
-        self._state = IDLE
-        self.reused = True
-        if self._keep and not self.write_paused:
+        if self._keep and sent and not self.write_paused:
+            self._state = IDLE
+            self.reused = True
             timeout = self._owner.settings.idle_timeout
             if timeout > 0:
                 self.deadline = self._time() + timeout
             if not self.pool.give(self):
                 self._state = CLOSED
+                self.deadline = NEVER
                 self.transport.close()
         else:
-            self.pool.busy -= 1
+            self.pool.gone()
             self._state = CLOSED
-            self.transport.close()
+            if sent and not self.write_paused:
+                self.transport.close()
+            else:  # nobody will read the rest of the request
+                self.transport.abort()
 
     def _bad(self, error: BadMessage) -> None:
         self._fail(GatewayError(502, f"the server's answer is not HTTP: {error}"))
@@ -250,8 +290,8 @@ class Http1Upstream(asyncio.Protocol):
         other, self._other = self._other, None
         if state == IDLE:
             self.pool.lost(self)
-        elif state != CLOSED:
-            self.pool.busy -= 1
+        elif state not in (CLOSED, NEW):
+            self.pool.gone()
         self.deadline = NEVER
         if not self.transport.is_closing():
             self.transport.abort()
@@ -274,15 +314,19 @@ class Http1Upstream(asyncio.Protocol):
             self._fail(GatewayError(502, f"the server closed the connection: {error or 'end of stream'}", retry="if_reused"))
 
     def eof_received(self) -> bool:
-        if self._state == TUNNEL and self._other is not None:
+        if self._state == TUNNEL and self._other is not None and not self._eof and self.transport.can_write_eof():
             self._other.write_eof()
             return True
+        if self._state == IDLE:
+            self.shut()  # at once: nobody must take it from the pool any more
         return False
 
     def expire(self) -> None:
-        """Idle for too long, or the response head did not come in time."""
+        """Idle for too long, the response head did not come in time, or what was left to send is not taken."""
         if self._state == IDLE:
             self.shut()
+        elif self._state == CLOSED:
+            self.transport.abort()
         else:
             self._fail(GatewayError(504, "the server did not answer in time"))
 
@@ -304,6 +348,8 @@ class Http1Upstream(asyncio.Protocol):
         """Nobody wants the rest of the response."""
         if self._state in (HEAD, BODY):
             self.shut()
+        elif self._state == TUNNEL:
+            self.close()
 
     # the request body's way out
 
@@ -324,22 +370,49 @@ class Http1Upstream(asyncio.Protocol):
     # the byte pipe after a 101
 
     def open(self, other: Tunnel) -> None:
-        self._other = other
         held = bytes(self._buffer)
         self._buffer.clear()
         if held:
             other.write(held)
+        if self._state != TUNNEL:  # it has closed while the response was on its way
+            other.close()
+            return
+        self._other = other
+        self.resume_reading()
+        if self.write_paused:
+            other.pause_reading()
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def write_eof(self) -> None:
-        if self.transport.can_write_eof() and not self.transport.is_closing():
+        self._eof = True
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            other = self._other
+            self.close()
+            if other is not None:
+                other.close()
 
     def close(self) -> None:
+        """The other end is gone. What it said is still sent."""
         self._other = None
-        self.shut()
+        if self._state != TUNNEL:
+            self.shut()
+            return
+        self._state = CLOSED
+        self.pool.gone()
+        forwarding, self.forwarding = self.forwarding, None
+        if forwarding is not None:
+            forwarding.over()
+        self.deadline = self._time() + CLOSE_SECONDS
+        self.transport.close()
 
     def __repr__(self) -> str:
-        return f"<Http1Upstream {self.pool.name} {('idle', 'head', 'body', 'tunnel', 'closed')[self._state]}>"
+        return (
+            f"<Http1Upstream {self.pool.name} {('idle', 'head', 'body', 'tunnel', 'closed', 'new', 'ready')[self._state]}>"
+        )

@@ -39,12 +39,14 @@ class Pool(Generic[C]):
         self._idle.append(connection)
         return True
 
+    def gone(self) -> None:
+        """A busy connection has closed."""
+        self.busy -= 1
+
     def lost(self, connection: C) -> None:
-        """A connection has closed, whether busy or idle."""
+        """An idle connection has closed."""
         if connection in self._idle:
             self._idle.remove(connection)
-        else:
-            self.busy -= 1
 
     def close(self) -> list[C]:
         """Keep nothing any more; the idle connections, to be closed by the caller."""

@@ -52,6 +52,7 @@ class Transport:
             context = self._tls
         pool.opened()
         connection: Http1Upstream | None = None
+        ready = False
         try:
             async with asyncio.timeout(self.settings.dial_timeout or None):
                 if peer.host.startswith("/"):
@@ -64,13 +65,16 @@ class Transport:
                         ssl=context,
                         server_hostname=(self.settings.server_name or peer.host) if context else None,
                     )
+            ready = connection.ready()
+            if not ready:
+                raise GatewayError(502, f"{peer.url} closed the connection as soon as it was open", retry="always")
         except TimeoutError:
             raise GatewayError(504, f"connecting to {peer.url} took too long", retry="always") from None
         except OSError as error:  # includes TLS failures, which are SSLErrors
             raise GatewayError(502, f"cannot connect to {peer.url}: {error}", retry="always") from error
         finally:
-            if connection is None:
-                pool.busy -= 1
+            if not ready:
+                pool.gone()
         return connection
 
     def close(self) -> None:
