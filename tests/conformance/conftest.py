@@ -68,6 +68,10 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
     for middleware in document.get("http", {}).get("middlewares", {}).values():
         for kind, options in middleware.items():
             yield "middlewares", kind.lower(), options
+    for service in document.get("http", {}).get("services", {}).values():
+        strategy = service.get("loadBalancer", {}).get("strategy")
+        if strategy:
+            yield "balancers", strategy.lower(), {}
     for name, options in document.get("providers", {}).items():
         yield "providers", name.lower(), options
 

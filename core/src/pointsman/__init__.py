@@ -18,6 +18,7 @@ from pointsman.api import (
 from pointsman.hookspecs import hookimpl
 from pointsman.message import Address, Body, Exchange, Headers, Request, Response, reason
 from pointsman.paths import decoded, encoded, sanitise
+from pointsman.rendezvous import rendezvous
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
 
 __version__ = "0.1.0"
@@ -51,5 +52,6 @@ __all__ = [
     "hookimpl",
     "option",
     "reason",
+    "rendezvous",
     "sanitise",
 ]
