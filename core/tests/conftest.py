@@ -300,3 +300,9 @@ def splits() -> Callable[[bytes], Sequence[Sequence[bytes]]]:
         ]
 
     return ways
+
+
+@pytest.fixture(scope="session")
+def house_on() -> Callable[[asyncio.AbstractEventLoop], House]:
+    """For tests that bring their own loop."""
+    return lambda loop: House(loop, Clock(loop))

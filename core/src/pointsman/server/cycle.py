@@ -1,8 +1,8 @@
 """One exchange, from a parsed request to its last byte out. What does not depend on the HTTP version.
 
-Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes as
-a Response at once, as a Pending that calls back, or from a task, made only if a middleware is a coroutine. `respond` sends the
-head and becomes the sink of the body; `fail` turns an exception into a response, or, if a head is out, resets the stream.
+Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes
+as a Response at once, as a Pending that calls back, or from a task, made only for coroutines. `respond` sends the
+head and becomes the body's sink; `fail` turns an exception into a response, or, if a head is out, resets the stream.
 `abort` is the client's side going away: it cancels whatever is running. All ways lead to `finish`, which gives the snapshot
 back and runs the request's `on_done` callbacks.
 """
