@@ -42,6 +42,22 @@ class Mark:
         return call_next(request)
 
 
+class Asking:
+    """A middleware that answers by another service."""
+
+    name: ClassVar[str] = "asking"
+
+    @frozen
+    class Config:
+        service: str
+
+    def __init__(self, config: Any, context: Any) -> None:
+        self.handler = context.handler_for(config.service)
+
+    def __call__(self, request: Any, call_next: Any) -> Any:
+        return self.handler(request)
+
+
 class First:
     """A strategy for which cookies and weights mean nothing."""
 
@@ -59,7 +75,7 @@ class First:
 class Plugins:
     @hookimpl
     def pointsman_middlewares(self) -> list[Any]:
-        return [Mark]
+        return [Mark, Asking]
 
     @hookimpl
     def pointsman_balancers(self) -> list[Any]:
@@ -302,3 +318,39 @@ def test_a_composite_whose_child_breaks_is_closed_until_it_is_mended(compiler: C
     assert "does not begin with http://" in problems(closed)[0]
     mended = compiler.compile_now(first, closed)
     assert problems(mended) == []
+
+
+async def test_a_middleware_gets_a_service_behind_its_middlewares_and_is_kept_while_those_are(compiler: Compiler):
+    services = {
+        "s": {**balancer(), "middlewares": ["ask"]},
+        "t": {"weighted": {"services": [{"name": "u", "status": 418}]}, "middlewares": ["m"]},
+    }
+    middlewares = {"ask": {"asking": {"service": "t"}}, "m": {"mark": {"word": "m"}}}
+    first = tree(services, middlewares)
+    old = compiler.compile_now(first)
+    place = ("service", "s@file", "0", "ask@file")
+    request = a_request()
+    assert (await old.uses[place].instance(request, None)).status == 418
+    assert request.headers.get_all(b"x-mark") == [b"m"]
+
+    assert compiler.compile_now(first, old).uses[place] is old.uses[place]
+    other = {section: dict(elements) for section, elements in first.items()}
+    other["http.middlewares"]["m@file"] = {"mark": {"word": "n"}}
+    assert compiler.compile_now(other, old).uses[place] is not old.uses[place]
+
+
+def test_a_middleware_that_asks_for_the_service_it_stands_before_is_refused(compiler: Compiler):
+    services = {"s": {**balancer(), "middlewares": ["ask"]}}
+    compiled = compiler.compile_now(tree(services, {"ask": {"asking": {"service": "s"}}}))
+    assert "recursion detected in middleware:ask@file->middleware:ask@file" in problems(compiled)[0]
+
+
+def test_a_service_has_one_instance_of_its_middleware_whoever_uses_it(compiler: Compiler):
+    services = {
+        "t": {**balancer(), "middlewares": ["m"]},
+        "s": {"weighted": {"services": [{"name": "t"}, {"name": "t"}]}},
+        "f": {"mirroring": {"service": "t", "mirrors": [{"name": "s", "percent": 1}]}},
+    }
+    compiled = compiler.compile_now(tree(services, {"m": {"mark": {"word": "m"}}}))
+    use = compiled.uses["service", "t@file", "0", "m@file"]
+    assert all(use in entry(compiled, name).needs for name in "sf")

@@ -83,13 +83,20 @@ class Middlewares:
 
     def _still(self, use: Use) -> bool:
         """Whether everything an instance asked for is as it was. One that has middlewares inside is built anew."""
-        return all(not isinstance(need, Use) and self.services.get(need.name, use.name) is need for need in use.needs)
+        inside = [need for need in use.needs if isinstance(need, Use)]
+        before_services: list[Use] = []
+        for need in use.needs:
+            if not isinstance(need, Use):
+                if self.services.get(need.name, use.name) is not need:
+                    return False
+                before_services += self.services.front(need)[1]
+        return set(map(id, inside)) == set(map(id, before_services))
 
     def _build(self, name: str, raw: Any, path: str, place: Place) -> Use:
         kind, config = self._config(name, raw, path)
         context = Context(
             name,
-            self.services.get,
+            self.services.child,
             lambda references, owner: self.binder(references, owner, place),
         )
         try:

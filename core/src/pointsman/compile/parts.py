@@ -80,9 +80,9 @@ class Context:
     def handler_for(self, service: str) -> Handler:
         if self._service is None:
             raise RuntimeError("handler_for can be asked only while the instance is built")
-        entry = self._service(service, self._name)
-        self.needs.append(entry)
-        handler: Handler = entry.handler
+        child = self._service(service, self._name)
+        self.needs += child.needs
+        handler: Handler = child.handler
         return handler
 
     def chain(self, middlewares: Any) -> Binder:
