@@ -46,7 +46,7 @@ class HttpProbe:
         except TimeoutError:
             raise Failed(f"no answer within {check.timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Failed(str(error) or type(error).__name__) from error
+            raise Failed(" ".join(str(error).split()) or type(error).__name__) from error
         wanted = check.config.status
         if status != wanted if wanted else not 200 <= status < 400:
             raise Failed(f"status {status}, which is not {wanted or 'in 200-399'}")
