@@ -1,0 +1,49 @@
+"""Health checks in a load balancer's configuration: who is checked, and what is said of odd ones (routing.md §5.4, §5.5)."""
+
+from typing import Any
+
+import pytest
+
+from pointsman.compile.health import active_check, odd_checks, passive_check
+from pointsman.config.convert import structure
+from pointsman.config.http_model import LoadBalancer
+from pointsman.upstream.transport import peer_from
+
+PEER = peer_from("http://a.example")
+
+
+def balancer(**options: Any) -> LoadBalancer:
+    made, problems = structure(LoadBalancer, {"servers": [{"url": PEER.url}], **options})
+    assert made is not None, problems
+    return made
+
+
+@pytest.mark.parametrize("mode", ["http", "", "anything"])
+def test_every_mode_but_grpc_is_http(mode: str):
+    config = balancer(healthCheck={"path": "/hz", "mode": mode})
+    assert active_check(config) is config.health_check
+    assert odd_checks("p", config) == []
+
+
+def test_a_check_over_grpc_is_no_check_and_says_so():
+    config = balancer(healthCheck={"mode": "grpc"})
+    assert active_check(config) is None
+    assert [str(problem) for problem in odd_checks("p", config)] == [
+        "p.healthCheck.mode: grpc is not supported by this version, so the servers are not checked; use http"
+    ]
+
+
+@pytest.mark.parametrize("interval", ["0s", "-1s"])
+def test_an_interval_that_is_none_is_30_seconds_and_says_so(interval: str):
+    [problem] = odd_checks("p", balancer(healthCheck={"interval": interval}))
+    assert problem.path == "p.healthCheck.interval"
+    assert "so it is 30s; give a duration above 0" in problem.message
+    assert problem.warning
+
+
+def test_a_passive_check_is_made_when_it_can_ever_find_something():
+    assert passive_check("s", balancer(), [PEER]) is None
+    assert passive_check("s", balancer(passiveHealthCheck={"maxFailedAttempts": 3}), [PEER]) is not None
+    nothing = balancer(passiveHealthCheck={"failureWindow": "0s"})
+    assert passive_check("s", nothing, [PEER]) is None
+    assert [problem.path for problem in odd_checks("p", nothing)] == ["p.passiveHealthCheck.failureWindow"]
