@@ -121,12 +121,13 @@ class Mirroring:
         for mirror in mirrors:
             twin = copied(model, NOTHING if kept is None else kept.body())
             try:
-                async with asyncio.timeout(MIRROR_SECONDS):
-                    await _to_the_end(mirror.handler(twin))
+                try:
+                    async with asyncio.timeout(MIRROR_SECONDS):
+                        await _to_the_end(mirror.handler(twin))
+                finally:
+                    twin.finish()
             except Exception as error:  # whatever it is, it concerns no client
                 log.debug("service %s: mirror %s failed: %r", self.name, mirror.name, error)
-            finally:
-                twin.finish()
 
     async def settled(self) -> None:
         """Wait until nothing is being mirrored."""

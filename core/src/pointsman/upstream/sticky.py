@@ -17,7 +17,7 @@ from pointsman.message import Request
 T = TypeVar("T")
 
 _NOT_IN_NAMES: Final = re.compile(r"[^0-9A-Za-z!#$%&'*+\-.^_`|~]")
-_PATH: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
+_NOT_IN_PATHS: Final = re.compile(r"[^\x20-\x3a\x3c-\x7e]")
 _LABEL: Final = r"[0-9A-Za-z](?:[-0-9A-Za-z]{0,61}[0-9A-Za-z])?"
 _DOMAIN: Final = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*")
 _SAME_SITE: Final = {"none": "; SameSite=None", "lax": "; SameSite=Lax", "strict": "; SameSite=Strict"}
@@ -92,10 +92,10 @@ def _fnv1(data: bytes) -> bytes:
 
 
 def _attributes(cookie: Cookie) -> tuple[bytes, bytes]:
-    """What stands before and after Expires. A path or domain that no cookie may have is left out."""
+    """What stands before and after Expires, without what no path may hold, and without a domain that is none."""
     before = ""
-    if cookie.path and _PATH.fullmatch(cookie.path):
-        before += f"; Path={cookie.path}"
+    if path := _NOT_IN_PATHS.sub("", cookie.path):
+        before += f"; Path={path}"
     if cookie.domain and _DOMAIN.fullmatch(cookie.domain):
         before += f"; Domain={cookie.domain.removeprefix('.')}"
     after = ""
