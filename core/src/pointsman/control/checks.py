@@ -1,7 +1,7 @@
 """Which services the merged tree wants checked, and how (routing.md §5.4). Only what changed is read again. No I/O."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,7 +13,7 @@ from pointsman.config.dynamic import structure_service, structure_transport
 from pointsman.config.http_model import HealthCheck
 from pointsman.config.static import StaticServersTransport
 from pointsman.control.merge import Delta, Slices, Tree
-from pointsman.upstream.transport import TransportSettings
+from pointsman.upstream.transport import TransportSettings, peer_from
 
 INTERVAL_SECONDS: Final = 30.0
 TIMEOUT_SECONDS: Final = 5.0
@@ -54,7 +54,6 @@ class Checks:
 
     def __init__(self, default_transport: StaticServersTransport) -> None:
         self._static = default_transport
-        self._default: TransportSettings | None = None
         self._transports: dict[str, tuple[Any, TransportSettings | None]] = {}
         self._wants: dict[str, str] = {}
         """Service with a check -> full name of its transport."""
@@ -90,36 +89,41 @@ class Checks:
         wanted = qualify(balancer.servers_transport or DEFAULT_TRANSPORT, name)
         self._wants[name] = wanted
         transport = self._transport(wanted, tree)
-        if transport is None:
-            return None
         urls = tuple(dict.fromkeys(server.url for server in balancer.servers))
+        if transport is None or not _is_served(urls):
+            return None
         return Check(name, urls, config, transport, balancer.passive_health_check is not None)
 
     def _transport(self, name: str, tree: Tree) -> TransportSettings | None:
-        if name == DEFAULT_TRANSPORT:
-            if self._default is None:
-                self._default = _default_settings(self._static)
-            return self._default
-        raw = tree.get(TRANSPORTS, {}).get(name)
+        raw = self._static if name == DEFAULT_TRANSPORT else tree.get(TRANSPORTS, {}).get(name)
         known = self._transports.get(name)
         if known is not None and known[0] is raw:
             return known[1]
-        settings: TransportSettings | None = None
-        config, _ = structure_transport(raw, "") if raw is not None else (None, [])
-        if config is not None:
-            try:
-                settings = transport_settings(config)
-            except (ValueError, OSError, ssl.SSLError):
-                settings = None  # the service is not served either, and its status says why
+        try:
+            settings = _settings(raw)
+        except (ValueError, OSError, ssl.SSLError):
+            settings = None
         self._transports[name] = (raw, settings)
         return settings
 
 
-def _default_settings(static: StaticServersTransport) -> TransportSettings:
-    return TransportSettings(
-        dial_timeout=max(0.0, static.forwarding_timeouts.dial_timeout),
-        tls=client_context(static.root_cas, static.insecure_skip_verify),
-    )
+def _settings(raw: Any) -> TransportSettings | None:
+    """None for what cannot be structured; ValueError, OSError or SSLError for certificates that cannot be read."""
+    if isinstance(raw, StaticServersTransport):
+        dial = raw.forwarding_timeouts.dial_timeout
+        return TransportSettings(dial_timeout=max(0.0, dial), tls=client_context(raw.root_cas, raw.insecure_skip_verify))
+    config, _ = structure_transport(raw, "") if raw is not None else (None, [])
+    return transport_settings(config) if config is not None else None
+
+
+def _is_served(urls: Iterable[str]) -> bool:
+    """One wrong URL, and the compiler refuses the service."""
+    try:
+        for url in urls:
+            peer_from(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _speaks_of_a_check(raw: Any) -> bool:
