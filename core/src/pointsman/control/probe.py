@@ -1,6 +1,7 @@
 """One probe of one server over HTTP (routing.md §5.4): aiohttp, a connection of its own, at most ten redirects, no body."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +15,7 @@ MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 OF_ONE_ORIGIN: Final = frozenset(("host", "authorization", "cookie"))
 """Headers that are not carried to another origin."""
+_WRITTEN: Final = re.compile(r"[!-~]*")
 
 
 class Failed(Exception):
@@ -56,7 +58,7 @@ class HttpProbe:
         if self._session is None:
             raise RuntimeError("this probe has not been started")
         config, transport = check.config, check.transport
-        url = URL(probe_url(check, server))
+        url = probe_url(check, server)
         headers = probe_headers(config.headers, config.hostname)
         if "authorization" in headers:
             url = url.with_user(None)
@@ -76,7 +78,7 @@ class HttpProbe:
             status, location = response.status, response.headers.get("Location")
             if not config.follow_redirects or status not in REDIRECTS or not location:
                 return status
-            before, url = url, url.join(URL(location))
+            before, url = url, url.join(_url(location))
             if url.origin() != before.origin():
                 headers = {name: value for name, value in headers.items() if name not in OF_ONE_ORIGIN}
             if status in (301, 302, 303) and method not in ("GET", "HEAD"):
@@ -84,7 +86,7 @@ class HttpProbe:
         raise Failed(f"more than {MAX_REDIRECTS} redirects")
 
 
-def probe_url(check: Check, server: str) -> str:
+def probe_url(check: Check, server: str) -> URL:
     """What to ask of this server: `path` is a reference relative to its URL. ValueError if it is none."""
     config = check.config
     parts = urlsplit(config.path)
@@ -94,10 +96,15 @@ def probe_url(check: Check, server: str) -> str:
     scheme = config.scheme or base.scheme
     if scheme not in ("http", "https"):
         raise ValueError(f"cannot probe over {scheme!r}, only over http or https; set healthCheck.scheme")
-    url = URL(urljoin(server, config.path)).with_fragment(None)
+    url = _url(urljoin(server, config.path)).with_fragment(None)
     if scheme != base.scheme:
         url = url.with_scheme(scheme)
-    return str(url.with_port(config.port) if config.port else url)
+    return url.with_port(config.port) if config.port else url
+
+
+def _url(text: str) -> URL:
+    """As it is written, every escape of it; only what cannot stand in a URL is escaped."""
+    return URL(text, encoded=_WRITTEN.fullmatch(text) is not None)
 
 
 def probe_headers(configured: Mapping[str, str], hostname: str) -> dict[str, str]:
