@@ -334,6 +334,9 @@ class _Nothing(Body):
     def attach(self, sink: Sink) -> None:
         sink.end([])
 
+    def take(self) -> bytes:
+        return b""
+
     def pause(self) -> None:
         pass
 

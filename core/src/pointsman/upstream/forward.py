@@ -15,6 +15,7 @@ from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
 from pointsman.upstream.health import Passive
 from pointsman.upstream.http1 import Http1Upstream
+from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -153,11 +154,15 @@ class Forwarding:
         self._dispatch(peer)
 
     def _dispatch(self, peer: Peer) -> None:
-        connection = peer.pool.take()
+        pool = peer.pool
+        private = self.request.link.private
+        if private is not None:
+            pool = private.get(pool) or private.setdefault(pool, Pool(f"{pool.name} for one client", 1))
+        connection = pool.take()
         if connection is not None:
             self._send(connection)
             return
-        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, peer.pool))
+        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool))
         self._connecting = task
         task.add_done_callback(self._connected)
 
@@ -257,7 +262,7 @@ class Forwarding:
         prefixes = wire.REQUEST_PREFIXES
         begin = len(parts)
         chain: list[bytes] = []
-        counted = False
+        counted = trailing = False
         for name, value in headers:
             prefix = prefixes[name]
             if prefix:
@@ -267,14 +272,16 @@ class Forwarding:
                 chain.append(value)
             elif name == b"content-length":
                 counted = True
-            elif name == b"te" and b"trailers" in wire.tokens(value):
-                parts.append(b"\r\nTe: trailers")
+            elif name == b"te":
+                trailing = trailing or b"trailers" in wire.tokens(value)
             elif name == b"connection" and value.lower() not in _USUAL_OPTIONS:
                 # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
                 named = {*wire.tokens(value), b"connection"} - {b"upgrade"}
                 del parts[begin:]
                 left = [line for line in headers if line[0] not in named or wire.NAMES[line[0]][1] & wire.MANAGED]
                 return self._write_headers(parts, left)
+        if trailing:
+            parts.append(b"\r\nTe: trailers")
         if self.request.append_forwarded_for:
             chain.append(self.request.client.host.encode())
         if chain:
