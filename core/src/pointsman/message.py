@@ -595,7 +595,10 @@ class Link:
         self.scheme = scheme
         self.entry_point = entry_point
         self.private: dict[Any, Any] | None = None
-        """Connections to servers that only this client may use (routing.md §6.8), by pool."""
+        """Pools of connections to servers that only this client may use (routing.md §6.8), by the pool they stand in for.
+
+        None until a client authenticates its connection; closed with it.
+        """
 
 
 NOWHERE: Final = Link(Address("", 0), Address("", 0))

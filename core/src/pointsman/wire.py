@@ -26,6 +26,7 @@ MANAGED: Final = 64  # X-Forwarded-* and its kin, in any spelling (operations.md
 ALIAS: Final = 128  # a name with other characters than letters, digits and `-` (operations.md §2.1)
 DATE: Final = 256
 TE: Final = 512
+AUTHORIZATION: Final = 1024
 
 _MEANINGS: Final = {
     b"host": HOST,
@@ -36,6 +37,7 @@ _MEANINGS: Final = {
     b"upgrade": UPGRADE,
     b"date": DATE,
     b"te": TE,
+    b"authorization": AUTHORIZATION,
     **dict.fromkeys(
         (
             b"x-forwarded-for",

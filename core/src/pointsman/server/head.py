@@ -30,7 +30,8 @@ class Block:
     """The header lines of a request on one connection, read.
 
     `authority` and `host` are what Host says; None if it is missing. `close` is whether the connection ends after this
-    request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed.
+    request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed, `negotiates` whether
+    the client authenticates its connection instead of its requests.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Block:
         "expects",
         "host",
         "length",
+        "negotiates",
         "parsed",
         "source",
         "upgrade",
@@ -57,6 +59,7 @@ class Block:
         self.host = b""
         self.upgrade = b""
         self.expects = False
+        self.negotiates = False
         options: list[bytes] = []
         seen = 0
         for meaning, _, value in specials:
@@ -73,6 +76,8 @@ class Block:
                 if value.lower() != b"100-continue":
                     raise BadMessage("an Expect that cannot be met", 417)
                 self.expects = minor == 1
+            elif meaning & wire.AUTHORIZATION:
+                self.negotiates = value.partition(b" ")[0].lower() in (b"ntlm", b"negotiate")
         if self.authority is None and minor:
             raise BadMessage("an HTTP/1.1 request without Host")
         authority = self.authority or b""

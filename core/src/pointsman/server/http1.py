@@ -121,6 +121,9 @@ class Http1Protocol(asyncio.Protocol):
         if cycle is not None:  # before the body: what fails because of it must find nobody who waits
             cycle.finish() if self._state == TUNNEL else cycle.abort(ClientGone())
         body.fail(ClientGone())
+        for pool in (self.link.private or {}).values():
+            for connection in pool.close():
+                connection.shut()
 
     def eof_received(self) -> bool:
         if self._state == TUNNEL and self._other is not None and not self._eof and self.transport.can_write_eof():
@@ -224,6 +227,8 @@ class Http1Protocol(asyncio.Protocol):
         if block is None or block.source != source or not minor:
             block = Block(source, minor, self.entry.settings, self.link, self.trusted)
             self._block = block if minor else None
+            if block.negotiates and self.link.private is None:
+                self.link.private = {}  # what it says on this connection it may say to no other's server
         request = request_from(method, target, minor, block, self.entry.settings, self.link, self.trusted)
         self._close_after = block.close
         self._requests += 1
