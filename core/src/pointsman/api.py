@@ -43,7 +43,7 @@ Binder = Callable[[Handler], Handler]
 class Peer:
     """One server of a service: where it is and what balancers may know of it.
 
-    `ready` is turned off by health checks of both kinds, `up` by active ones; `in_flight` counts requests it is answering now.
+    `ready` is turned off by health checks of both kinds, `up` by active ones; `in_flight` counts requests it answers now.
     """
 
     __slots__ = (
@@ -168,7 +168,8 @@ class Balancer(Feature, Protocol):
     """Chooses a peer for each request.
 
     Optional: `sticky: ClassVar[bool] = False` says that a sticky cookie has no effect; `weighs: ClassVar[bool] = False` that
-    weights have none, so that peers whose weight is 0 are picked too.
+    weights have none, so that peers whose weight is 0 are picked too. A method `answered(self, peer, seconds)` is told how
+    long each peer that was picked took to begin its answer; whoever a cookie chose is not counted.
     """
 
     def over(self, peers: Sequence[Peer]) -> Pick:

@@ -14,11 +14,11 @@ from pointsman.deadlines import Deadlines
 from pointsman.message import Response
 from pointsman.plugins import load_registry
 from pointsman.testing import a_request
+from pointsman.upstream.attentive import AttentiveForwarder
 from pointsman.upstream.composite import OneOf, StickyOneOf
 from pointsman.upstream.composite_failover import Failover, FailoverByStatus
 from pointsman.upstream.composite_mirror import Mirroring
 from pointsman.upstream.forward import Forwarder
-from pointsman.upstream.sticky_forward import StickyForwarder
 
 CHECKED = {"healthCheck": {"path": "/hz"}}
 
@@ -72,6 +72,14 @@ class First:
         return lambda request, tried: peers[0]
 
 
+class Timing(First):
+    """A strategy that is told how long servers take."""
+
+    name: ClassVar[str] = "timing"
+
+    def answered(self, peer: Any, seconds: float) -> None: ...
+
+
 class Plugins:
     @hookimpl
     def pointsman_middlewares(self) -> list[Any]:
@@ -79,7 +87,7 @@ class Plugins:
 
     @hookimpl
     def pointsman_balancers(self) -> list[Any]:
-        return [First]
+        return [First, Timing]
 
 
 @pytest.fixture
@@ -113,8 +121,9 @@ def entry(compiled: Compiled, name: str = "s") -> ServiceEntry:
     [
         (balancer(), Forwarder, "loadBalancer"),
         (balancer(sticky={}), Forwarder, "loadBalancer"),
-        (balancer(sticky={"cookie": {}}), StickyForwarder, "loadBalancer"),
+        (balancer(sticky={"cookie": {}}), AttentiveForwarder, "loadBalancer"),
         (balancer(sticky={"cookie": {}}, strategy="first"), Forwarder, "loadBalancer"),
+        (balancer(strategy="timing"), AttentiveForwarder, "loadBalancer"),
         ({"weighted": {"services": [{"name": "a"}]}}, OneOf, "weighted"),
         ({"weighted": {"services": [{"name": "a"}], "sticky": {"cookie": {}}}}, StickyOneOf, "weighted"),
         ({"highestRandomWeight": {"services": [{"name": "a"}]}}, OneOf, "highestRandomWeight"),

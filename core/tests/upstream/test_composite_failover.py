@@ -32,9 +32,13 @@ class Reading:
     async def __call__(self, request: Request) -> Response:
         self.requests.append(request)
         self.bodies.append(await request.body.read(1 << 30))
+        request.exchange.attempts += 1
+        request.exchange.peer = "http://a"
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return Response(self.outcome, None, b"x")
+        response = Response(self.outcome, None, b"x")
+        request.exchange.upstream = response.body
+        return response
 
 
 def by_status(
@@ -80,6 +84,7 @@ async def test_a_status_that_is_not_listed_passes():
     assert response.status == 504
     assert fallback.requests == []
     assert request.exchange.upstream is response.body
+    assert (request.exchange.attempts, request.exchange.peer) == (1, "http://a")
 
 
 @pytest.mark.parametrize("error", [NoServer(), GatewayError(502), GatewayError(503)])

@@ -15,10 +15,10 @@ from pointsman.config.dynamic import structure_service, structure_transport
 from pointsman.config.http_model import LoadBalancer, ServersTransport, Service
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
+from pointsman.upstream.attentive import AttentiveForwarder, Timed
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.sticky import Sticky
-from pointsman.upstream.sticky_forward import StickyForwarder
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
 DEFAULT_TRANSPORT = "default@internal"
@@ -210,11 +210,12 @@ class Services:
         if problems:
             raise ConfigError(problems)
         fenced = {peer for peer, server in zip(peers, balancer.servers, strict=True) if server.fenced}
-        pick = strategy(strategy.Config(), None).over([peer for peer in peers if peer not in fenced])
+        chooser = strategy(strategy.Config(), None)
         handler = _forwarder(
             _sticky(name, balancer, strategy, peers),
+            getattr(chooser, "answered", None),
             name,
-            pick,
+            chooser.over([peer for peer in peers if peer not in fenced]),
             transport.transport,
             pass_host=balancer.pass_host_header,
             flush_seconds=max(0.0, balancer.response_forwarding.flush_interval),
@@ -269,8 +270,10 @@ def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: 
     return Sticky(cookie, name, [(peer.url, peer) for peer in peers if peer.weight > 0 or not weighs])
 
 
-def _forwarder(sticky: Sticky[Peer] | None, *args: Any, **options: Any) -> Forwarder:
-    return Forwarder(*args, **options) if sticky is None else StickyForwarder(sticky, *args, **options)
+def _forwarder(sticky: Sticky[Peer] | None, timed: Timed | None, *args: Any, **options: Any) -> Forwarder:
+    if sticky is None and timed is None:
+        return Forwarder(*args, **options)
+    return AttentiveForwarder(*args, sticky=sticky, timed=timed, **options)
 
 
 def transport_settings(transport: ServersTransport) -> TransportSettings:

@@ -52,7 +52,7 @@ class Edited:
 
     def respond(self, response: Response) -> None:
         receiver, self._receiver = self._receiver, None
-        if receiver is None:
+        if receiver is None:  # cancelled, and whoever answers now knows it too
             response.body.abandon()
             return
         self._edit(response)

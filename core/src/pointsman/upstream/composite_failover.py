@@ -95,8 +95,10 @@ class FailoverByStatus(Failover):
             request.exchange.peer = attempt.exchange.peer
         if response.status in self.statuses:
             response.body.abandon()
+            if response.tunnel is not None:
+                response.tunnel.close()
             return None
-        request.exchange.upstream = response.body
+        request.exchange.upstream = attempt.exchange.upstream
         return response
 
 
