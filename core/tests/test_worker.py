@@ -1,0 +1,93 @@
+"""What a worker does with what it hears of servers (routing.md §5.4; §9, row 4)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.static import Static
+from pointsman.control.merge import Tree, merge
+from pointsman.plugins import load_registry
+from pointsman.worker import Worker
+
+A, B, C = (f"http://{name}.example" for name in "abc")
+
+
+def tree(previous: Tree | None = None, **services: Any) -> Tree:
+    merged, problems = merge({"file": {"http": {"services": services}}}, previous)
+    assert not problems
+    return merged
+
+
+def service(*urls: str, **options: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls], "healthCheck": {"path": "/"}, **options}}
+
+
+def worker() -> Worker:
+    return Worker(Static(entry_points={"web": EntryPoint(":80")}), load_registry(entry_point_plugins=False), {})
+
+
+def ready(worker: Worker, name: str = "s@file") -> dict[str, bool]:
+    return {peer.url: peer.ready for peer in worker.compiled.services[name].peers}
+
+
+async def test_news_turn_peers_at_once():
+    one = worker()
+    await one.apply(tree(s=service(A, B)))
+    one.learn({"s@file": {A: False}, "gone@file": {A: False}})
+    assert ready(one) == {A: False, B: True}
+    one.learn({"s@file": {A: True}})
+    assert ready(one) == {A: True, B: True}
+
+
+@pytest.mark.spec("R-108")
+async def test_a_new_configuration_knows_what_the_old_one_knew_before_it_is_asked():
+    one = worker()
+    before = tree(s=service(A, B), t=service(A))
+    await one.apply(before)
+    one.learn({"s@file": {A: False}})
+    await one.apply(tree(before, s=service(A, B, C), t=service(A)))
+    assert ready(one) == {A: False, B: True, C: True}
+    assert ready(one, "t@file") == {A: True}, "another service, another check"
+
+
+async def test_news_that_come_before_the_first_configuration_are_not_lost():
+    one = worker()
+    one.learn({"s@file": {A: False}})
+    await one.apply(tree(s=service(A)))
+    assert ready(one) == {A: False}
+
+
+async def test_news_that_come_while_a_configuration_is_compiled_are_not_lost():
+    one = worker()
+    before = tree(s=service(A))
+    await one.apply(before)
+    applying = asyncio.ensure_future(one.apply(tree(before, s=service(A, B))))
+    await asyncio.sleep(0)
+    one.learn({"s@file": {A: False}})
+    await applying
+    assert ready(one) == {A: False, B: True}
+
+
+async def test_a_service_that_did_not_change_keeps_what_its_answers_said():
+    one = worker()
+    before = tree(s=service(A, B, passiveHealthCheck={"maxFailedAttempts": 1}))
+    await one.apply(before)
+    one.learn({"s@file": {A: False}})
+    entry = one.compiled.services["s@file"]
+    entry.handler.passive.judge(entry.peers[1], True)  # type: ignore[attr-defined]
+    await one.apply(tree(before, s=service(A, B, passiveHealthCheck={"maxFailedAttempts": 1}), t=service(C)))
+    assert ready(one) == {A: False, B: False}
+
+
+async def test_who_looks_at_a_service_from_above_hears_of_its_end():
+    one = worker()
+    await one.apply(tree(s=service(A)))
+    heard: list[bool] = []
+    health = one.compiled.services["s@file"].health
+    assert health is not None
+    health.watch(heard.append)
+    one.learn({"s@file": {A: False}})
+    one.learn({"s@file": {A: True}})
+    assert heard == [False, True]
