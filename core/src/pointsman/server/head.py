@@ -30,8 +30,8 @@ class Block:
     """The header lines of a request on one connection, read.
 
     `authority` and `host` are what Host says; None if it is missing. `close` is whether the connection ends after this
-    request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed, `negotiates` whether
-    the client authenticates its connection instead of its requests.
+    request, `expects` whether the client waits for a 100, `length` and `chunked` how the body is framed, `negotiates`
+    whether the client authenticates its connection instead of its requests.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Block:
                     raise BadMessage("an Expect that cannot be met", 417)
                 self.expects = minor == 1
             elif meaning & wire.AUTHORIZATION:
-                self.negotiates = value.partition(b" ")[0].lower() in (b"ntlm", b"negotiate")
+                self.negotiates = self.negotiates or value.partition(b" ")[0].lower() in (b"ntlm", b"negotiate")
         if self.authority is None and minor:
             raise BadMessage("an HTTP/1.1 request without Host")
         authority = self.authority or b""
