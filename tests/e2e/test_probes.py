@@ -1,6 +1,9 @@
 """Single probes over real sockets: what is asked, what counts as healthy, which transport is used (routing.md §5.4)."""
 
+import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -204,6 +207,33 @@ async def test_tls_is_verified_as_the_transport_says(probe: HttpProbe, files: Pa
         await probe(check(transport=TransportSettings(tls=client_context([], True))), secure.url)
         plain = secure.url.replace("https", "http")
         await probe(check(scheme="https", transport=TransportSettings(tls=client_context([], True))), plain)
+
+
+async def test_slow_names_do_not_make_others_late(
+    probe: HttpProbe, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, over = socket.getaddrinfo, threading.Event()
+
+    def lookup(host: str, *options: Any) -> Any:
+        if host == "slow.test":
+            over.wait()
+        return found("127.0.0.1" if host.endswith(".test") else host, *options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    slow = [asyncio.ensure_future(probe(check(), "http://slow.test:1")) for _ in range(40)]
+    await asyncio.sleep(0)
+    await probe(check(timeout=Duration(1.0)), f"http://quick.test:{upstream.port}")
+    over.set()
+    assert all(isinstance(end, Failed) for end in await asyncio.gather(*slow, return_exceptions=True))
+
+
+async def test_a_name_that_nobody_knows_is_a_failure(probe: HttpProbe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(Failed, match="Name or service not known"):
+        await probe(check(), "http://nobody.test")
 
 
 async def test_it_says_so_when_it_was_not_started() -> None:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from pointsman.config.static import StaticServersTransport
-from pointsman.control.checks import Check, Checks
-from pointsman.control.merge import Delta, Tree
+from pointsman.control.checks import SLICE, Check, Checks
+from pointsman.control.merge import Delta, Slices, Tree
 from pointsman.control.probe import Failed
 from pointsman.control.rounds import LIMIT, Rounds, Server
 from pointsman.control.slices import in_slices
@@ -71,18 +71,22 @@ class Checker:
 
     async def follow(self, tree: Tree, delta: Delta) -> None:
         """Check what this tree asks for; to be called once it is live."""
-        changes = await in_slices(self._checks.reading(tree, delta))
-        if not changes:
-            return
-        now = asyncio.get_running_loop().time()
-        news: dict[str, dict[str, bool]] = {}
-        for name, check in changes.items():
-            forgotten = self._rounds.drop(name) if check is None else self._rounds.put(check, now)
-            if forgotten:
-                news[name] = dict.fromkeys(forgotten, True)
+        news = await in_slices(self._following(tree, delta))
         if news:
             self._tell(news)
         self._news.set()
+
+    def _following(self, tree: Tree, delta: Delta) -> Slices[News]:
+        changes = yield from self._checks.reading(tree, delta)
+        now = asyncio.get_running_loop().time()
+        news: dict[str, dict[str, bool]] = {}
+        for number, (name, check) in enumerate(changes.items()):
+            forgotten = self._rounds.drop(name) if check is None else self._rounds.put(check, now)
+            if forgotten:
+                news[name] = dict.fromkeys(forgotten, True)
+            if number % SLICE == 0:
+                yield
+        return news
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,14 +2,19 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pointsman.control.checks import Check
+from pointsman.control.rounds import LIMIT
 
 MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
@@ -22,6 +27,28 @@ class Failed(Exception):
     """The server is not healthy; says why."""
 
 
+class Lookups(AbstractResolver):
+    """Names to addresses, in threads of its own: a name server that is slow for some must not make all others late."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LIMIT, "health-check-lookup")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        return [
+            ResolveResult(
+                hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 class HttpProbe:
     """Probes servers. `start` first; `aclose` is safe without it, and twice."""
 
@@ -30,7 +57,7 @@ class HttpProbe:
 
     async def start(self) -> None:
         # A probe that arrives by a new connection also shows that the server accepts them.
-        connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False)
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False, resolver=Lookups())
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "pointsman-healthcheck"}
         )
