@@ -95,12 +95,21 @@ class Process:
             await self._send(self._writer, "serve", None)
 
     async def stop(self) -> None:
+        """Stop gracefully. Each socket is closed here when the worker closes it: only then are new connections refused."""
         self._stopping = True
         async with self._changed:
             self._changed.notify_all()
         if self._writer is not None:
             await self._send(self._writer, "stop", None)
+        loop = asyncio.get_running_loop()
+        points = self._static.entry_points
+        closing = [
+            loop.call_later(points[name].transport.life_cycle.request_accept_grace_timeout, listening.close)
+            for name, listening in self._sockets.items()
+        ]
         await self._task
+        for handle in closing:
+            handle.cancel()
 
     async def _keep(self) -> None:
         """Run the process, again and again."""
