@@ -295,7 +295,7 @@ BUGS: dict[str, str] = {
     "bad/method-empty": "505 for an HTTP/1.1 request whose method is missing; it is 400",
     "headers/forwarded-empty-claims": "an empty X-Real-Ip of a trusted client stands; it counts as absent",
     "headers/hop-by-hop": "Trailer is passed on with a request that has no chunked body (routing.md §6.3)",
-    "headers/hop-by-hop-kept-for-middlewares": "what forwardedHeaders.connection keeps for middlewares reaches the server, too",
+    "headers/hop-by-hop-kept-for-middlewares": "what `connection` keeps for middlewares reaches the server, too",
     "headers/http10-without-host": "without a Host the server gets an empty one, and an empty X-Forwarded-Host",
 }
 

@@ -280,6 +280,10 @@ async def arena_of(dynamic: Dynamic, static: Mapping[str, Any] | None = None) ->
         closed = stack.enter_context(refusing())
         document = dynamic(server.url, f"http://127.0.0.1:{closed}")
         settings = {**STATIC, **(static or {})}
+        points = settings.get("entryPoints", {"web": {}})
+        settings["entryPoints"] = {
+            name: {"transport": {"lifeCycle": {"graceTimeOut": "1s"}}, **points[name]} for name in points
+        }
         theirs, ours = await asyncio.gather(
             stack.enter_async_context(gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
             stack.enter_async_context(gateway(document, settings)),
