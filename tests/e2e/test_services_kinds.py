@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.testing import Message, Upstream, answer, connect, echo, eventually, refusing
+from pointsman.testing import Message, Upstream, answer, connect, echo, eventually, refusing, upgrade
 from pointsman.testing import upstream as an_upstream
 
 PROBE = {"path": "/hz", "interval": "50ms", "timeout": "1s"}
@@ -351,3 +351,53 @@ async def test_a_child_service_keeps_its_own_middlewares(abc: list[Upstream], st
     running = await start_gateway(config)
     await froms(running.port(), "w", 1)
     assert abc[0].last.get_all("x-svc") == ["one"]
+
+
+async def test_a_large_body_reaches_mirror_and_fallback_whole(abc: list[Upstream], start_gateway: Any):
+    a, b, c = abc
+    a.answers(by_path({b"/404": 404}, "a"))
+    services = {
+        "one": balancer(a),
+        "two": balancer(b),
+        "three": balancer(c),
+        "mir": {"mirroring": {"service": "fo", "mirrors": [{"name": "three", "percent": 100}]}},
+        "fo": {"failover": {"service": "one", "fallback": "two", "errors": {"status": ["404"]}}},
+    }
+    running = await start_gateway(document(**services))
+    body = bytes(range(256)) * 20_000
+    assert (await post(running.port(), "mir", body, "/404")).get("x-from") == "b"
+    async with connect(running.port()) as client:
+        await client.send(b"POST /404 HTTP/1.1\r\nHost: mir.example\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for start in range(0, len(body), 100_000):
+            piece = body[start : start + 100_000]
+            await client.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await client.send(b"0\r\nX-T: 1\r\n\r\n")
+        assert (await client.message()).get("x-from") == "b"
+    await c.received(2)
+    for server in abc:
+        assert [request.body == body for request in server.requests] == [True, True]
+        assert [request.get("transfer-encoding") for request in server.requests] == [None, "chunked"]
+        assert server.last.trailers == [(b"X-T", b"1")]
+
+
+@pytest.mark.parametrize("kind", ["mir", "fo", "w"])
+async def test_an_upgrade_passes_through_services_of_services(abc: list[Upstream], start_gateway: Any, kind: str):
+    abc[0].answers(upgrade("websocket"))
+    services = {
+        "one": balancer(abc[0], sticky={"cookie": {}}),
+        "two": balancer(abc[1]),
+        "mir": {"mirroring": {"service": "one", "mirrors": [{"name": "two", "percent": 100}]}},
+        "fo": {"failover": {"service": "one", "fallback": "two", "errors": {"status": ["500-599"]}}},
+        "w": {"weighted": {"services": [{"name": "one"}], "sticky": {"cookie": {"name": "w"}}}},
+    }
+    running = await start_gateway(document(**services))
+    async with connect(running.port()) as client:
+        head = f"GET / HTTP/1.1\r\nHost: {kind}.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        await client.send(head.encode())
+        switched = await client.head()
+        assert switched.status == 101
+        assert (switched.get("set-cookie") or "").startswith("w=" if kind == "w" else "_")
+        await client.send(b"ping")
+        assert await client.exactly(4) == b"ping"
+    await eventually(lambda: abc[0].open == 0, "the server's end is closed, too")
+    assert abc[1].requests == []
