@@ -59,6 +59,7 @@ class Wire(asyncio.Transport):
         self.aborted = False
         self.lost = False
         self.half_closes = True
+        self.ended = False
         self.stuck = False
         """True: the far end does not read, and what is written stays in the buffer."""
         self.buffered = 0
@@ -75,13 +76,16 @@ class Wire(asyncio.Transport):
 
     def offer(self, data: bytes) -> bool:
         """The same, if the gateway is reading."""
-        if self.reading and not self.closing:
+        if self.reading and not self.closing and not self.ended:
             self.receive(data)
             return True
         return False
 
     def receive_eof(self) -> None:
-        if not self.closing and not self.protocol.eof_received():
+        if self.closing or self.ended:
+            return
+        self.ended = True
+        if not self.protocol.eof_received():
             self.close()
 
     def break_off(self, error: Exception | None = None) -> None:

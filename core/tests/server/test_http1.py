@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pointsman.api import Handler
 from pointsman.errors import BodyTooLarge
@@ -1092,3 +1094,64 @@ async def test_every_exchange_is_finished_once(house: Any) -> None:
     client.break_off()
     await house.settle()
     assert done == [b"/a"]
+
+
+# anything at all
+
+FRAGMENTS = st.sampled_from(
+    [
+        GET,
+        POST,
+        CHUNKED,
+        UPGRADE,
+        EXPECT,
+        GET.replace(b"GET", b"HEAD"),
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"hello",
+        b"5\r\nhello\r\n",
+        b"0\r\n\r\n",
+        b"0\r\nX: y\r\n",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"\x00",
+        b" ",
+        b"x" * 300,
+        b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]
+)
+ANSWERS = st.sampled_from(
+    [OK, SWITCH, b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nx", b"?\r\n\r\n", b"", b"wait"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(FRAGMENTS, st.integers(1, 40), ANSWERS), max_size=12), st.booleans(), st.booleans())
+def test_nothing_a_client_sends_breaks_the_protocol(
+    house_on: Any, steps: list[tuple[bytes, int, bytes]], here: bool, stuck: bool
+) -> None:
+    async def story() -> None:
+        house = house_on(asyncio.get_running_loop())
+        house.set_up(handler=saying() if here else None, max_header_bytes=2000)
+        client = house.client()
+        if stuck:
+            client.stick()
+        for data, size, answer in steps:
+            for at in range(0, len(data), size):
+                client.offer(data[at : at + size])
+            await house.settle()
+            server = house.servers[-1] if house.servers else None
+            if answer == b"wait":
+                await house.advance(200)
+                client.flow()
+            elif server is not None:
+                server.offer(answer) if answer else server.receive_eof()
+            await house.settle()
+        if not client.lost:
+            client.break_off()
+        await house.advance(10)
+        house.check_books()
+        assert not house.entry.connections
+
+    asyncio.run(story())
