@@ -12,9 +12,7 @@ _SAFE = bytes(_UNRESERVED | frozenset(b"/!$&'()*+,;=:@"))
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9\-._~/!$&'()*+,;=:@%\[\]]")
-_NORMAL_ESCAPE = {
-    b"%02X" % code: bytes([code]) if code in _UNRESERVED else b"%%%02X" % code for code in range(256)
-}
+_NORMAL_ESCAPE = {b"%02X" % code: bytes([code]) if code in _UNRESERVED else b"%%%02X" % code for code in range(256)}
 _ROUTING_ESCAPE = {b"%02X" % code: b"%%%02X" % code if code in _RESERVED else bytes([code]) for code in range(256)}
 _LITERAL_SAFE = re.compile(rb"[^A-Za-z0-9\-._~/$&+,:;=@]")
 
