@@ -73,6 +73,7 @@ def files(tmp_path: Path) -> Path:
         ("http://h:81/x", "/hz", {"port": 9000}, "http://h:9000/hz"),
         ("http://[::1]:81/x", "/hz", {"port": 9000}, "http://[::1]:9000/hz"),
         ("http://h/x", "/hz", {"scheme": "https"}, "https://h/hz"),
+        ("https://h/x", "/a/../hz#top", {"scheme": "HTTP"}, "http://h/hz"),
         ("http://h:81/x", "/hz", {"scheme": "https"}, "https://h:81/hz"),
         ("https://h/x", "/hz", {"scheme": "http", "port": 8080}, "http://h:8080/hz"),
     ],
@@ -179,7 +180,10 @@ async def test_whoever_takes_too_long_is_not_healthy(probe: HttpProbe, upstream:
         await probe(check(timeout=Duration(0.1)), upstream.url)
 
 
-@pytest.mark.parametrize("options", [{"method": "G T"}, {"headers": {"X": "a\r\nb"}}, {"port": 99999}])
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "G T"}, {"headers": {"X": "a\r\nb"}}, {"headers": {"X Y": "a"}}, {"port": 99999}, {"path": "/%zz"}],
+)
 async def test_what_cannot_be_asked_is_a_failure(probe: HttpProbe, upstream: Upstream, options: dict[str, Any]) -> None:
     with pytest.raises(Failed):
         await probe(check(**options), upstream.url)

@@ -15,12 +15,14 @@ from yarl import URL
 
 from pointsman.control.checks import Check
 from pointsman.control.rounds import LIMIT
+from pointsman.message import Headers
 
 MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 OF_ONE_ORIGIN: Final = frozenset(("host", "authorization", "cookie"))
 """Headers that are not carried to another origin."""
 _WRITTEN: Final = re.compile(r"[!-~]*")
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
 
 
 class Failed(Exception):
@@ -59,7 +61,10 @@ class HttpProbe:
         # A probe that arrives by a new connection also shows that the server accepts them.
         connector = aiohttp.TCPConnector(limit=0, force_close=True, use_dns_cache=False, resolver=Lookups())
         self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "pointsman-healthcheck"}
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "pointsman-healthcheck"},
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
         )
 
     async def aclose(self) -> None:
@@ -119,8 +124,10 @@ def probe_url(check: Check, server: str) -> URL:
     parts = urlsplit(config.path)
     if parts.scheme or parts.netloc:
         raise ValueError(f"the path {config.path!r} is an absolute URL; write it relative to the server's, such as /health")
+    if bad := _BAD_ESCAPE.search(parts.path):
+        raise ValueError(f"the path {config.path!r} holds {bad[0]!r}, which is no escape; write %25 for a percent sign")
     base = urlsplit(server)
-    scheme = config.scheme or base.scheme
+    scheme = config.scheme.lower() or base.scheme
     if scheme not in ("http", "https"):
         raise ValueError(f"cannot probe over {scheme!r}, only over http or https; set healthCheck.scheme")
     url = _url(urljoin(server, config.path)).with_fragment(None)
@@ -135,6 +142,11 @@ def _url(text: str) -> URL:
 
 
 def probe_headers(configured: Mapping[str, str], hostname: str) -> dict[str, str]:
-    """Lower-case names; a Host among them does not count."""
+    """Lower-case names; a Host among them does not count. ValueError for what is no header."""
     headers = {name.lower(): value for name, value in configured.items() if name.lower() != "host"}
-    return {**headers, "host": hostname} if hostname else headers
+    if hostname:
+        headers["host"] = hostname
+    checked = Headers()
+    for name, value in headers.items():
+        checked.add(name.encode(), value.encode())
+    return headers
