@@ -81,6 +81,15 @@ async def test_a_service_that_did_not_change_keeps_what_its_answers_said():
     assert ready(one) == {A: False, B: False}
 
 
+async def test_where_there_is_no_check_any_more_nobody_is_down():
+    one = worker()
+    before = tree(s=service(A))
+    await one.apply(before)
+    one.learn({"s@file": {A: False}})
+    await one.apply(tree(before, s={"loadBalancer": {"servers": [{"url": A}]}}))
+    assert ready(one) == {A: True}
+
+
 async def test_who_looks_at_a_service_from_above_hears_of_its_end():
     one = worker()
     await one.apply(tree(s=service(A)))

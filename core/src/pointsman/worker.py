@@ -127,8 +127,8 @@ class Worker:
         """What is known to be down is not asked by a new configuration either. What is carried over knows already."""
         for service, states in self._down.news.items():
             entry = compiled.services.get(service)
-            if entry is not None and entry is not self.compiled.services.get(service):
-                _mark(entry, states)
+            if entry is not None and entry.health is not None and entry is not self.compiled.services.get(service):
+                _mark(entry, states)  # only where there still is a check that can bring them back
 
     async def _start(self, compiled: Compiled) -> dict[Place, str]:
         """Start what is new. What fails to is closed again, and named with the reason."""
