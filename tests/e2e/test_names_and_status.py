@@ -1,5 +1,6 @@
 """A mistake closes what it touches, says so, and leaves the rest alone (routing.md section 2, 4.4)."""
 
+import asyncio
 import subprocess
 
 import pytest
@@ -141,3 +142,14 @@ async def test_the_log_says_what_check_says(stage, verdict):
         kind, _, problem = line.partition(": ")
         if kind == "error":
             await eventually(lambda problem=problem: problem in stage.gateway.log(), problem)
+
+
+@pytest.mark.spec("R-36")
+async def test_a_bare_number_is_seconds(tmp_path):
+    file = tmp_path / "dynamic.yml"
+    file.write_text("http: {services: {a: {loadBalancer: {servers: [], responseForwarding: {flushInterval: 5}}}}}")
+    command = [*COMMAND, "check", "--print", str(file)]
+
+    shown = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+
+    assert "flushInterval: 5s" in shown.stdout

@@ -64,7 +64,7 @@ def case(
     probe: bool = True,
 ) -> Case:
     """A case; a single request is followed by reading its answer."""
-    steps = [request, ANSWER] if isinstance(request, bytes) else request
+    steps: Sequence[bytes | Act | int] = [request, ANSWER] if isinstance(request, bytes) else request
     return Case(name, steps, scripts or (OK,), entry_point, probe)
 
 
@@ -83,9 +83,10 @@ def raw(*lines: str | bytes, body: bytes = b"") -> bytes:
 
 def marked(rules: Mapping[str, str | Mapping[str, Any]], url: str) -> dict[str, Any]:
     """Routers to one server, each telling its name in the response's `X-Router`."""
-    routers, middlewares = {}, {}
+    routers: dict[str, Any] = {}
+    middlewares: dict[str, Any] = {}
     for name, rule in rules.items():
-        router = {"rule": rule} if isinstance(rule, str) else dict(rule)
+        router: dict[str, Any] = {"rule": rule} if isinstance(rule, str) else dict(rule)
         router["middlewares"] = [f"mark-{name}", *router.get("middlewares", ())]
         router.setdefault("service", "echo")
         routers[name] = router

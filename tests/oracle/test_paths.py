@@ -109,6 +109,10 @@ CASES = [
     case("paths/preserve-escaped", get("/a%2fb", "preserve.test")),
     case("paths/preserve-with-slash", get("/q", "preserve-slash.test")),
     case("paths/server-path-and-query-ignored", get("/q?a=1", "ignore.test")),
+    case("paths/two-readings", get("/public/..%2fadmin", "guard.test")),
+    case("paths/two-readings-of-a-backslash", get("/public/..%5Cadmin", "guard.test")),
+    case("paths/one-reading", get("/public/a%2fb", "guard.test")),
+    case("paths/guarded", get("/public/%2e%2e/admin", "guard.test")),
     case("paths/escaped-slash-before-dots", get("/a%2f../b")),
 ]
 
@@ -117,6 +121,8 @@ def dynamic(url, closed):
     document = marked(
         {
             "any": "Host(`a.test`) && PathPrefix(`/`)",
+            "guarded": "Host(`guard.test`) && PathPrefix(`/admin`)",
+            "public": "Host(`guard.test`) && PathPrefix(`/public`)",
             "preserve": {"rule": "Host(`preserve.test`)", "service": "preserve"},
             "preserve-slash": {"rule": "Host(`preserve-slash.test`)", "service": "preserve-slash"},
             "ignore": {"rule": "Host(`ignore.test`)", "service": "ignore"},
