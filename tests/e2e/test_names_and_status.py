@@ -127,7 +127,7 @@ async def test_a_router_with_one_unknown_entry_point_is_served_on_the_others_wit
         pytest.param("noop.test", 418, b"", marks=pytest.mark.spec("R-34")),
         pytest.param("ping.test", 200, b"OK", marks=pytest.mark.spec("R-34")),
         pytest.param("tls-false.test", 200, b"a", marks=pytest.mark.spec("R-37")),
-        pytest.param("tls-true.test", 404, b"404 page not found\n", marks=pytest.mark.spec("R-37", "R-93")),
+        pytest.param("tls-true.test", 404, b"404 page not found\n", marks=pytest.mark.spec("R-37")),
     ],
 )
 async def test_a_router_without_one_is_served_beside_them(stage, verdict, host, status, body):

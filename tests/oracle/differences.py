@@ -127,6 +127,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("framing/chunked-trailers", "framing/chunked-unannounced-trailers"),
         ("server:trailers",),
     ),
+    Difference(
+        "a body that does not come in time is a 408 (operations.md §2.1)",
+        ("limits/half-a-body-in-time",),
+        status=b"408 Request Timeout",
+    ),
     # HTTP/1.0
     Difference(
         "an answer carries the highest version we speak (RFC 9110 §2.5)",
@@ -268,6 +273,11 @@ DIFFERENCES: tuple[Difference, ...] = (
             "upgrade/unasked",
         ),
         status=b"502 Bad Gateway",
+    ),
+    Difference(
+        "a server that does not speak HTTP is a bad gateway (routing.md §9 row 2)",
+        ("retry/not-after-part-of-an-answer",),
+        ("2.body", "2.header:content-length", "2.status"),
     ),
     Difference(
         "an answer that two readers may read in two ways is not passed on",

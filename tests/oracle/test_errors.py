@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from pointsman.testing import CLOSE, RESET
 
-from .harness import ORACLE, arena_of, balancer, both_agree, case, get, marked
+from .harness import ANSWER, OK, ORACLE, arena_of, balancer, both_agree, case, get, marked
 
 pytestmark = ORACLE
 
@@ -39,7 +39,36 @@ CUTS = {
     "bare-lf": [b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", CLOSE],
     "version-2": [b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", CLOSE],
 }
+AGAIN = {
+    "get": get("/again", "kept.test"),
+    "head": get("/again", "kept.test", method="HEAD"),
+    "options": get("/again", "kept.test", method="OPTIONS"),
+    "trace": get("/again", "kept.test", method="TRACE"),
+    "post": get("/again", "kept.test", "Content-Length: 0", method="POST"),
+    "delete": get("/again", "kept.test", method="DELETE"),
+    "own-method": get("/again", "kept.test", method="FOO"),
+    "get-with-body": get("/again", "kept.test", body=b"abc"),
+    "post-with-body": get("/again", "kept.test", method="POST", body=b"abc"),
+    "post-with-key": get("/again", "kept.test", "Idempotency-Key: 1", "Content-Length: 0", method="POST"),
+    "post-with-other-key": get("/again", "kept.test", "X-Idempotency-Key: 1", "Content-Length: 0", method="POST"),
+    "post-with-key-and-body": get("/again", "kept.test", "Idempotency-Key: 1", method="POST", body=b"abc"),
+}
 CASES = [
+    *(
+        case(f"retry/{name}", [get("/first", "kept.test"), ANSWER, request, ANSWER], OK, [CLOSE], OK)
+        for name, request in AGAIN.items()
+    ),
+    *(
+        case(f"retry/{name}-after-a-reset", [get("/first", "kept.test"), ANSWER, request, ANSWER], OK, [RESET], OK)
+        for name, request in list(AGAIN.items())[:5]
+    ),
+    case(
+        "retry/not-after-part-of-an-answer",
+        [get("/first", "kept.test"), ANSWER, AGAIN["get"], ANSWER],
+        OK,
+        [b"HTTP/1.1 2", CLOSE],
+        OK,
+    ),
     case("errors/refused", get("/", "refused.test")),
     case("errors/refused-post", get("/", "refused.test", method="POST", body=b"abc")),
     case("errors/refused-head", get("/", "refused.test", method="HEAD")),
@@ -66,13 +95,14 @@ CASES = [
 
 
 def dynamic(url, closed):
-    hosts = ("refused", "empty", "weightless", "dns", "slow", "once")
+    hosts = ("kept", "refused", "empty", "weightless", "dns", "slow", "once")
     document = marked({host: {"rule": f"Host(`{host}.test`)", "service": host} for host in hosts}, url)
     document["http"]["routers"] |= {
         "noop": {"rule": "Host(`noop.test`)", "service": "noop@internal"},
         "ping": {"rule": "Host(`ping.test`)", "service": "ping@internal"},
     }
     document["http"]["services"] |= {
+        "kept": balancer(url),
         "refused": balancer(closed),
         "empty": balancer(),
         "weightless": {"loadBalancer": {"servers": [{"url": url, "weight": 0}]}},

@@ -2,12 +2,19 @@
 
 import pytest_asyncio
 
-from .harness import ANSWER, EOF, OK, ORACLE, arena_of, both_agree, case, get, marked, raw
+from .harness import ANSWER, EOF, OK, ORACLE, REST, arena_of, both_agree, case, get, marked, raw
 
 pytestmark = ORACLE
 
 LINE, HOST, QUIET = "POST / HTTP/1.1", "Host: a.test", "Accept-Encoding: x"
-STATIC = {"entryPoints": {"web": {}, "small": {"http": {"maxHeaderBytes": 2000}}}}
+STATIC = {
+    "entryPoints": {
+        "web": {},
+        "small": {"http": {"maxHeaderBytes": 2000}},
+        "hasty": {"transport": {"respondingTimeouts": {"readTimeout": "300ms", "idleTimeout": "300ms"}}},
+        "brief": {"transport": {"keepAliveMaxRequests": 2}},
+    }
+}
 
 
 def post(*lines: str, body: bytes = b"") -> bytes:
@@ -65,6 +72,12 @@ CASES = [
     case("framing/half-close-after-the-request", [get("/", "a.test"), EOF, ANSWER], [0.3, *OK], probe=False),
     case("framing/half-close-in-the-head", [b"GET / HTTP/1.1\r\nHost:", EOF, ANSWER], probe=False),
     case("framing/half-close-in-the-body", [post("Content-Length: 5", body=b"he"), EOF, ANSWER], probe=False),
+    case("limits/nothing-in-time", [REST], entry_point="hasty", probe=False),
+    case("limits/half-a-head-in-time", [b"GET / HTTP/1.1\r\nHost: a.te", REST], entry_point="hasty", probe=False),
+    case("limits/half-a-body-in-time", post("Content-Length: 5", body=b"he"), entry_point="hasty", probe=False),
+    case("limits/idle-after-an-answer", [get(), ANSWER, REST], entry_point="hasty", probe=False),
+    case("limits/last-request", [get("/1"), ANSWER, get("/2"), ANSWER], entry_point="brief"),
+    case("limits/last-request-pipelined", [get("/1") + get("/2") + get("/3"), ANSWER, ANSWER, ANSWER], entry_point="brief"),
     case("bad/no-host", raw("GET / HTTP/1.1")),
     case("bad/two-hosts", raw("GET / HTTP/1.1", HOST, "Host: b.test")),
     case("bad/two-equal-hosts", raw("GET / HTTP/1.1", HOST, HOST)),
