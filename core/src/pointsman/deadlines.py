@@ -26,11 +26,15 @@ class Deadlines:
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.now = 0.0
+        """The loop's time at the last tick: good enough for deadlines, and cheaper than asking."""
 
     def watch(self, watched: Watched) -> None:
         self._watched.add(watched)
         if self._timer is None:
-            self._arm(asyncio.get_running_loop())
+            loop = asyncio.get_running_loop()
+            self.now = loop.time()
+            self._arm(loop)
 
     def forget(self, watched: Watched) -> None:
         self._watched.discard(watched)
@@ -39,7 +43,7 @@ class Deadlines:
         self._timer = loop.call_later(TICK_SECONDS + len(self._watched) * 4e-6, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+        now = self.now = loop.time()
         for watched in [watched for watched in self._watched if watched.deadline <= now]:
             if watched.deadline > now:
                 continue  # one that expired before it has given it more time

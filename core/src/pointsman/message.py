@@ -501,7 +501,6 @@ class Request:
         target: bytes,
         headers: Headers,
         body: Body,
-        *,
         authority: bytes = b"",
         host: bytes = b"",
         link: "Link | None" = None,
@@ -620,23 +619,41 @@ class Tunnel(Protocol):
 class Response:
     """A status, headers and a body. Awaiting one gives itself, so a plain-function middleware may return it."""
 
-    __slots__ = ("body", "flush_seconds", "headers", "status", "tunnel")
+    __slots__ = ("_body", "content", "flush_seconds", "headers", "status", "tunnel")
 
     def __init__(
         self, status: int, headers: Headers | HeaderList | None = None, body: Body | bytes | AsyncIterable[bytes] = b""
     ) -> None:
         self.status = status
         self.headers = headers if type(headers) is Headers else Headers(headers or [])
-        if isinstance(body, bytes):
-            self.body = Body.of(body) if body else NOTHING
+        self.content: bytes | None = None
+        """The whole body, for as long as nobody asks for `body`; None for one that is still coming."""
+        self._body: Body | None = None
+        if type(body) is bytes:
+            self.content = body
         elif isinstance(body, Body):
-            self.body = body
+            self._body = body
+        elif isinstance(body, bytes | bytearray | memoryview):
+            self.content = bytes(body)
         else:
-            self.body = Body.stream(body)
+            self._body = Body.stream(body)
         self.flush_seconds = 0.0
         """How long bytes of a body of known length may be collected before they are sent; 0: not at all."""
         self.tunnel: Tunnel | None = None
         """Set on a 101: the other end of the byte pipe that the two connections become."""
+
+    @property
+    def body(self) -> Body:
+        body = self._body
+        if body is None:
+            content, self.content = self.content, None
+            body = self._body = Body.of(content) if content else NOTHING
+        return body
+
+    @body.setter
+    def body(self, body: Body) -> None:
+        self._body = body
+        self.content = None
 
     def __await__(self) -> Generator[Any, None, "Response"]:
         return self

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _RESERVED = frozenset(b":/?#[]@!$&'()*+,;=%")
 _SAFE = bytes(_UNRESERVED | frozenset(b"/!$&'()*+,;=:@"))
+_VISIBLE = bytes(sorted({*range(33, 256)} - {127}))
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(rb"[^A-Za-z0-9\-._~/!$&'()*+,;=:@%\[\]]")
@@ -20,6 +21,33 @@ _LITERAL_SAFE = re.compile(rb"[^A-Za-z0-9\-._~/$&+,:;=@]")
 def is_plain(path: bytes) -> bool:
     """True if the path is canonical as it stands: nothing encoded, no dot segment, no empty segment."""
     return not path.translate(None, _SAFE) and b"//" not in path and b"/." not in path
+
+
+class Canonical(dict[bytes, tuple[bytes, bytes]]):
+    """Paths as they came -> their canonical and their routing form. Remembers what it met, up to a limit.
+
+    ValueError for a path that none can be made of.
+    """
+
+    def __init__(self, sanitised: bool) -> None:
+        super().__init__()
+        self._sanitised = sanitised
+
+    def __missing__(self, path: bytes) -> tuple[bytes, bytes]:
+        if path.translate(None, _VISIBLE):
+            raise ValueError("a control character or a space in the path")
+        if is_plain(path) or b"#" in path:
+            forms = (path, path)
+        else:
+            canonical = normalise(path)
+            if self._sanitised:
+                canonical = sanitise(canonical)
+            forms = (canonical, routing_form(canonical))
+        if len(path) <= 160:
+            if len(self) >= 4096:
+                self.clear()
+            self[path] = forms
+        return forms
 
 
 def normalise(path: bytes) -> bytes:

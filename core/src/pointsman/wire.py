@@ -182,17 +182,23 @@ class _Lines(dict[bytes, Line]):
 def split_request(head: bytes) -> tuple[bytes, bytes, int, bytes]:
     """Method, target, minor version and header lines of everything before the empty line. BadMessage 400 or 505."""
     line, _, block = head.partition(CRLF)
+    method, target, minor = request_line(line)
+    return method, target, minor, block
+
+
+def request_line(line: bytes) -> tuple[bytes, bytes, int]:
+    """Method, target and minor version. BadMessage 400 or 505."""
     parts = line.split(b" ")
     if len(parts) == 3:
         method, target, version = parts
         minor = 1 if version == b"HTTP/1.1" else 0 if version == b"HTTP/1.0" else -1
         if (
             minor >= 0
-            and target
             and (method in _METHODS or _TOKEN.fullmatch(method))
+            and target
             and not target.translate(None, VISIBLE)
         ):
-            return method, target, minor, block
+            return method, target, minor
         if minor < 0 and _OTHER_VERSION.fullmatch(version):
             raise BadMessage("an HTTP version other than 1.0 and 1.1", 505)
     raise BadMessage("the request line is not 'METHOD TARGET HTTP/1.1'")
@@ -209,10 +215,10 @@ class ResponseHead:
     BadMessage for what is not a strict one. Never changed, so a connection keeps its last one: servers repeat themselves.
     """
 
-    __slots__ = ("chunked", "keep", "length", "parsed", "source", "status")
+    __slots__ = ("chunked", "keep", "length", "parsed", "status", "whole")
 
     def __init__(self, source: bytes) -> None:
-        self.source = source
+        self.whole = source + b"\r\n\r\n"
         lines = _lines(source)
         match = _STATUS_LINE.fullmatch(lines[0])
         if match is None:
@@ -394,6 +400,17 @@ RESPONSE_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"content-length"})
 
 REQUEST_LINES: Final = _Lines(REQUEST_PREFIXES)
 RESPONSE_LINES: Final = _Lines(RESPONSE_PREFIXES)
+
+
+class _LengthLines(dict[int, bytes]):
+    def __missing__(self, length: int) -> bytes:
+        line = b"\r\nContent-Length: %d" % length
+        if length < 4096:
+            self[length] = line
+        return line
+
+
+LENGTH_LINES: Final = _LengthLines()
 
 
 class _StatusLines(dict[int, bytes]):

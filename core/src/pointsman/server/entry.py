@@ -35,6 +35,8 @@ class Entry:
         self.head_limit = settings.max_header_bytes + HEAD_GRACE
         self.connections: set[Connection] = set()
         self.draining = False
+        self.limited = settings.keep_alive_max_requests > 0 or settings.keep_alive_max_time > 0
+        """Whether a connection may have to close although its client would keep it."""
         self.empty = asyncio.Event()
         """Set when draining is done."""
         self.accepted = 0
@@ -58,7 +60,7 @@ class Entry:
 
     def drain(self) -> None:
         """No further request on any connection: idle ones close now, busy ones after their answer."""
-        self.draining = True
+        self.draining = self.limited = True
         if not self.connections:
             self.empty.set()
         for connection in list(self.connections):

@@ -2,7 +2,7 @@
 
 import re
 
-from pointsman import paths, wire
+from pointsman import wire
 from pointsman.message import NOTHING, HeaderList, Headers, Link, Parsed, Request
 from pointsman.server import forwarded
 from pointsman.server.settings import EntrySettings
@@ -47,11 +47,13 @@ class Block:
         "negotiates",
         "parsed",
         "source",
+        "tail",
         "upgrade",
     )
 
     def __init__(self, source: bytes, minor: int, settings: EntrySettings, link: Link, trusted: bool) -> None:
         self.source = source
+        self.tail = source + b"\r\n\r\n"
         lines = wire.request_lines(source)
         specials = [line[1] for line in lines if line[1] is not None]
         self.length, self.chunked = wire.framing(specials, minor)
@@ -182,16 +184,7 @@ def request_from(
 ) -> Request:
     """The request that a request line and its header lines make, without its body. BadMessage for a bad target."""
     authority = block.authority or b""
-    request = Request(
-        method,
-        target,
-        Headers((), block.parsed),
-        NOTHING,
-        authority=authority,
-        host=block.host,
-        link=link,
-        upgrade=block.upgrade,
-    )
+    request = Request(method, target, Headers((), block.parsed), NOTHING, authority, block.host, link, block.upgrade)
     if not minor:
         request.version = 10
     if not settings.append_forwarded_for:
@@ -215,20 +208,10 @@ def _set_target(request: Request, settings: EntrySettings) -> None:
         if match is None or not match[1] or b"@" in match[1]:
             raise BadMessage("a request target that is neither a path nor an http URL")
         request.authority, path = match[1], match[2] or b"/"
-    if paths.is_plain(path):
-        request.path = request.routing_path = path
-    elif b"#" in path:
-        request.path = path
-        return
-    else:
-        try:
-            path = paths.normalise(path)
-        except ValueError as error:
-            raise BadMessage(str(error)) from None
-        if settings.sanitise_path:
-            path = paths.sanitise(path)
-        request.path = path
-        request.routing_path = paths.routing_form(path)
+    try:
+        request.path, request.routing_path = settings.paths[path]
+    except ValueError as error:
+        raise BadMessage(str(error)) from None
     if mark:
         if b";" in query:
             query = query.replace(b";", b"%3B" if settings.encode_query_semicolons else b"&")

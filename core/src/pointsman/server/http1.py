@@ -28,6 +28,8 @@ DRAIN: Final = 3
 LINGER: Final = 4
 TUNNEL: Final = 5
 
+MAX_REPEATED: Final = 8 * 1024
+"""Longest request line before a repeated header block: far below any limit on heads."""
 HELD_BYTES: Final = 64 * 1024
 DRAIN_BYTES: Final = 256 * 1024
 DRAIN_SECONDS: Final = 5.0
@@ -198,7 +200,20 @@ class Http1Protocol(asyncio.Protocol):
         self._advancing = True
         try:
             while data:
-                if data[:2] == b"\r\n":
+                line_end = data.find(b"\r\n")
+                block = self._block
+                if block is not None and 0 < line_end <= MAX_REPEATED and data.startswith(block.tail, line_end + 2):
+                    # the header lines of the last request again
+                    self._buffer = data[line_end + 2 + len(block.tail) :]
+                    try:
+                        self._open(data[:line_end], block.source)
+                    except BadMessage as error:
+                        self._refuse(error)
+                    if self._state != HEAD or self.write_paused or self.transport.is_closing():
+                        return
+                    data, self._buffer = self._buffer, b""
+                    continue
+                if not line_end:
                     data = data[_EMPTY_LINES.match(data).end() :]  # type: ignore[union-attr]
                 end = data.find(b"\r\n\r\n")
                 if end < 0 or end > self.entry.head_limit:
@@ -210,8 +225,9 @@ class Http1Protocol(asyncio.Protocol):
                         self._partial += data
                     return
                 self._buffer = data[end + 4 :]
+                line, _, source = data[:end].partition(b"\r\n")
                 try:
-                    self._open(data[:end])
+                    self._open(line, source)
                 except BadMessage as error:
                     self._refuse(error)
                 if self._state != HEAD or self.write_paused or self.transport.is_closing():
@@ -220,13 +236,13 @@ class Http1Protocol(asyncio.Protocol):
         finally:
             self._advancing = False
 
-    def _open(self, head: bytes) -> None:
+    def _open(self, line: bytes, source: bytes) -> None:
         """A head is complete: make the request and have it answered."""
-        method, target, minor, source = wire.split_request(head)
+        method, target, minor = wire.request_line(line)
         block = self._block
         if block is None or block.source != source or not minor:
             block = Block(source, minor, self.entry.settings, self.link, self.trusted)
-            self._block = block if minor else None
+            self._block = block if minor and source else None
             if block.negotiates and self.link.private is None:
                 self.link.private = {}  # what it says on this connection it may say to no other's server
         request = request_from(method, target, minor, block, self.entry.settings, self.link, self.trusted)

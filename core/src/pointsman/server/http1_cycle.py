@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman import wire
 from pointsman.errors import GatewayError
-from pointsman.message import HeaderList, Headers, Request, Response, Tunnel
+from pointsman.message import NOTHING, HeaderList, Headers, Request, Response, Tunnel
 from pointsman.routing.snapshot import Snapshot
 from pointsman.server.cycle import Cycle
 
@@ -83,7 +83,35 @@ class Http1Cycle(Cycle):
 
     def respond(self, response: Response) -> None:
         try:
-            self._respond(response)
+            content = response.content
+            parsed = response.headers.parsed
+            if content is None or parsed is None or not self.open or self.head_sent:
+                self._respond(response)
+                return
+            # the usual: all of it is here, and nobody touched the headers
+            request = self.request
+            protocol = self.protocol
+            status = response.status
+            if (
+                status < 200
+                or status == 304
+                or status == 204
+                or request.version == 10
+                or request.method == b"HEAD"
+                or protocol._close_after
+                or protocol.entry.limited
+                or protocol._body is not NOTHING
+            ):
+                self._respond(response)
+                return
+            self.status = status
+            self._pending = None
+            self.head_sent = True
+            self.bytes_out = length = len(content)
+            date = b"" if parsed.seen & wire.DATE else wire.date_line()
+            parts = (wire.STATUS_LINES[status], parsed.wire, date, wire.LENGTH_LINES[length], b"\r\n\r\n", content)
+            protocol.transport.write(b"".join(parts))
+            self.finish()
         except Exception as error:
             self._unwritable(error)
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from attrs import Factory, define
 
+from pointsman.paths import Canonical
+
 Strategy = Literal["keep", "delete", "reject"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,6 +45,7 @@ class EntrySettings:
     kept_connection_headers: frozenset[bytes] = frozenset()
     append_forwarded_for: bool = True
     denied_escapes: tuple[bytes, ...] = ()
+    paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())
 
     def trusts(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -46,6 +46,7 @@ class Forwarder:
         self.name = name
         self.pick = pick
         self.transport = transport
+        self.head_seconds = transport.settings.response_header_timeout
         self.pass_host = pass_host
         self.flush_seconds = flush_seconds
         self.passive = passive
@@ -150,8 +151,13 @@ class Forwarding:
             self._fail(NoServer())
             return
         self._peer = peer
-        self.request.exchange.peer = peer.url
-        self._dispatch(peer)
+        request = self.request
+        request.exchange.peer = peer.url
+        connection = peer.pool.take() if request.link.private is None else None
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._dispatch(peer)
 
     def _dispatch(self, peer: Peer) -> None:
         pool = peer.pool
@@ -204,7 +210,7 @@ class Forwarding:
         if body is NOTHING:
             self.sent = True
             connection.transport.write(head)
-            timeout = self.service.transport.settings.response_header_timeout
+            timeout = self.service.head_seconds
             if timeout > 0:
                 connection.deadline = asyncio.get_running_loop().time() + timeout
         elif request.headers.get(b"expect") is not None and not body.ended:
@@ -321,7 +327,7 @@ class Forwarding:
             connection.transport.write(self._head)
             self._head = b""
         self.sent = True
-        timeout = self.service.transport.settings.response_header_timeout
+        timeout = self.service.head_seconds
         if timeout > 0 and connection.waiting:
             connection.deadline = asyncio.get_running_loop().time() + timeout
 
@@ -359,9 +365,13 @@ class Forwarding:
         passive = self.service.passive
         if passive is not None and self._peer is not None:
             passive.judge(self._peer, response.status >= 500)
-        self._stop_waiting()
+        if self._continue is not None:
+            self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds
-        self.request.exchange.upstream = response.body if response.tunnel is None else Body(self._connection)
+        if response.content is None:
+            self.request.exchange.upstream = response.body
+        elif response.tunnel is not None:
+            self.request.exchange.upstream = Body(self._connection)
         receiver, self._receiver = self._receiver, None
         future, self._future = self._future, None
         if receiver is not None:

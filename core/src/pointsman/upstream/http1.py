@@ -137,29 +137,29 @@ class Http1Upstream(asyncio.Protocol):
             self.shut()
 
     def _head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD:
-            if len(data) > MAX_HEAD:
-                self._bad(BadMessage("a response head that is too large"))
-            else:
-                self._buffer += data
-            return
         forwarding = self.forwarding
         if forwarding is None:
             self.shut()
             return
-        source = data[:end]
-        rest = data[end + 4 :]
         head = self._last
-        if head is None or head.source != source:
+        if head is not None and data.startswith(head.whole):  # the same head again
+            rest = data[len(head.whole) :]
+        else:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > MAX_HEAD:
+                if len(data) > MAX_HEAD:
+                    self._bad(BadMessage("a response head that is too large"))
+                else:
+                    self._buffer += data
+                return
+            rest = data[end + 4 :]
             try:
-                head = wire.ResponseHead(source)
+                head = self._last = wire.ResponseHead(data[:end])
             except BadMessage as error:
                 self._bad(error)
                 return
-            self._last = head
         status = head.status
-        response = Response(status, Headers((), head.parsed), NOTHING)
+        response = Response(status, Headers((), head.parsed))
         if status < 200:
             self._interim(status, response.headers, rest)
             return
@@ -170,7 +170,7 @@ class Http1Upstream(asyncio.Protocol):
             self._keep = head.keep and not rest
             self._release()
         elif length == len(rest):
-            response.body = Body.of(rest)
+            response.content = rest
             self._release()
         else:
             response.body = self._body = Body(self, length)
@@ -264,7 +264,7 @@ class Http1Upstream(asyncio.Protocol):
             self.reused = True
             timeout = self._owner.settings.idle_timeout
             if timeout > 0:
-                self.deadline = self._time() + timeout
+                self.deadline = self._owner.deadlines.now + timeout
             if not self.pool.give(self):
                 self._state = CLOSED
                 self.deadline = NEVER
