@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`entryPoints.<name>` (operations.md §2.1)."""
 
 import re

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`http.*` of the dynamic configuration (routing.md §1.2, §1.3, §5, §7.1).
 
 What only disables an element (an unknown strategy, a percent of 101, two types in one service) is shape enough to load;

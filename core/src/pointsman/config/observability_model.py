@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`log`, `accessLog`, `metrics` and `tracing` of the static configuration (operations.md §3-§5)."""
 
 from attrs import field, frozen

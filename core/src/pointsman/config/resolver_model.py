@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`certificatesResolvers.<name>` (operations.md §7.1)."""
 
 from attrs import field, frozen

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """The static configuration: what is read once at start (operations.md §1.8).
 
 `structure_static` turns plain data into `Static`; `checks.py` tells what is wrong with its meaning, `implied.py` adds what

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`tcp.*` and `udp.*` of the dynamic configuration (routing.md §1.4, §1.5, §7.2)."""
 
 from attrs import field, frozen

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - option() is an attrs field, and Duration and its kin are NewTypes
 """`tls.*` of the dynamic configuration, and the TLS parts that routers and transports share (routing.md §1.6, §7)."""
 
 from attrs import field, frozen
