@@ -27,6 +27,7 @@ ALIAS: Final = 128  # a name with other characters than letters, digits and `-` 
 DATE: Final = 256
 TE: Final = 512
 AUTHORIZATION: Final = 1024
+TRAILER: Final = 2048
 
 _MEANINGS: Final = {
     b"host": HOST,
@@ -38,6 +39,7 @@ _MEANINGS: Final = {
     b"date": DATE,
     b"te": TE,
     b"authorization": AUTHORIZATION,
+    b"trailer": TRAILER,
     **dict.fromkeys(
         (
             b"x-forwarded-for",

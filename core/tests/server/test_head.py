@@ -275,7 +275,8 @@ def test_what_is_sent_on_is_exactly_one_message(
         _, target, minor, block = wire.split_request(again)
         read_lines = wire.request_lines(block)
         framing = wire.framing([line[1] for line in read_lines if line[1] is not None], minor)
-        assert (target, framing) == (b"/x", (None, body))
+        none = 0 if method in (b"POST", b"PUT", b"PATCH") else None  # who usually sends a body says that it has none
+        assert (target, framing) == (b"/x", (None, True) if body else (none, False))
         assert rest == (b"2\r\nok\r\n0\r\n\r\n" if body else b"")
         names = [line[0][0] for line in read_lines]
         assert names.count(b"host") == names.count(b"x-forwarded-for") == 1

@@ -5,6 +5,9 @@ from pointsman.message import HeaderList
 from pointsman.server.settings import EntrySettings
 
 
+_OWN = frozenset((b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-host"))
+
+
 def is_managed(name: bytes) -> bool:
     """Whether only the gateway, or a client it trusts, may say this header, in whatever spelling."""
     return bool(wire.NAMES[name][1] & wire.MANAGED)
@@ -12,13 +15,14 @@ def is_managed(name: bytes) -> bool:
 
 def describe(settings: EntrySettings, ip: str, authority: bytes, scheme: bytes) -> HeaderList:
     """What the gateway itself says of a request. `scheme` is http, https, ws or wss."""
-    return [
+    said = [
         (b"x-real-ip", ip.encode()),
         (b"x-forwarded-proto", scheme),
         (b"x-forwarded-port", _port(authority, scheme)),
         (b"x-forwarded-host", authority),
         (b"x-forwarded-server", settings.server_name),
     ]
+    return said if authority else [line for line in said if line[0] != b"x-forwarded-host"]
 
 
 def _port(authority: bytes, scheme: bytes) -> bytes:
@@ -31,18 +35,19 @@ def _port(authority: bytes, scheme: bytes) -> bytes:
 def from_trusted(headers: HeaderList, own: HeaderList) -> tuple[HeaderList, list[bytes]]:
     """The managed headers for a trusted client, and its X-Forwarded-For chain.
 
-    What it says stands, unless it is spelled with `_`; what it does not say is added; the gateway's own name always is ours.
+    What it says stands, unless it is spelled with `_`; what it does not say, or leaves empty, is added; the gateway's own name
+    always is ours.
     """
     said: HeaderList = []
     chain: list[bytes] = []
     for name, value in headers:
         if name == b"x-forwarded-for":
             chain.append(value)
-        elif is_managed(name) and b"_" not in name and name != b"x-forwarded-server":
+        elif is_managed(name) and b"_" not in name and name != b"x-forwarded-server" and (value or name not in _OWN):
             said.append((name, value))
     names = {name for name, _ in said}
     proto = next((value for name, value in said if name == b"x-forwarded-proto"), None)
-    authority = dict(own)[b"x-forwarded-host"]
+    authority = dict(own).get(b"x-forwarded-host", b"")
     for name, value in own:
         if name == b"x-forwarded-port" and proto is not None:
             value = _port(authority, proto)

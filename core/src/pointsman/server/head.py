@@ -146,6 +146,10 @@ def _parsed(
     elif chain:
         parsed.chain = b"\r\nX-Forwarded-For: " + b", ".join(chain)
     wires = [line[2] for line in lines]
+    if (
+        seen & wire.TRAILER and not seen & wire.TRANSFER
+    ):  # without chunks there are no trailers to announce (routing.md §6.3)
+        wires = [line[2] for line in lines if line[0][0] != b"trailer"]
     for _, special, _ in lines:
         if special is not None and special[1] == b"te" and b"trailers" in wire.tokens(special[2]):
             wires.append(b"\r\nTe: trailers")

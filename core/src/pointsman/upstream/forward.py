@@ -19,6 +19,8 @@ from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+_USUALLY_WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
+"""Methods whose requests say that they have no body (RFC 9110 §8.6)."""
 CONTINUE_SECONDS: Final = 1.0
 _USUAL_OPTIONS: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te", b"keep-alive, upgrade"))
 
@@ -255,7 +257,7 @@ class Forwarding:
             counted = self._write_headers(parts, request.headers.raw)
         if body.length is None:
             parts.append(b"\r\nTransfer-Encoding: chunked")
-        elif body.length or counted:
+        elif body.length or counted or request.method in _USUALLY_WITH_BODY:
             parts.append(b"\r\nContent-Length: %d" % body.length)
         if request.upgrade:
             parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: ")
@@ -272,6 +274,8 @@ class Forwarding:
         for name, value in headers:
             prefix = prefixes[name]
             if prefix:
+                if name == b"trailer" and self.request.body.length is not None:
+                    continue  # no chunks, no trailers
                 parts.append(prefix)
                 parts.append(value)
             elif name == b"x-forwarded-for":
