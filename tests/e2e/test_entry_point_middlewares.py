@@ -11,15 +11,19 @@ RULES = {
     "nested": {"rule": "Host(`nested.test`)", "service": "based", "middlewares": ["add-a", "add-b"], "entryPoints": ["web"]},
     "marked": {"rule": "Host(`marked.test`)", "middlewares": ["by-router"], "entryPoints": ["model", "web"]},
     "default": "Host(`default.test`)",
+    "parent": {"rule": "Host(`parent.test`)", "entryPoints": ["prefixed", "web"], "middlewares": ["add-a"]},
+    "child": {"rule": "PathPrefix(`/`)", "parentRefs": ["parent"], "middlewares": ["add-b"]},
 }
 
 
 def dynamic(urls):
     document = routed(RULES, urls, based={**balancer(urls["a"]), "middlewares": ["add-b"]})
+    del document["http"]["routers"]["parent"]["service"]
     document["http"]["middlewares"] = {
         "add-a": {"addPrefix": {"prefix": "/a"}},
         "add-b": {"addPrefix": {"prefix": "/b"}},
         "by-point": {"headers": {"customRequestHeaders": {"X-By": "point", "X-Point": "1"}}},
+        "on-point": {"addPrefix": {"prefix": "/point"}},
         "by-router": {"headers": {"customRequestHeaders": {"X-By": "router"}}},
     }
     return document
@@ -27,7 +31,12 @@ def dynamic(urls):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage():
-    points = {"web": {}, "model": {"http": {"middlewares": ["by-point@file"]}}}
+    points = {
+        "web": {},
+        "model": {"http": {"middlewares": ["by-point@file"]}},
+        "prefixed": {"http": {"middlewares": ["on-point@file"]}},
+        "broken": {"http": {"middlewares": ["nope@file"]}},
+    }
     async with staged(dynamic, {"entryPoints": points}, ["a"]) as stage:
         yield stage
 
@@ -49,9 +58,19 @@ async def test_middlewares_of_the_entry_point_come_before_those_of_the_router(st
 
 @pytest.mark.spec("O-27")
 async def test_a_router_that_names_no_entry_point_is_on_all_but_traefik(stage):
-    statuses = [(await stage.get("/", "default.test", point)).status for point in ("web", "model", "traefik")]
+    statuses = [(await stage.get("/", "default.test", point)).status for point in ("web", "model", "prefixed", "traefik")]
 
-    assert statuses == [200, 200, 404]
+    assert statuses == [200, 200, 200, 404]
+
+
+async def test_a_door_whose_middleware_is_missing_lets_nobody_in(stage):
+    assert (await stage.get("/", "default.test", "broken")).status == 404
+
+
+@pytest.mark.parametrize(("entry_point", "target"), [("prefixed", b"/b/a/point/q"), ("web", b"/b/a/q")])
+async def test_middlewares_of_the_entry_point_run_once_and_before_those_of_parent_and_child(stage, entry_point, target):
+    assert (await stage.get("/q", "parent.test", entry_point)).status == 200
+    assert stage["a"].last.target == target
 
 
 @pytest.mark.spec("O-27")

@@ -100,6 +100,7 @@ CASES = [
     case("middlewares/service-level-after-the-router", to("service-order", "/q")),
     case("middlewares/entry-point", get("/api/x", "entry.test"), entry_point="model"),
     case("middlewares/entry-point-first", get("/x", "entry-order.test"), entry_point="model"),
+    case("middlewares/entry-point-missing", get("/api/x", "entry.test"), entry_point="broken"),
     case("middlewares/entry-point-not-elsewhere", get("/api/x", "entry.test")),
     case(
         "middlewares/on-an-upgrade",
@@ -146,7 +147,13 @@ def dynamic(url, closed):
     }
 
 
-STATIC = {"entryPoints": {"web": {}, "model": {"http": {"middlewares": ["strip@file", "mark-a@file"]}}}}
+STATIC = {
+    "entryPoints": {
+        "web": {},
+        "broken": {"http": {"middlewares": ["nope@file"]}},
+        "model": {"http": {"middlewares": ["strip@file", "mark-a@file"]}},
+    }
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

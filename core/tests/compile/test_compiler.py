@@ -188,6 +188,30 @@ def test_an_entry_point_with_middlewares_gives_its_routers_a_name_of_their_own()
     assert winner(compiled, point="b") == "b-r@file"
 
 
+@pytest.mark.parametrize("broken", ["a", "z"])
+def test_what_an_entry_point_lacks_closes_its_routers_there_alone(broken: str) -> None:
+    points = {broken: EntryPoint(":81", http=EntryPointHTTP(middlewares=["nope@file"])), "web": EntryPoint(":80")}
+    compiled = compiler(**points).compile_now(tree(routers={"r": router()}, services={"s": balancer()}))
+
+    assert (winner(compiled), winner(compiled, point=broken)) == ("r@file", None)
+    word, message = status(compiled, "r@file")
+    assert (word, compiled.statuses["http.routers"]["r@file"].using) == ("warning", ("web",))
+    assert f'middleware "nope@file" does not exist (on {broken})' in message
+
+
+def test_a_child_reached_by_several_entry_points_is_built_once() -> None:
+    points = {"a": EntryPoint(":81", http=EntryPointHTTP(middlewares=["m@file"])), "web": EntryPoint(":80")}
+    routers = {"top": {"rule": "PathPrefix(`/`)"}, "below": router(parentRefs=["top"], middlewares=["m"])}
+    compiled = compiler(**points).compile_now(
+        tree(routers=routers, services={"s": balancer()}, middlewares={"m": {"mark": {"word": "m"}}})
+    )
+
+    children = {id(child) for row in compiled.rows.values() for child in row.children}
+    assert compiled.problems == []
+    assert (winner(compiled), winner(compiled, point="a")) == ("top@file", "a-top@file")
+    assert children == {id(compiled.rows["below@file"])}
+
+
 def test_a_router_for_tls_is_not_reached_in_plain() -> None:
     compiled = compiler().compile_now(tree(routers={"r": router(tls={})}, services={"s": balancer()}))
     assert winner(compiled) is None

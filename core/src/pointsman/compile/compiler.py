@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Generator, Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from pointsman.api import Handler
 from pointsman.compile.middlewares import Middlewares, Place, Use
@@ -125,6 +125,7 @@ class _Run:
         self.statuses: dict[str, dict[str, Status]] = {ROUTERS: {}, SERVICES: {}, MIDDLEWARES: {}}
         self.parsed: dict[str, Parsed] = {}
         self.rows: dict[str, Row] = {}
+        self.children: dict[str, Row | None] = {}
         self.forest = Forest()
         self.services = Services.begin(tree, self.around, compiler.default_transport, old.services, old.transports)
         self.middlewares = Middlewares.begin(tree, self.around, self.services, old.uses, failed)
@@ -262,15 +263,24 @@ class _Run:
         points = self._points_of(name, router, status)
         if not points:
             return
-        status.using = points
-        plain: list[str] = []
-        for point in points:
-            if self.compiler._points[point].http.middlewares:
-                self._place(name, f"{point}-{name}", [point], on_points)
+        copies = [(point,) for point in points if self.compiler._points[point].http.middlewares]
+        plain = tuple(point for point in points if (point,) not in copies)
+        served: list[str] = []
+        closed: list[tuple[str, Problem]] = []
+        for where in (*copies, plain) if plain else copies:
+            shown = name if where is plain else f"{where[0]}-{name}"
+            own = Status(list(status.problems))
+            self._place(name, shown, where, on_points, own)
+            if own.word == "disabled":
+                closed += [(", ".join(where), problem) for problem in own.problems if problem not in status.problems]
             else:
-                plain.append(point)
-        if plain:
-            self._place(name, name, plain, on_points)
+                served += where
+        status.using = tuple(point for point in points if point in served) or points
+        for place, problem in closed:
+            if served:  # what closes a router on one entry point does not close it on the others (routing.md §4.6)
+                problem = evolve(problem, message=f"{problem.message} (on {place})", warning=True)
+            if problem not in status.problems:
+                status.problems.append(problem)
 
     def _points_of(self, name: str, router: Router, status: Status) -> tuple[str, ...]:
         path = f"{ROUTERS}.{name}.entryPoints"
@@ -286,10 +296,12 @@ class _Run:
             status.problems.append(Problem(path, "no valid entryPoint for this router"))
         return tuple(points)
 
-    def _place(self, name: str, shown: str, points: Sequence[str], on_points: dict[str, list[Entry]]) -> None:
+    def _place(
+        self, name: str, shown: str, points: Sequence[str], on_points: dict[str, list[Entry]], status: Status
+    ) -> None:
         """Compile a root router for entry points that treat it alike, and put it on their tables."""
         first = self.compiler._points[points[0]].http.middlewares if shown != name else ()
-        row = self._row(name, shown, tuple(first))
+        row = self._row(name, shown, tuple(first), status)
         if row is None:
             return
         if row.parsed.router is not None and row.parsed.router.tls is not None:
@@ -297,11 +309,16 @@ class _Run:
         for point in points:
             on_points[point].append(row.entry)
 
-    def _row(self, name: str, shown: str, before: tuple[str, ...]) -> Row | None:
+    def _child(self, name: str) -> Row | None:
+        """A router below another, compiled once however often it is reached."""
+        if name not in self.children:
+            self.children[name] = self._row(name, name, (), self.statuses[ROUTERS][name])
+        return self.children[name]
+
+    def _row(self, name: str, shown: str, before: tuple[str, ...], status: Status) -> Row | None:
         """A router with all that is below it; None, and a status that says why, if it cannot be built."""
         parsed = self.parsed[name]
         router, rule = parsed.router, parsed.rule
-        status = self.statuses[ROUTERS][name]
         if router is None or rule is None or status.word == "disabled":
             return None
         path = f"{ROUTERS}.{name}"
@@ -311,7 +328,7 @@ class _Run:
         last: Handler | None = None
         problems: list[Problem] = []
         if names := self.forest.children.get(name, ()):
-            children = [row for child in names if (row := self._row(child, child, ())) is not None]
+            children = [row for child in names if (row := self._child(child)) is not None]
             if children:
                 last = _to_children(RouteTable.build(row.entry for row in children))
             else:
