@@ -638,7 +638,7 @@ class Response:
         else:
             self._body = Body.stream(body)
         self.flush_seconds = 0.0
-        """How long bytes of a body of known length may be collected before they are sent; 0: not at all."""
+        """How long bytes of a body of known length may be collected before they are sent; 0: not at all; inf: until full."""
         self.tunnel: Tunnel | None = None
         """Set on a 101: the other end of the byte pipe that the two connections become."""
 

@@ -1,5 +1,6 @@
 """Services to handlers: which kinds there are, what closes them and where it says so, what is carried over."""
 
+import math
 from typing import Any, ClassVar
 
 import pytest
@@ -7,7 +8,7 @@ from attrs import frozen
 
 from pointsman import hookimpl
 from pointsman.compile import Compiled, Compiler, Surroundings
-from pointsman.compile.services import ServiceEntry
+from pointsman.compile.services import ServiceEntry, flush_seconds
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
@@ -363,3 +364,8 @@ def test_a_service_has_one_instance_of_its_middleware_whoever_uses_it(compiler: 
     compiled = compiler.compile_now(tree(services, {"m": {"mark": {"word": "m"}}}))
     use = compiled.uses["service", "t@file", "0", "m@file"]
     assert all(use in entry(compiled, name).needs for name in "sf")
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(-1.0, 0.0), (0.0, math.inf), (0.1, 0.1)])
+def test_a_flush_interval_is_carried_as_it_is_meant(interval: float, seconds: float) -> None:
+    assert flush_seconds(interval) == seconds

@@ -1,6 +1,7 @@
 """The server protocol as a script of the wire: bytes in on either side, bytes out on the other."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -1000,6 +1001,22 @@ async def test_a_body_of_known_length_is_grouped_and_others_are_not(house: Any) 
     for _ in range(5):
         house.server.receive(b"1\r\na\r\n")
     assert len(client.writes) == 6
+
+
+async def test_without_an_interval_a_body_is_sent_when_enough_is_there_or_all(house: Any) -> None:
+    house.set_up(flush_seconds=math.inf)
+    client = await house.ask(GET)
+    house.server.receive(b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 4098\r\n\r\n" + b"a" * 4)
+    await house.advance(5)
+    assert client.sent == b""
+    house.server.receive(b"a" * 4092)
+    assert client.sent.endswith(b"a" * 4096)
+    client.take()
+    house.server.receive(b"b")
+    await house.advance(5)
+    assert client.sent == b""
+    house.server.receive(b"b")
+    assert client.sent == b"bb"
 
 
 async def test_an_event_stream_is_sent_at_every_read(house: Any) -> None:

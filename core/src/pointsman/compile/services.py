@@ -1,5 +1,6 @@
 """Services and transports to handlers (routing.md §5, §7)."""
 
+import math
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -218,7 +219,7 @@ class Services:
             chooser.over([peer for peer in peers if peer not in fenced]),
             transport.transport,
             pass_host=balancer.pass_host_header,
-            flush_seconds=max(0.0, balancer.response_forwarding.flush_interval),
+            flush_seconds=flush_seconds(balancer.response_forwarding.flush_interval),
             passive=passive_check(name, balancer, peers),
         )
         return ServiceEntry(
@@ -304,3 +305,10 @@ def client_context(authorities: Any, skip_verify: bool) -> ssl.SSLContext | None
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def flush_seconds(interval: float) -> float:
+    """`flushInterval` as responses carry it: negative means every write, 0 only what is full or over (routing.md §6.6)."""
+    if interval < 0:
+        return 0.0
+    return interval or math.inf

@@ -4,7 +4,6 @@ from pointsman import wire
 from pointsman.message import HeaderList
 from pointsman.server.settings import EntrySettings
 
-
 _OWN = frozenset((b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-host"))
 
 
@@ -35,8 +34,8 @@ def _port(authority: bytes, scheme: bytes) -> bytes:
 def from_trusted(headers: HeaderList, own: HeaderList) -> tuple[HeaderList, list[bytes]]:
     """The managed headers for a trusted client, and its X-Forwarded-For chain.
 
-    What it says stands, unless it is spelled with `_`; what it does not say, or leaves empty, is added; the gateway's own name
-    always is ours.
+    What it says stands, unless it is spelled with `_`; what it does not say, or leaves empty, is added; the gateway's own
+    name always is ours.
     """
     said: HeaderList = []
     chain: list[bytes] = []

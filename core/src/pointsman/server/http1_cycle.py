@@ -1,6 +1,7 @@
 """An exchange over HTTP/1: how its head and body are written."""
 
 import asyncio
+import math
 import socket
 import struct
 from typing import TYPE_CHECKING, Final
@@ -183,7 +184,7 @@ class Http1Cycle(Cycle):
             self._flush_seconds = 0.0
         self._body = body
         body.attach(self)
-        if self._head and self._flusher is None:
+        if self._head and not self._held:
             self._flush()
         if self.open and protocol.write_paused:
             self.pause()
@@ -194,6 +195,7 @@ class Http1Cycle(Cycle):
         if self._flusher is not None:
             self._flusher.cancel()
             self._flusher = None
+        if self._held:
             head += b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
@@ -204,14 +206,14 @@ class Http1Cycle(Cycle):
         """Keep a small piece of a body of known length back for a moment, for others to travel with it (routing.md §6.6)."""
         self._held_bytes += len(chunk)
         if self._held_bytes >= FLUSH_BYTES or not self._left:
-            if self._flusher is None:
+            if not self._held:
                 self._held_bytes = 0
                 return False
             self._held.append(chunk)
             self._flush()
             return True
         self._held.append(chunk)
-        if self._flusher is None:
+        if self._flusher is None and self._flush_seconds != math.inf:
             self._flusher = self.loop.call_later(self._flush_seconds, self._flush)
         return True
 
