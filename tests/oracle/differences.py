@@ -181,6 +181,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         status=b"400 Bad Request",
     ),
     Difference("a line of a rule may begin with && (routing.md §3.1)", ("rules/line-begins-with-and",), status=b"200 OK"),
+    Difference(
+        "an escape keeps its meaning beside a character that must be escaped: %2F never becomes a slash (routing.md §6.1)",
+        ("paths/raw-characters-beside-escapes",),
+        ("server:start",),
+    ),
     Difference("an empty label is no label", ("rules/wildcard-empty-label",), status=b"404 Not Found"),
     Difference("a target with user information is refused", ("paths/form/absolute-with-user",), status=b"400 Bad Request"),
     Difference(

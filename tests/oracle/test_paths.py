@@ -37,6 +37,7 @@ TARGETS = {
     "raw-utf8": "/é",
     "raw-quote-pipe-backslash": '/a"b|c\\d',
     "raw-braces-caret-backtick": "/{a}^`b`<c>",
+    "raw-characters-beside-escapes": "/a%2Fb(<c>)%3Bd",
     "escaped-percent": "/100%25",
     "escaped-nul": "/a%00b",
     "escaped-space-and-plus": "/a%20b+c",
