@@ -23,7 +23,7 @@ from processes import core_busy_seconds, cpu_seconds, tree
 from results import Line
 from rows import HOSTS, ROWS, Row
 
-ATTEMPTS: Final = 4
+ATTEMPTS: Final = 3
 QUIET: Final = 0.03
 """The share of the gateway's core that others may use without a measurement being repeated."""
 EXTRA: Final = {"workers": extra.workers, "memory": extra.memory}

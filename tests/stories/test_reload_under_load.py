@@ -89,6 +89,7 @@ async def kill_a_worker(running, proc):
     return victim, own
 
 
+@pytest.mark.real("wrk")
 @pytest.mark.timeout(180)
 async def test_no_request_is_lost_to_reloads_and_only_its_own_to_a_dead_worker(
     backend, wrk, proc, tell, long_stories, tmp_path
