@@ -62,14 +62,15 @@ class Headers:
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """The first value of `name`."""
-        for key, value in self.raw:
+        parsed = self.parsed
+        for key, value in self.raw if parsed is None else parsed.pairs():
             if key == name:
                 return value
         return default
 
     def get_all(self, name: bytes) -> list[bytes]:
         """Every value of `name`, in order."""
-        return [value for key, value in self.raw if key == name]
+        return [value for key, value in self if key == name]
 
     def add(self, name: bytes, value: bytes) -> None:
         """Append a line. ValueError if the name is not a lower-case token or the value holds CR, LF or NUL."""
@@ -95,10 +96,10 @@ class Headers:
         return Headers(self.raw.copy())
 
     def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self.raw)
+        return any(key == name for key, _ in self)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter(self.raw)
+        return iter(self.raw if self.parsed is None else self.parsed.pairs())
 
     def __len__(self) -> int:
         return len(self.raw)

@@ -103,6 +103,8 @@ MAX_CHUNK_EXCESS: Final = 16 * 1024
 """How much longer chunk extensions may be than the content they go with, all in all."""
 MAX_CACHED: Final = 4096
 MAX_HEADERS: Final = 1000
+MAX_VALUES: Final = 256
+"""How many lines of one name are kept before it counts as one whose values do not come again."""
 
 Special = tuple[int, bytes, bytes]
 """A header with a meaning: its bits, its lower-case name, its value."""
@@ -120,6 +122,8 @@ class BadMessage(PointsmanError):
 
 class _Names(dict[bytes, tuple[bytes, int]]):
     """Header names as they came -> (lower case, meaning). Refuses what is no token. Bounded: it forgets when full."""
+
+    __slots__ = ()
 
     def __missing__(self, name: bytes) -> tuple[bytes, int]:
         if not _TOKEN.fullmatch(name):
@@ -163,20 +167,35 @@ def _read_line(line: bytes) -> tuple[bytes, int, bytes]:
 class _Lines(dict[bytes, Line]):
     """Header lines as they came -> what they say. Most lines have come before: a client repeats itself, and so do servers.
 
-    Bounded: it forgets everything when full. Long lines and those that hold secrets are never kept.
+    Bounded: it forgets everything when full. Long lines and those that hold secrets are never kept, nor are those of names
+    whose value is another one each time: a request identifier comes once, and would push out what comes again.
     """
 
     def __init__(self, prefixes: "_Prefixes") -> None:
         super().__init__()
         self._prefixes = prefixes
+        self._chances: dict[bytes, int] = {}
 
     def __missing__(self, line: bytes) -> Line:
-        name, meaning, value = _read_line(line)
-        prefix = self._prefixes[name]
-        read = ((name, value), (meaning, name, value) if meaning else None, prefix + value if prefix else b"")
-        if len(line) <= 160 and not _SECRET.search(name):
+        name, colon, value = line.partition(b":")
+        lower, meaning = NAMES[name]
+        if not colon:
+            raise BadMessage("a header line has no colon")
+        value = value.strip(b" \t")
+        prefix = self._prefixes[lower]
+        read = ((lower, value), (meaning, lower, value) if meaning else None, prefix + value if prefix else b"")
+        chances = self._chances
+        left = chances.get(lower)
+        if left is None:
+            if len(chances) >= MAX_CACHED:
+                chances.clear()
+            left = 0 if _SECRET.search(lower) else MAX_VALUES
+            chances[lower] = left
+        if left and len(line) <= 160:
+            chances[lower] = left - 1
             if len(self) >= MAX_CACHED:
                 self.clear()
+                chances.clear()
             self[line] = read
         return read
 
@@ -400,6 +419,55 @@ RESPONSE_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"content-length"})
 """For the end-to-end headers of a response that is sent on; its framing is written apart."""
 
 
+class _Wires(dict[tuple[bytes, bytes], bytes | None]):
+    """(name, value) -> how the line is sent on: b"" for one that is not, None for one that must be looked at. Bounded."""
+
+    def __init__(self, prefixes: _Prefixes, looked_at: frozenset[bytes]) -> None:
+        super().__init__()
+        self._prefixes = prefixes
+        self._looked_at = looked_at
+
+    def __missing__(self, pair: tuple[bytes, bytes]) -> bytes | None:
+        name, value = pair
+        if name in self._looked_at and not (name == b"connection" and value.lower() in USUAL_OPTIONS):
+            return None
+        prefix = self._prefixes[name]
+        line = prefix + value if prefix else b""
+        if name in _STEADY and len(value) <= 128:
+            if len(self) >= MAX_CACHED:
+                self.clear()
+            self[pair] = line
+        return line
+
+
+USUAL_OPTIONS: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te", b"keep-alive, upgrade"))
+"""What `Connection` says without naming a header."""
+_STEADY: Final = frozenset(
+    (
+        b"host",
+        b"user-agent",
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"connection",
+        b"content-type",
+        b"server",
+        b"vary",
+        b"x-real-ip",
+        b"x-forwarded-proto",
+        b"x-forwarded-port",
+        b"x-forwarded-host",
+        b"x-forwarded-server",
+        b"x-forwarded-prefix",
+        b"date",
+    )
+)
+"""Headers whose values come again and again."""
+REQUEST_WIRES: Final = _Wires(
+    REQUEST_PREFIXES, frozenset((b"x-forwarded-for", b"content-length", b"te", b"connection", b"trailer"))
+)
+RESPONSE_WIRES: Final = _Wires(RESPONSE_PREFIXES, frozenset())
 REQUEST_LINES: Final = _Lines(REQUEST_PREFIXES)
 RESPONSE_LINES: Final = _Lines(RESPONSE_PREFIXES)
 

@@ -2,7 +2,6 @@
 
 from pointsman import wire
 from pointsman.message import HeaderList
-from pointsman.server.settings import EntrySettings
 
 _OWN = frozenset((b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-host"))
 
@@ -10,18 +9,6 @@ _OWN = frozenset((b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-port", b"x-f
 def is_managed(name: bytes) -> bool:
     """Whether only the gateway, or a client it trusts, may say this header, in whatever spelling."""
     return bool(wire.NAMES[name][1] & wire.MANAGED)
-
-
-def describe(settings: EntrySettings, ip: str, authority: bytes, scheme: bytes) -> HeaderList:
-    """What the gateway itself says of a request. `scheme` is http, https, ws or wss."""
-    said = [
-        (b"x-real-ip", ip.encode()),
-        (b"x-forwarded-proto", scheme),
-        (b"x-forwarded-port", _port(authority, scheme)),
-        (b"x-forwarded-host", authority),
-        (b"x-forwarded-server", settings.server_name),
-    ]
-    return said if authority else [line for line in said if line[0] != b"x-forwarded-host"]
 
 
 def _port(authority: bytes, scheme: bytes) -> bytes:

@@ -10,20 +10,55 @@ from pointsman.wire import BadMessage, Line, Special
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
 _HOST = re.compile(rb"(?:[A-Za-z0-9!$%&'()*+,\-.;=_~]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9\-._~%]+)?\])(?::[0-9]{0,5})?")
+_FRAMING = wire.LENGTH | wire.TRANSFER
+_ABOUT_TRAILERS = wire.TE | wire.TRAILER
+_KEEP_ALIVE = [b"keep-alive"]
 _OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te"))
 
 
-def host_of(authority: bytes) -> bytes:
-    """The host that rules see: lower case, without port and brackets (routing.md §3.2)."""
-    if authority.startswith(b"["):
-        return authority[1 : authority.find(b"]")].lower()
-    return authority.partition(b":")[0].lower()
+class _Authorities(dict[bytes, tuple[bytes, bytes]]):
+    """What Host says -> the host that rules see (lower case, without port and brackets, routing.md §3.2), and the port.
+
+    BadMessage if no host looks like this. Bounded: it forgets when full.
+    """
+
+    def __missing__(self, authority: bytes) -> tuple[bytes, bytes]:
+        if not _HOST.fullmatch(authority):
+            raise BadMessage("the Host holds characters that no host has")
+        if authority.startswith(b"["):
+            host, _, port = authority[1:].partition(b"]")
+            known = (host.lower(), port[1:])
+        else:
+            host, _, port = authority.partition(b":")
+            known = (host.lower(), port)
+        if len(authority) <= 128:
+            if len(self) >= 16_384:
+                self.clear()
+            self[authority] = known
+        return known
 
 
-def check_authority(authority: bytes) -> None:
-    """BadMessage if no host looks like this."""
-    if not _HOST.fullmatch(authority):
-        raise BadMessage("the Host holds characters that no host has")
+AUTHORITIES = _Authorities()
+
+
+class _Told(dict[tuple[bytes, str, bytes], tuple[HeaderList, bytes, bytes]]):
+    """(scheme, client, our name) -> what the gateway says of every request of this client, as lines and ready to be sent.
+
+    Bounded: it forgets when full.
+    """
+
+    def __missing__(self, key: tuple[bytes, str, bytes]) -> tuple[HeaderList, bytes, bytes]:
+        scheme, ip, server = key
+        lines = [(b"x-real-ip", ip.encode()), (b"x-forwarded-proto", scheme), (b"x-forwarded-server", server)]
+        wires = [wire.PREFIXES[name] + value for name, value in lines]
+        known = (lines, b"".join(wires) + b"\r\nX-Forwarded-Port: ", b"\r\nX-Forwarded-For: " + ip.encode())
+        if len(self) >= 16_384:
+            self.clear()
+        self[key] = known
+        return known
+
+
+_TOLD = _Told()
 
 
 class Block:
@@ -55,23 +90,23 @@ class Block:
         self.source = source
         self.tail = source + b"\r\n\r\n"
         lines = wire.request_lines(source)
-        specials = [line[1] for line in lines if line[1] is not None]
-        self.length, self.chunked = wire.framing(specials, minor)
-        self.authority: bytes | None = None
-        self.host = b""
+        authority: bytes | None = None
+        self.length: int | None = None
+        self.chunked = self.expects = self.negotiates = False
         self.upgrade = b""
-        self.expects = False
-        self.negotiates = False
         options: list[bytes] = []
         seen = 0
-        for meaning, _, value in specials:
+        for _, special, _ in lines:
+            if special is None:
+                continue
+            meaning, _, value = special
             seen |= meaning
             if meaning & wire.HOST:
-                if self.authority is not None:
+                if authority is not None:
                     raise BadMessage("more than one Host")
-                self.authority = value
+                authority = value
             elif meaning & wire.CONNECTION:
-                options += wire.tokens(value)
+                options += wire.tokens(value) if value != b"keep-alive" else _KEEP_ALIVE
             elif meaning & wire.UPGRADE:
                 self.upgrade = self.upgrade + b", " + value if self.upgrade else value
             elif meaning & wire.EXPECT:
@@ -80,11 +115,12 @@ class Block:
                 self.expects = minor == 1
             elif meaning & wire.AUTHORIZATION:
                 self.negotiates = self.negotiates or value.partition(b" ")[0].lower() in (b"ntlm", b"negotiate")
-        if self.authority is None and minor:
+        if seen & _FRAMING:
+            self.length, self.chunked = wire.framing([line[1] for line in lines if line[1] is not None], minor)
+        if authority is None and minor:
             raise BadMessage("an HTTP/1.1 request without Host")
-        authority = self.authority or b""
-        check_authority(authority)
-        self.host = host_of(authority)
+        self.authority = authority
+        self.host = AUTHORITIES[authority or b""][0]
         self.close = b"close" in options or (not minor and b"keep-alive" not in options)
         if self.upgrade and (b"upgrade" not in options or not minor or b"h2c" in wire.tokens(self.upgrade)):
             self.upgrade = b""
@@ -97,11 +133,10 @@ class Block:
         self._scheme = link.scheme
         if self.upgrade.lower() == b"websocket":
             self._scheme = b"wss" if link.scheme == b"https" else b"ws"
-        self.parsed = self.for_authority(authority, settings, link, trusted)
+        self.parsed = _parsed(lines, seen, settings, link, trusted, authority or b"", self._scheme)
 
     def for_authority(self, authority: bytes, settings: EntrySettings, link: Link, trusted: bool) -> Parsed:
         """The headers as they are sent on for this authority: an absolute target may name another one than Host."""
-        check_authority(authority)
         return _parsed(self._lines, self._seen, settings, link, trusted, authority, self._scheme)
 
 
@@ -133,38 +168,47 @@ def _parsed(
     lines: list[Line], seen: int, settings: EntrySettings, link: Link, trusted: bool, authority: bytes, scheme: bytes
 ) -> Parsed:
     """The lines with what the gateway itself says of the client (operations.md §2.3)."""
-    added = forwarded.describe(settings, link.client.host, authority, scheme)
-    chain: list[bytes] = []
+    said, wired, chain = _TOLD[scheme, link.client.host, settings.server_name]
+    port = AUTHORITIES[authority][1] or (b"443" if scheme in (b"https", b"wss") else b"80")
+    added = [*said, (b"x-forwarded-port", port)]
+    wired += port
+    if authority:
+        added.append((b"x-forwarded-host", authority))
+        wired += b"\r\nX-Forwarded-Host: " + authority
+    if not settings.append_forwarded_for:
+        chain = b""
     if seen & wire.MANAGED:
         if trusted:
-            lines, added, chain = _from_trusted(lines, added)
+            lines, added, wired, chain = _from_trusted(lines, added, chain)
         else:
             lines = [line for line in lines if not forwarded.is_managed(line[0][0])]
-    parsed = Parsed(lines, seen, b"")
-    if settings.append_forwarded_for:
-        parsed.chain = b"\r\nX-Forwarded-For: " + b", ".join([*chain, link.client.host.encode()])
-    elif chain:
-        parsed.chain = b"\r\nX-Forwarded-For: " + b", ".join(chain)
     wires = [line[2] for line in lines]
-    if (
-        seen & wire.TRAILER and not seen & wire.TRANSFER
-    ):  # without chunks there are no trailers to announce (routing.md §6.3)
-        wires = [line[2] for line in lines if line[0][0] != b"trailer"]
-    for _, special, _ in lines:
-        if special is not None and special[1] == b"te" and b"trailers" in wire.tokens(special[2]):
-            wires.append(b"\r\nTe: trailers")
-            break
-    wires += [wire.REQUEST_PREFIXES[name] + value for name, value in added if wire.REQUEST_PREFIXES[name]]
-    parsed.wire = b"".join(wires)
+    if seen & _ABOUT_TRAILERS:
+        wires = _trailing(lines, bool(seen & wire.TRANSFER))
+    wires.append(wired)
+    parsed = Parsed(lines, seen, b"".join(wires))
     parsed.added = added
+    parsed.chain = chain
     return parsed
 
 
-def _from_trusted(lines: list[Line], own: HeaderList) -> tuple[list[Line], HeaderList, list[bytes]]:
+def _trailing(lines: list[Line], chunked: bool) -> list[bytes]:
+    """The wire forms with `Te: trailers` if that was asked for, and `Trailer` only before chunks (routing.md §6.3)."""
+    wires = [line[2] for line in lines if chunked or line[0][0] != b"trailer"]
+    if any(name == b"te" and b"trailers" in wire.tokens(value) for (name, value), _, _ in lines):
+        wires.append(b"\r\nTe: trailers")
+    return wires
+
+
+def _from_trusted(lines: list[Line], own: HeaderList, client: bytes) -> tuple[list[Line], HeaderList, bytes, bytes]:
     """What a trusted client says stands, spelled properly; what it does not say is added; its chain is joined."""
     kept = [line for line in lines if not forwarded.is_managed(line[0][0])]
-    said, chain = forwarded.from_trusted([line[0] for line in lines], own)
-    return kept, said, chain
+    added, chain = forwarded.from_trusted([line[0] for line in lines], own)
+    wired = b"".join([wire.REQUEST_PREFIXES[name] + value for name, value in added if wire.REQUEST_PREFIXES[name]])
+    if chain:
+        said = b", ".join(chain)
+        client = client.replace(b": ", b": " + said + b", ", 1) if client else b"\r\nX-Forwarded-For: " + said
+    return kept, added, wired, client
 
 
 def _without_aliases(lines: list[Line], settings: EntrySettings) -> list[Line]:
@@ -195,7 +239,7 @@ def request_from(
         request.append_forwarded_for = False
     _set_target(request, settings)
     if request.authority is not authority:
-        request.host = host_of(request.authority)
+        request.host = AUTHORITIES[request.authority][0]
         request.headers = Headers((), block.for_authority(request.authority, settings, link, trusted))
     return request
 

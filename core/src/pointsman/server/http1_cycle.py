@@ -21,17 +21,9 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 def _written(headers: Headers) -> list[bytes]:
     """The wire form of headers that somebody made or touched, with a Date."""
-    parts: list[bytes] = []
-    dated = False
-    for name, value in headers.raw:
-        prefix = wire.RESPONSE_PREFIXES[name]
-        if prefix:
-            parts.append(prefix)
-            parts.append(value)
-            dated = dated or name == b"date"
-    if not dated:
-        parts.append(wire.date_line())
-    return parts
+    wires = wire.RESPONSE_WIRES
+    lines = b"".join([wires[pair] or b"" for pair in headers.raw])
+    return [lines] if b"\r\nDate: " in lines else [lines, wire.date_line()]
 
 
 def _is_event_stream(headers: Headers) -> bool:

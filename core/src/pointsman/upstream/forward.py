@@ -22,7 +22,6 @@ REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 _USUALLY_WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 """Methods whose requests say that they have no body (RFC 9110 §8.6)."""
 CONTINUE_SECONDS: Final = 1.0
-_USUAL_OPTIONS: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade", b"te", b"keep-alive, upgrade"))
 
 
 def _drop(response: Response) -> None:
@@ -267,6 +266,14 @@ class Forwarding:
 
     def _write_headers(self, parts: list[bytes], headers: HeaderList) -> bool:
         """Add the end-to-end headers that a middleware made or touched; true if a Content-Length was among them."""
+        wires = wire.REQUEST_WIRES
+        lines = [wires[pair] for pair in headers]
+        if None not in lines:  # the usual: nothing among them has a meaning here
+            parts += lines  # type: ignore[arg-type]
+            if self.request.append_forwarded_for:
+                parts.append(b"\r\nX-Forwarded-For: ")
+                parts.append(self.request.link.client.host.encode())
+            return False
         prefixes = wire.REQUEST_PREFIXES
         begin = len(parts)
         chain: list[bytes] = []
@@ -284,7 +291,7 @@ class Forwarding:
                 counted = True
             elif name == b"te":
                 trailing = trailing or b"trailers" in wire.tokens(value)
-            elif name == b"connection" and value.lower() not in _USUAL_OPTIONS:
+            elif name == b"connection" and value.lower() not in wire.USUAL_OPTIONS:
                 # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
                 named = {*wire.tokens(value), b"connection"} - {b"upgrade"}
                 del parts[begin:]
