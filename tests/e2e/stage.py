@@ -1,7 +1,7 @@
 """A gateway, and servers that answer with their name: what most stories need."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import define
@@ -78,10 +78,21 @@ async def staged(
         running = {name: await stack.enter_async_context(upstream()) for name in servers}
         urls = {name: server.url for name, server in running.items()}
         urls["closed"] = f"http://127.0.0.1:{stack.enter_context(refusing())}"
-        front = await stack.enter_async_context(gateway(dynamic(urls), static, workers=workers))
+        front = await started(stack, lambda: gateway(dynamic(urls), static, workers=workers))
         ready = Stage(front, running, urls)
         ready.reset()
         yield ready
+
+
+async def started(stack: AsyncExitStack, start: Callable[[], AbstractAsyncContextManager[Gateway]]) -> Gateway:
+    """Enter a gateway, with other ports if somebody was faster: a free port is only free until the next one asks."""
+    for _ in range(2):
+        try:
+            return await stack.enter_async_context(start())
+        except RuntimeError as error:
+            if "in use" not in str(error):
+                raise
+    return await stack.enter_async_context(start())
 
 
 async def closed(client: RawClient) -> bool:

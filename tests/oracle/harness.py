@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -286,7 +286,18 @@ async def arena_of(dynamic: Dynamic, static: Mapping[str, Any] | None = None) ->
             name: {"transport": {"lifeCycle": {"graceTimeOut": "1s"}}, **points[name]} for name in points
         }
         theirs, ours = await asyncio.gather(
-            stack.enter_async_context(gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
-            stack.enter_async_context(gateway(document, settings)),
+            _started(stack, lambda: gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
+            _started(stack, lambda: gateway(document, settings)),
         )
         yield Arena(theirs, ours, server)
+
+
+async def _started(stack: AsyncExitStack, start: Callable[[], AbstractAsyncContextManager[Gateway]]) -> Gateway:
+    """Enter a gateway, with other ports if somebody was faster: a free port is only free until the next one asks."""
+    for _ in range(2):
+        try:
+            return await stack.enter_async_context(start())
+        except RuntimeError as error:
+            if "in use" not in str(error):
+                raise
+    return await stack.enter_async_context(start())

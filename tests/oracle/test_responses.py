@@ -105,8 +105,6 @@ CASES = [
     case("interim/100-unasked", get(), [CONTINUE, *OK]),
     case("expect/continue", [EXPECTING, HEAD, b"hello", ANSWER], [CONTINUE, BODY, *OK]),
     case("expect/body-at-once", [EXPECTING + b"hello", ANSWER], [CONTINUE, BODY, *OK]),
-    case("expect/refused", [EXPECTING, ANSWER], [*answer(417, {}, b"no"), CLOSE, BODY]),
-    case("expect/answered-without-the-body", [EXPECTING, ANSWER], [*answer(403, {}, b"no"), CLOSE, BODY]),
     case("expect/other-case", [EXPECTING.replace(b"100-c", b"100-C"), HEAD, b"hello", ANSWER], [CONTINUE, BODY, *OK]),
     case("expect/get", get("/", "a.test", "Expect: 100-continue")),
     case("expect/http10", [EXPECTING.replace(b"HTTP/1.1", b"HTTP/1.0") + b"hello", ANSWER], OK),
