@@ -1,5 +1,6 @@
 """Pointsman, an API gateway: what plugin authors import, and nothing else."""
 
+from pointsman.answers import amended, edited
 from pointsman.api import (
     Balancer,
     Binder,
@@ -47,7 +48,9 @@ __all__ = [
     "Response",
     "Secret",
     "allow_empty",
+    "amended",
     "decoded",
+    "edited",
     "encoded",
     "hookimpl",
     "option",

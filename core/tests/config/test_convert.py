@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - Duration is a NewType, and option() an attrs field
 """The converter: strict, every mistake at once, each with its path."""
 
 from typing import Any, Literal, Optional

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - Secret is a NewType, and option() an attrs field
 """The dynamic configuration: what a source may say, and what refuses all of it."""
 
 from typing import Any, ClassVar

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - Secret is a NewType, and option() an attrs field
 """The static configuration: its defaults, and what is wrong with its meaning."""
 
 from typing import Any, ClassVar

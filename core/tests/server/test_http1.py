@@ -977,6 +977,27 @@ async def test_an_error_of_a_body_that_a_middleware_made_keeps_its_status(house:
     house.check_books()
 
 
+# heads that end in bare line feeds
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"GET / HTTP/1.1\nHost: a\n\n"], [b"GET / HT", b"TP/1.1\r", b"\nHost: a\n"], [b"GET /\n"]]
+)
+async def test_a_head_with_bare_line_feeds_is_refused_at_once(house: Any, pieces: list[bytes]) -> None:
+    client = house.client()
+    for piece in pieces:
+        client.receive(piece)
+    assert client.sent.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_head_that_comes_in_pieces_between_cr_and_lf_is_one(house: Any) -> None:
+    client = house.client()
+    for piece in (b"GET / HTTP/1.1\r", b"\nHost: a.test\r", b"\n\r", b"\n"):
+        client.receive(piece)
+    await house.settle()
+    assert b"400" not in client.sent
+
+
 # flushing (routing.md §6.6)
 
 

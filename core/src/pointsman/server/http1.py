@@ -194,6 +194,8 @@ class Http1Protocol(asyncio.Protocol):
             self._advance(data)
         elif len(partial) > self.entry.head_limit:
             self._refuse(BadMessage("the head is too large", 431))
+        elif partial.count(b"\n", known) > partial.count(b"\r\n", max(0, known - 1)):
+            self._refuse(BadMessage("a line does not end in CR LF"))
 
     def _advance(self, data: bytes) -> None:
         """Take request after request from `data`, as long as they are answered at once."""
@@ -219,6 +221,8 @@ class Http1Protocol(asyncio.Protocol):
                 if end < 0 or end > self.entry.head_limit:
                     if len(data) > self.entry.head_limit:
                         self._refuse(BadMessage("the head is too large", 431))
+                    elif data.count(b"\n") > data.count(b"\r\n"):  # it would wait for an end that does not come
+                        self._refuse(BadMessage("a line does not end in CR LF"))
                     elif data:
                         if not self._partial and self.entry.settings.read_timeout > 0:
                             self.deadline = self.loop.time() + self.entry.settings.read_timeout

@@ -7,10 +7,10 @@ not know the difference. One that reports its health is ready while it is up.
 from collections.abc import Awaitable
 from typing import Any
 
+from pointsman.answers import edited
 from pointsman.api import Handler, Peer, Pick
 from pointsman.errors import NoServer
 from pointsman.message import Request, Response
-from pointsman.upstream.answers import edited
 from pointsman.upstream.status import Health
 from pointsman.upstream.sticky import Sticky
 

@@ -1,14 +1,14 @@
 """The middleware: at construction it finds out which steps its configuration needs, and `bind` puts only those together.
 
-A request passes: preflight, request headers, response headers around (host check, next). A step that looks at the request
-only is a plain function; the one that edits the response is a coroutine.
+A request passes: preflight, request headers, response headers around (host check, next). Every step is a plain function:
+the one that edits the response has that done when the answer comes.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from pointsman import BuildContext, Handler, Request, Response
-from pointsman.errors import ConfigError, GatewayError, Problem
+from pointsman import BuildContext, Handler, Request, Response, amended
+from pointsman.errors import ConfigError, Problem
 from pointsman_headers.config import WITHOUT_EFFECT, HeadersConfig
 from pointsman_headers.cors import ALLOW_ORIGIN, Cors, add_vary
 from pointsman_headers.lines import FRAMING, HOP_BY_HOP, Edit, lines
@@ -118,7 +118,7 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
         return _fixed_step(edit) if edit else None
 
     def step(call_next: Handler) -> Handler:
-        async def edit_response(request: Request) -> Response:
+        def edit_response(request: Request) -> Awaitable[Response]:
             origin = request.headers.get(b"origin") or b""
             wanted = secure_edit if is_secure(request) else edit
 
@@ -130,7 +130,7 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
                 if vary:
                     add_vary(raw)
 
-            return await _amended(call_next, request, amend)
+            return amended(call_next, request, amend)
 
         return edit_response
 
@@ -145,18 +145,7 @@ def _fixed_step(edit: Edit) -> Step:
         raw[:] = [line for line in raw if line[0] not in names]
         raw += additions
 
-    return lambda call_next: lambda request: _amended(call_next, request, amend)
-
-
-async def _amended(call_next: Handler, request: Request, amend: Callable[[Response], None]) -> Response:
-    """The next handler's answer, amended; of an error, the response that it will become."""
-    try:
-        response = await call_next(request)
-    except GatewayError as error:
-        error.amend(amend)
-        raise
-    amend(response)
-    return response
+    return lambda call_next: lambda request: amended(call_next, request, amend)
 
 
 def _with_nonce(edit: Edit, names: frozenset[bytes]) -> Edit:
