@@ -197,5 +197,5 @@ def versions() -> list[str]:
     for name, command in first.items():
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
         line = (ran.stdout + ran.stderr).strip().splitlines()[0]
-        lines.append(line if name in line.lower() else f"{name} {line}")
+        lines.append(" ".join(line.split()) if name in line.lower() else f"{name} {line.split()[-1]}")
     return lines
