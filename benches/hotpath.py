@@ -31,6 +31,9 @@ RESPONSE = (
 )
 
 
+HOSTS = 10_000
+
+
 class FakeTransport:
     """Swallows what is written, or answers it at once."""
 
@@ -62,8 +65,14 @@ async def main(profile: bool) -> None:
     pool.give(upstream)
     forwarder = Forwarder("s@file", RoundRobin(RoundRobinConfig(), None).over([peer]), transport)
     rule = rules.parse("Host(`127.0.0.1`) && PathPrefix(`/`)", {matcher.name: matcher for matcher in MATCHERS})
-    row = Row("r@file", rule, rank(0, rule, 0, "r@file"), Route("r@file", "s@file", forwarder))
-    entry = Entry(EntrySettings("web"), Current(Snapshot({"web": RouteTable.build([row])})), deadlines, loop)
+    rows = [Row("r@file", rule, rank(0, rule, 0, "r@file"), Route("r@file", "s@file", forwarder))]
+    matchers = {matcher.name: matcher for matcher in MATCHERS}
+    for number in range(HOSTS):
+        rule = rules.parse(f"Host(`h{number}.test`)", matchers)
+        pick = RoundRobin(RoundRobinConfig(), None).over([peer])
+        route = Route(f"r{number}@file", f"s{number}@file", Forwarder(f"s{number}@file", pick, transport))
+        rows.append(Row(route.name, rule, rank(0, rule, 0, route.name), route))
+    entry = Entry(EntrySettings("web"), Current(Snapshot({"web": RouteTable.build(rows)})), deadlines, loop)
     server = Http1Protocol(entry)
     client = FakeTransport()
     server.connection_made(client)  # type: ignore[arg-type]
@@ -74,7 +83,12 @@ async def main(profile: bool) -> None:
                 server.data_received(REQUEST)
         pstats.Stats(profiler).sort_stats("tottime").print_stats(70)
     others = [REQUEST[:-2] + b"X-Request-Id: %08x-%d\r\n\r\n" % (hash(number * 7), number) for number in range(count)]
-    for what, requests in (("the same header lines", [REQUEST] * count), ("another X-Request-Id each", others)):
+    hosts = [REQUEST.replace(b"127.0.0.1:8080", b"h%d.test" % (number * 7919 % HOSTS)) for number in range(count)]
+    for what, requests in (
+        ("the same header lines", [REQUEST] * count),
+        ("another X-Request-Id each", others),
+        ("another host of 10 000 each", hosts),
+    ):
         best = 1e9
         for _ in range(5):
             begun = time.process_time()
