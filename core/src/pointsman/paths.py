@@ -86,7 +86,7 @@ def routing_form(path: bytes) -> bytes:
 
 def decoded(path: bytes) -> bytes:
     """Every escape decoded, once."""
-    return unquote_to_bytes(path) if b"%" in path else path
+    return unquote_to_bytes(path) if 0x25 in path else path
 
 
 def encoded(text: bytes) -> bytes:

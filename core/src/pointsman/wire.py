@@ -230,6 +230,24 @@ def request_lines(block: bytes) -> list[Line]:
     return [REQUEST_LINES[line] for line in _lines(block)] if block else []
 
 
+class _Statuses(dict[bytes, tuple[int, int]]):
+    """Status lines -> status and minor version. BadMessage for what is none. Bounded."""
+
+    def __missing__(self, line: bytes) -> tuple[int, int]:
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise BadMessage("the status line is not 'HTTP/1.1 NNN reason'")
+        known = (int(match[2]), 1 if match[1] == b"1" else 0)
+        if len(self) < MAX_CACHED:
+            self[line] = known
+        return known
+
+
+_STATUSES: Final = _Statuses()
+_FRAMING: Final = LENGTH | TRANSFER
+_KEEP_ALIVE: Final = [b"keep-alive"]
+
+
 class ResponseHead:
     """A response head, read: what it says, how its body is framed, and whether the connection stays.
 
@@ -241,29 +259,30 @@ class ResponseHead:
     def __init__(self, source: bytes) -> None:
         self.whole = source + b"\r\n\r\n"
         lines = _lines(source)
-        match = _STATUS_LINE.fullmatch(lines[0])
-        if match is None:
-            raise BadMessage("the status line is not 'HTTP/1.1 NNN reason'")
-        self.status = int(match[2])
-        minor = 1 if match[1] == b"1" else 0
+        self.status, minor = _STATUSES[lines[0]]
         del lines[0]
         read = [RESPONSE_LINES[line] for line in lines]
-        specials = [line[1] for line in read if line[1] is not None]
         self.keep = minor == 1
+        self.length: int | None = None
+        self.chunked = False
         seen = 0
         options: list[bytes] = []
-        for meaning, _, value in specials:
-            seen |= meaning
-            if meaning & CONNECTION:
-                options += tokens(value)
-        if options:
+        for _, special, _ in read:
+            if special is not None:
+                seen |= special[0]
+                if special[0] & CONNECTION:
+                    options += tokens(special[2])
+        if seen & _FRAMING and self.status >= 200:
+            self.length, self.chunked = framing([line[1] for line in read if line[1] is not None], minor)
+        if options and options != _KEEP_ALIVE:
             self.keep = b"close" not in options and (minor == 1 or b"keep-alive" in options)
             nominated = set(options) - {b"close", b"keep-alive", b"upgrade"}
             if nominated:
                 read = [line for line in read if line[0][0] not in nominated]
                 if b"date" in nominated:
                     seen &= ~DATE
-        self.length, self.chunked = (None, False) if self.status < 200 else framing(specials, minor)
+        elif options:
+            self.keep = True
         self.parsed = Parsed(read, seen, b"".join([line[2] for line in read]))
 
 

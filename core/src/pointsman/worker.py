@@ -5,6 +5,7 @@ around it: it reads frames from the control side's socket and drains and leaves 
 """
 
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -361,9 +362,25 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _keep_memory() -> None:
+    """Have the C library keep what a body's pieces took for the next ones, instead of giving it back after each.
+
+    Pieces of up to 256 KiB are above glibc's thresholds: every one cost calls into the kernel and fresh pages, up to half
+    of what a chunked body costs (benches/RESULTS.md). Elsewhere than on glibc nothing is done.
+    """
+    mmap_threshold, trim_threshold = -3, -1
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(mmap_threshold, 4 << 20)
+    mallopt(trim_threshold, 32 << 20)
+
+
 def run_loop(main: Any) -> Any:
     """Run a coroutine on uvloop where there is one, on asyncio's own loop elsewhere."""
     sys.setswitchinterval(0.001)
+    _keep_memory()
     gc.set_threshold(20_000, 20, 50)
     try:
         import uvloop

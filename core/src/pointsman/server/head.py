@@ -261,6 +261,6 @@ def _set_target(request: Request, settings: EntrySettings) -> None:
     except ValueError as error:
         raise BadMessage(str(error)) from None
     if mark:
-        if b";" in query:
+        if 0x3B in query:
             query = query.replace(b";", b"%3B" if settings.encode_query_semicolons else b"&")
         request.query = query

@@ -263,7 +263,7 @@ class Http1Protocol(asyncio.Protocol):
             self._state = WAIT
             self.deadline = self.loop.time() + settings.write_timeout if settings.write_timeout > 0 else NEVER
         path = request.path
-        if path[0] != 0x2F or b"#" in path:
+        if path[0] != 0x2F or 0x23 in path:
             cycle.respond(self._special(request))
             return
         try:
@@ -277,7 +277,7 @@ class Http1Protocol(asyncio.Protocol):
             return
         if found is None:
             cycle.begin(None)
-        elif b"%" in path and self.entry.denies(path):
+        elif 0x25 in path and self.entry.denies(path):
             cycle.respond(Response(400))
         else:
             cycle.begin(found.target)

@@ -46,7 +46,7 @@ class StripPrefix:
 
         def strip_prefix(request: Request) -> Awaitable[Response]:
             path = request.path
-            if b"%" in path:
+            if 0x25 in path:
                 return self(request, call_next)
             for line in lines:
                 if path.startswith(line[1]):
