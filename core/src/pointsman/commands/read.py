@@ -14,6 +14,7 @@ from pointsman.config.sources import Loaded, read_static
 from pointsman.config.static import Static
 from pointsman.control.merge import Tree
 from pointsman.control.providers import build_providers
+from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
 from pointsman.control.watcher import read_once
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
@@ -63,7 +64,8 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     providers, _, broken = build_providers(loaded.config, registry)
     tree, found = read_once(providers, registry.middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)
-    every = dict.fromkeys([*problems, *broken, *found, *compiled.problems])
+    missing = [*unsupported_static(loaded.config), *unsupported_dynamic(tree)]
+    every = dict.fromkeys([*problems, *broken, *found, *compiled.problems, *missing])
     return Reading(loaded.config, loaded.source, tree, compiled, tuple(every))
 
 

@@ -180,6 +180,10 @@ class _Run:
         if router is None:
             return Parsed(raw, None, None, tuple(problems))
         syntax = router.rule_syntax or self.around.static.core.default_rule_syntax
+        if router.tls is not None and not router.parent_refs:
+            problems.append(
+                Problem(f"{path}.tls", "is not supported by this version: no connection reaches the router", True)
+            )
         if router.rule_syntax:
             problems.append(Problem(f"{path}.ruleSyntax", "is deprecated; write the rule in v3 syntax", warning=True))
         rule: Rule | None = None

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pointsman.config.sources import Loaded
 from pointsman.config.static import Static
@@ -14,6 +15,7 @@ from pointsman.control.listeners import close_listeners, open_listeners
 from pointsman.control.merge import Delta, Tree
 from pointsman.control.probe import HttpProbe
 from pointsman.control.providers import build_providers
+from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
@@ -38,7 +40,7 @@ class Gateway:
         self._reopen_logs = reopen_logs
         self._workers: list[DataPlane] = []
         self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
-        self._known: frozenset[Problem] = frozenset()
+        self._known: dict[str, frozenset[Problem]] = {}
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -53,7 +55,7 @@ class Gateway:
             await self._checker.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             providers, contexts, problems = build_providers(static, self.registry)
-            self._tell(problems)
+            self._tell("static", [*unsupported_static(static), *problems])
             watcher = Watcher(
                 providers,
                 self.registry.middlewares,
@@ -82,12 +84,13 @@ class Gateway:
         log.info("stopped")
 
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
+        report = partial(self._tell, f"worker {number}")
         if self.static.worker_count == 1:
-            return self._make_local(self.static, self.registry, sockets, path, self._tell)
-        return Process(number, self.static, sockets, path, self._tell)
+            return self._make_local(self.static, self.registry, sockets, path, report)
+        return Process(number, self.static, sockets, path, report)
 
     async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
-        self._tell(problems)
+        self._tell("dynamic", [*problems, *unsupported_dynamic(tree)])
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
         await self._checker.follow(tree, delta)
 
@@ -95,12 +98,13 @@ class Gateway:
         for worker in self._workers:
             worker.learn(news)
 
-    def _tell(self, problems: Sequence[Problem]) -> None:
-        """Log each problem once for as long as it lasts."""
-        fresh = [problem for problem in problems if problem not in self._known]
-        for problem in fresh:
-            log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
-        self._known = frozenset(problems) | self._known if len(self._known) < 10_000 else frozenset(problems)
+    def _tell(self, source: str, problems: Sequence[Problem]) -> None:
+        """Log each problem once for as long as it lasts, whoever finds it."""
+        known = frozenset[Problem]().union(*self._known.values())
+        for problem in dict.fromkeys(problems):
+            if problem not in known:
+                log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
+        self._known[source] = frozenset(problems)
 
     def _handle_signals(self, watcher: Watcher) -> None:
         loop = asyncio.get_running_loop()
