@@ -1,5 +1,9 @@
 """Commands that tell what is there, and the help."""
 
+import logging
+import socket
+from pathlib import Path
+
 import pytest
 
 from pointsman.cli import main
@@ -44,3 +48,22 @@ def test_a_bad_flag_ends_the_start_with_a_hint(capsys: pytest.CaptureFixture[str
 def test_healthcheck_without_ping_says_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["healthcheck", "--", "--entryPoints.web.address=:8000"]) == 1
     assert "ping: {}" in capsys.readouterr().out
+
+
+def test_flags_that_a_file_makes_void_are_named_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (tmp_path / "pointsman.yml").write_text(f'entryPoints: {{web: {{address: "127.0.0.1:{port}"}}}}\n')
+        monkeypatch.chdir(tmp_path)
+        root = logging.getLogger()
+        monkeypatch.setattr(root, "handlers", [])
+        monkeypatch.setattr(root, "level", root.level)
+        assert main(["--log.level=DEBUG"]) == 1
+    printed = capsys.readouterr().err
+    assert "warning: " in printed
+    assert "--log.level" in printed
+    assert f"error: entryPoints.web.address: cannot listen on 127.0.0.1:{port}: Address already in use" in printed

@@ -20,7 +20,10 @@ def run(argv: Sequence[str], registry: Registry) -> int:
     loaded = read_static(argv, os.environ, os.getcwd(), registry.providers)
     reopen = setup_logging(loaded.config.log)
     for problem in (*loaded.warnings, *registry.problems):
-        log.warning("%s", problem)
+        if log.isEnabledFor(logging.WARNING):
+            log.warning("%s", problem)
+        else:  # whoever starts a gateway hears this, whatever is logged later
+            print(f"warning: {problem}", file=sys.stderr)
     log.info("configuration from %s", loaded.source)
     try:
         run_loop(Gateway(loaded, registry, Local, reopen).run())
