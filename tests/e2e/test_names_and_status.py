@@ -127,7 +127,6 @@ async def test_a_router_with_one_unknown_entry_point_is_served_on_the_others_wit
         pytest.param("noop.test", 418, b"", marks=pytest.mark.spec("R-34")),
         pytest.param("ping.test", 200, b"OK", marks=pytest.mark.spec("R-34")),
         pytest.param("tls-false.test", 200, b"a", marks=pytest.mark.spec("R-37")),
-        pytest.param("tls-true.test", 404, b"404 page not found\n", marks=pytest.mark.spec("R-37")),
     ],
 )
 async def test_a_router_without_one_is_served_beside_them(stage, verdict, host, status, body):
@@ -135,6 +134,14 @@ async def test_a_router_without_one_is_served_beside_them(stage, verdict, host, 
 
     assert (answer.status, answer.body) == (status, body)
     assert not [line for line in verdict if f"routers.{host.removesuffix('.test')}@file" in line]
+
+
+@pytest.mark.spec("R-37")
+async def test_a_router_for_tls_is_not_reached_in_plain_and_says_that_tls_is_to_come(stage, verdict):
+    answer = await stage.get("/", "tls-true.test")
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
+    (line,) = [line for line in verdict if "routers.tls-true@file" in line]
+    assert "tls: is not supported by this version" in line
 
 
 async def test_the_log_says_what_check_says(stage, verdict):
