@@ -22,7 +22,8 @@ def run(argv: Sequence[str], registry: Registry) -> int:
     for problem in (*loaded.warnings, *registry.problems):
         if log.isEnabledFor(logging.WARNING):
             log.warning("%s", problem)
-        else:  # whoever starts a gateway hears this, whatever is logged later
+        elif problem.path != "log.level":  # which the log itself has said
+            # whoever starts a gateway hears this, whatever is logged later
             print(f"warning: {problem}", file=sys.stderr)
     log.info("configuration from %s", loaded.source)
     try:
