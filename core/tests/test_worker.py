@@ -100,3 +100,32 @@ async def test_who_looks_at_a_service_from_above_hears_of_its_end():
     one.learn({"s@file": {A: False}})
     one.learn({"s@file": {A: True}})
     assert heard == [False, True]
+
+
+async def test_pools_of_servers_that_are_in_no_service_any_more_are_forgotten():
+    one = worker()
+    pools = one.compiler.default_transport.transport._pools
+    first = tree(s=service(A, B))
+    await one.apply(first)
+    assert {host for _, host, _ in pools} == {"a.example", "b.example"}
+    kept = one.compiled.services["s@file"].peers[1].pool
+    await one.apply(tree(first, s=service(B, C)))
+    await asyncio.gather(*one._closing)
+    assert {host for _, host, _ in pools} == {"b.example", "c.example"}
+    assert one.compiled.services["s@file"].peers[0].pool is kept
+
+
+async def test_pools_stay_while_a_request_that_began_before_may_use_them():
+    one = worker()
+    pools = one.compiler.default_transport.transport._pools
+    first = tree(s=service(A))
+    await one.apply(first)
+    snapshot = one.current.snapshot
+    snapshot.holders += 1
+    await one.apply(tree(first, s=service(B)))
+    await asyncio.gather(*one._closing)
+    assert {host for _, host, _ in pools} == {"a.example", "b.example"}
+    snapshot.holders -= 1
+    snapshot.on_free()
+    await asyncio.gather(*one._closing)
+    assert {host for _, host, _ in pools} == {"b.example"}

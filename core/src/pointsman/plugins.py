@@ -14,8 +14,7 @@ from importlib_metadata import EntryPoint, entry_points, version
 
 from pointsman import hookspecs
 from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
-from pointsman.catalogue import missing
-from pointsman.errors import ConfigError, Problem
+from pointsman.errors import Problem
 
 GROUP = "pointsman"
 T = TypeVar("T")
@@ -118,11 +117,3 @@ def version_of(distribution: str) -> str:
         return version(distribution)
     except ImportError:
         return ""
-
-
-def require(known: Mapping[str, T], kind: str, name: str, path: str) -> T:
-    """The entry called `name`. ConfigError that names the package to install if there is none."""
-    try:
-        return known[name]
-    except KeyError:
-        raise ConfigError(Problem(path, missing(kind, name, known))) from None

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from pointsman.api import Handler
@@ -166,9 +166,25 @@ class Worker:
         while self._retired and not self._retired[0][0].holders:
             _, dropped = self._retired.popleft()
             if dropped:
-                task = self.loop.create_task(_close_all(dropped))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+                self._later(_close_all(dropped))
+            if not self._retired:
+                self._later(self._prune(self.compiled))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _prune(self, compiled: Compiled) -> None:
+        """Let go of the connections to servers that are in no service any more."""
+        used: set[Any] = set()
+        for number, service in enumerate(compiled.services.values()):
+            used.update(peer.pool for peer in service.peers)
+            if number % 512 == 511:
+                await asyncio.sleep(0)
+        if compiled is self.compiled:  # else the next one has its own turn
+            for entry in (self.compiler.default_transport, *compiled.transports.values()):
+                entry.transport.prune(used)
 
     def _force(self, snapshot: Snapshot) -> None:
         """Long streams do not keep what they began under alive for ever."""

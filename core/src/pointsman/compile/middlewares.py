@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, frozen
 
-from pointsman.api import Binder, Handler
+from pointsman.api import Binder
 from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_under, qualify
 from pointsman.compile.services import Services
 from pointsman.config.middlewares import structure_middleware
@@ -123,7 +123,3 @@ class Middlewares:
 
 def has_start(instance: Any) -> bool:
     return inspect.iscoroutinefunction(getattr(instance, "start", None))
-
-
-def bound(binder: Binder, handler: Handler) -> Handler:
-    return binder(handler)

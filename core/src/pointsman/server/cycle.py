@@ -30,7 +30,6 @@ class Cycle(Exchange):
 
     loop: asyncio.AbstractEventLoop
     snapshot: Snapshot
-    route: Route | None
     open: bool
     head_sent: bool
     _task: asyncio.Task[None] | None
@@ -42,7 +41,6 @@ class Cycle(Exchange):
         if route is None:
             self.respond(not_found())
             return
-        self.route = route
         self.router = route.name
         self.service = route.service
         try:

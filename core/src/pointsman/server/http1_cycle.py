@@ -58,7 +58,7 @@ class Http1Cycle(Cycle):
         self.error = self.upstream = None
         self.loop = loop
         self.snapshot = snapshot
-        self.route = self._task = self._pending = self._body = None
+        self._task = self._pending = self._body = None
         self.open = True
         self.head_sent = False
         request.exchange = self

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -83,9 +84,9 @@ class Transport:
             for connection in pool.close():
                 connection.shut()
 
-    def prune(self, keep: set[tuple[bool, str, int]]) -> None:
-        """Forget the pools of servers that no service has any more."""
-        for key in [key for key in self._pools if key not in keep]:
+    def prune(self, used: Collection[Pool[Http1Upstream]]) -> None:
+        """Forget the pools of servers that no service has any more: servers come and go for as long as the process lives."""
+        for key in [key for key, pool in self._pools.items() if pool not in used]:
             for connection in self._pools.pop(key).close():
                 connection.shut()
 
