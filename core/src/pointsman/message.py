@@ -7,7 +7,7 @@ connection) without a copy in between; whoever cannot take more pauses it, and p
 import asyncio
 import ipaddress
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Protocol
 
@@ -584,16 +584,46 @@ class Request:
         return f"<Request {self.method.decode('latin-1')} {self.authority.decode('latin-1')}{self.target.decode('latin-1')}>"
 
 
+class Secured(Protocol):
+    """What the handshake of a TLS connection agreed on."""
+
+    @property
+    def options(self) -> str:
+        """The name of the TLS options in force, `default` or `strict@file`."""
+
+    @property
+    def server_name(self) -> bytes:
+        """What the client asked for (SNI), lower case; b"" if it did not say."""
+
+    @property
+    def alpn(self) -> bytes:
+        """The protocol agreed on, b"" for none."""
+
+    @property
+    def version(self) -> str:
+        """`TLSv1.3`"""
+
+    @property
+    def cipher(self) -> str: ...
+
+    def certificates(self) -> Sequence[bytes]:
+        """The client's certificate in DER, then as much of its chain as is known; empty if it sent none."""
+
+
 class Link:
     """What all requests of one client connection share."""
 
-    __slots__ = ("client", "entry_point", "local", "private", "scheme")
+    __slots__ = ("client", "entry_point", "local", "private", "scheme", "tls")
 
-    def __init__(self, client: Address, local: Address, scheme: bytes = b"http", entry_point: str = "") -> None:
+    def __init__(
+        self, client: Address, local: Address, scheme: bytes = b"http", entry_point: str = "", tls: "Secured | None" = None
+    ) -> None:
         self.client = client
         self.local = local
         self.scheme = scheme
         self.entry_point = entry_point
+        self.tls = tls
+        """What TLS agreed on; None for a plaintext connection."""
         self.private: dict[Any, Any] | None = None
         """Pools of connections to servers that only this client may use (routing.md §6.8), by the pool they stand in for.
 

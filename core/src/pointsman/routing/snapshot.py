@@ -1,6 +1,7 @@
 """Everything a worker serves by, at one moment: frozen, held by the requests that began under it, swapped whole."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pointsman.api import Handler
 from pointsman.routing.table import RouteTable
@@ -9,27 +10,44 @@ from pointsman.routing.table import RouteTable
 class Route:
     """A compiled router: its handler, and whether requests to it go by these names in logs and metrics."""
 
-    __slots__ = ("handler", "name", "service")
+    __slots__ = ("handler", "name", "service", "tls_options")
 
-    def __init__(self, name: str, service: str, handler: Handler) -> None:
+    def __init__(self, name: str, service: str, handler: Handler, tls_options: str = "") -> None:
         self.name = name
         self.service = service
         self.handler = handler
+        self.tls_options = tls_options
+        """On a TLS table: the name of the options that a connection must have agreed to, else 421 (routing.md §4.3)."""
 
     def __repr__(self) -> str:
         return f"<Route {self.name} -> {self.service}>"
 
 
 class Snapshot:
-    """A route table per entry point. `holders` counts exchanges that began under it and are not over.
+    """Route tables and a door per entry point. `holders` counts exchanges that began under it and are not over.
 
     Retiring it means: no new holders. When the last one is gone `on_free` is called.
     """
 
-    __slots__ = ("holders", "number", "on_free", "retired", "tables")
+    __slots__ = ("doors", "holders", "number", "on_free", "retired", "secure", "tables", "udp")
 
-    def __init__(self, tables: Mapping[str, RouteTable], number: int = 0) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, RouteTable],
+        number: int = 0,
+        *,
+        secure: Mapping[str, RouteTable] | None = None,
+        doors: Mapping[str, Any] | None = None,
+        udp: Mapping[str, Any] | None = None,
+    ) -> None:
         self.tables = tables
+        """HTTP routers without `tls`, by entry point."""
+        self.secure = secure or {}
+        """HTTP routers with `tls`, by entry point."""
+        self.doors = doors or {}
+        """What becomes of a new connection (`server/door.py`), by entry point."""
+        self.udp = udp or {}
+        """What becomes of datagrams (`server/udp.py`), by entry point."""
         self.number = number
         self.holders = 0
         self.retired = False
