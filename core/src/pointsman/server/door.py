@@ -57,7 +57,7 @@ class Certificates(Protocol):
     def default(self) -> Pair: ...
 
     def find(self, name: bytes) -> Pair | None:
-        """The certificate for a server name, or, without one, for the local address as text; None if only the default is left."""
+        """The certificate for a server name, or, without one, for the local address as text; None: the default is left."""
 
 
 class TcpRoute(Protocol):

@@ -1,0 +1,1 @@
+"""What stands between a socket and a protocol, for clients and for servers alike."""
