@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pointsman.compile.services import client_context
 from pointsman.config.http_model import HealthCheck
 from pointsman.control.checks import Check
 from pointsman.control.probe import Failed, HttpProbe, probe_url
+from pointsman.net.client_tls import ClientTls
 from pointsman.testing import RESET, Upstream, answer, refusing
 from pointsman.testing import upstream as an_upstream
 from pointsman.upstream.transport import TransportSettings
@@ -201,16 +201,16 @@ async def test_a_server_url_with_a_user_asks_as_that_user(probe: HttpProbe, upst
 async def test_tls_is_verified_as_the_transport_says(probe: HttpProbe, files: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(files)
-    known = client_context([str(files)], False)
+    files_of = [str(files)]
     async with an_upstream(answer(200), tls=tls) as secure:
         with pytest.raises(Failed, match="CERTIFICATE_VERIFY_FAILED"):
             await probe(check(), secure.url)
         with pytest.raises(Failed, match="CERTIFICATE_VERIFY_FAILED"):
-            await probe(check(transport=TransportSettings(tls=known)), secure.url)
-        await probe(check(transport=TransportSettings(tls=known, server_name="well.test")), secure.url)
-        await probe(check(transport=TransportSettings(tls=client_context([], True))), secure.url)
+            await probe(check(transport=TransportSettings(tls=ClientTls(authorities=files_of))), secure.url)
+        await probe(check(transport=TransportSettings(tls=ClientTls("well.test", authorities=files_of))), secure.url)
+        await probe(check(transport=TransportSettings(tls=ClientTls(skip_verify=True))), secure.url)
         plain = secure.url.replace("https", "http")
-        await probe(check(scheme="https", transport=TransportSettings(tls=client_context([], True))), plain)
+        await probe(check(scheme="https", transport=TransportSettings(tls=ClientTls(skip_verify=True))), plain)
 
 
 async def test_slow_names_do_not_make_others_late(

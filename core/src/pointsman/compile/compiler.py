@@ -8,8 +8,19 @@ from attrs import Factory, define, evolve, frozen
 
 from pointsman.api import Handler
 from pointsman.compile.middlewares import Middlewares, Place, Use
-from pointsman.compile.parts import MIDDLEWARES, ROUTERS, SERVICES, Status, Surroundings, Tree, problems_under, qualify
-from pointsman.compile.services import ServiceEntry, Services, TransportEntry, client_context
+from pointsman.compile.parts import (
+    MIDDLEWARES,
+    ROUTERS,
+    SERVICES,
+    TRANSPORTS,
+    Status,
+    Surroundings,
+    Tree,
+    problems_under,
+    qualify,
+)
+from pointsman.compile.services import DEFAULT_TRANSPORT, ServiceEntry, Services, TransportEntry
+from pointsman.compile.transports import default_settings
 from pointsman.config.dynamic import structure_router
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.http_model import Router
@@ -22,7 +33,7 @@ from pointsman.routing.rules import Rule, parse
 from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.syntax import RuleError
 from pointsman.routing.table import Entry, RouteTable
-from pointsman.upstream.transport import Transport, TransportSettings
+from pointsman.upstream.transport import Transport
 
 log = logging.getLogger("pointsman.compile")
 SLICE = 64
@@ -76,17 +87,8 @@ class Compiler:
     def __init__(self, around: Surroundings) -> None:
         self.around = around
         static = around.static
-        transport = static.servers_transport
-        timeouts = transport.forwarding_timeouts
-        idle = transport.max_idle_conns_per_host
-        settings = TransportSettings(
-            max_idle=2 if idle == 0 else max(0, idle),
-            dial_timeout=max(0.0, timeouts.dial_timeout),
-            response_header_timeout=max(0.0, timeouts.response_header_timeout),
-            idle_timeout=max(0.0, timeouts.idle_conn_timeout),
-            tls=client_context(transport.root_cas, transport.insecure_skip_verify),
-        )
-        self.default_transport = TransportEntry(None, Transport(settings, around.deadlines))
+        settings, warnings = default_settings(static.servers_transport)
+        self.default_transport = TransportEntry(None, Transport(settings, around.deadlines), tuple(warnings))
         self._numbers = 0
         self._precedence = tuple(name.lower() for name in static.providers.precedence)
         self._defaults = tuple(static.default_entry_points)
@@ -122,7 +124,7 @@ class _Run:
         self.old = old
         self.number = number
         self.routers: Mapping[str, Any] = tree.get(ROUTERS, {})
-        self.statuses: dict[str, dict[str, Status]] = {ROUTERS: {}, SERVICES: {}, MIDDLEWARES: {}}
+        self.statuses: dict[str, dict[str, Status]] = {ROUTERS: {}, SERVICES: {}, MIDDLEWARES: {}, TRANSPORTS: {}}
         self.parsed: dict[str, Parsed] = {}
         self.rows: dict[str, Row] = {}
         self.children: dict[str, Row | None] = {}
@@ -206,7 +208,15 @@ class _Run:
         return parse(text, self.around.registry.matchers)
 
     def _judge_services_and_middlewares(self) -> Slices:
-        """Every declared service and middleware gets a status, also one that nobody uses."""
+        """Every declared transport, service and middleware gets a status, also one that nobody uses."""
+        transports = self.statuses[TRANSPORTS]
+        transports[DEFAULT_TRANSPORT] = Status(list(self.compiler.default_transport.warnings))
+        for name in self.tree.get(TRANSPORTS, {}):
+            try:
+                transports[name] = Status(list(self.services.transport(name, name).warnings))
+            except ConfigError as error:
+                transports[name] = Status(list(error.problems))
+            yield
         for number, name in enumerate(self.tree.get(SERVICES, {})):
             status = self.statuses[SERVICES][name] = Status()
             try:

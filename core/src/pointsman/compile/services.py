@@ -1,7 +1,6 @@
 """Services and transports to handlers (routing.md §5, §7)."""
 
 import math
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,16 +10,17 @@ from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
 from pointsman.compile.composites import Child, Composites
 from pointsman.compile.health import active_check, odd_checks, passive_check
-from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qualify
+from pointsman.compile.transports import transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
-from pointsman.config.http_model import LoadBalancer, ServersTransport, Service
+from pointsman.config.http_model import LoadBalancer, Service
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.attentive import AttentiveForwarder, Timed
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.sticky import Sticky
-from pointsman.upstream.transport import Transport, TransportSettings, peer_from
+from pointsman.upstream.transport import Transport, peer_from
 
 DEFAULT_TRANSPORT = "default@internal"
 INTERNAL_OFF = {
@@ -39,6 +39,7 @@ SPELLED = dict(zip(KINDS, ("loadBalancer", "weighted", "highestRandomWeight", "m
 class TransportEntry:
     raw: Any
     transport: Transport
+    warnings: tuple[Problem, ...] = ()
 
 
 @frozen(eq=False)
@@ -82,6 +83,7 @@ class Services:
     built: dict[str, ServiceEntry]
     transports: dict[str, TransportEntry]
     broken: dict[str, ConfigError]
+    broken_transports: dict[str, ConfigError]
     path: list[str]
     front: Front = _bare
     """How a service is put behind its own middlewares; whoever knows middlewares sets it."""
@@ -95,7 +97,7 @@ class Services:
         old: Mapping[str, ServiceEntry],
         old_transports: Mapping[str, TransportEntry],
     ) -> "Services":
-        return cls(tree, around, default_transport, old, old_transports, {}, {}, {}, [])
+        return cls(tree, around, default_transport, old, old_transports, {}, {}, {}, {}, [])
 
     def get(self, reference: str, owner: str) -> ServiceEntry:
         """The service that `owner` calls `reference`."""
@@ -148,7 +150,7 @@ class Services:
         if entry is self.default_transport:
             return entry
         name = next((name for name, old in self.old_transports.items() if old is entry), None)
-        return self._transport(name, name) if name is not None else None
+        return self.transport(name, name) if name is not None else None
 
     def _build(self, name: str) -> ServiceEntry:
         path = f"{SERVICES}.{name}"
@@ -197,7 +199,7 @@ class Services:
         strategy = strategies.get(balancer.strategy or "wrr")
         if strategy is None:
             raise ConfigError(Problem(f"{path}.strategy", missing("balancers", balancer.strategy, strategies)))
-        transport = self._transport(balancer.servers_transport or DEFAULT_TRANSPORT, name)
+        transport = self.transport(balancer.servers_transport or DEFAULT_TRANSPORT, name)
         peers: list[Peer] = []
         problems: list[Problem] = []
         for position, server in enumerate(balancer.servers):
@@ -234,32 +236,36 @@ class Services:
             "loadBalancer",
         )
 
-    def _transport(self, reference: str, owner: str) -> TransportEntry:
+    def transport(self, reference: str, owner: str) -> TransportEntry:
+        """The transport that `owner` calls `reference`. ConfigError for one that is not there or is broken."""
         name = qualify(reference, owner)
         if name == DEFAULT_TRANSPORT:
             return self.default_transport
         entry = self.transports.get(name)
         if entry is not None:
             return entry
+        if name in self.broken_transports:
+            raise self.broken_transports[name]
         raw = self.tree.get(TRANSPORTS, {}).get(name)
-        path = f"{TRANSPORTS}.{name}"
         if raw is None:
             raise ConfigError(
                 Problem(f"{SERVICES}.{owner}.loadBalancer.serversTransport", f"servers transport not found {name}")
             )
         old = self.old_transports.get(name)
-        if old is not None and old.raw is raw:
-            entry = old
-        else:
-            transport, problems = structure_transport(raw, path)
-            if transport is None:
-                raise ConfigError(problems)
-            try:
-                entry = TransportEntry(raw, Transport(transport_settings(transport), self.around.deadlines))
-            except (ValueError, OSError, ssl.SSLError) as error:
-                raise ConfigError(problems_under(path, ValueError(str(error)))) from None
+        try:
+            entry = old if old is not None and old.raw is raw else self._new_transport(raw, f"{TRANSPORTS}.{name}")
+        except ConfigError as error:
+            self.broken_transports[name] = error
+            raise
         self.transports[name] = entry
         return entry
+
+    def _new_transport(self, raw: Any, path: str) -> TransportEntry:
+        transport, problems = structure_transport(raw, path)
+        if transport is None:
+            raise ConfigError(problems)
+        settings, warnings = transport_settings(transport, path)
+        return TransportEntry(raw, Transport(settings, self.around.deadlines), tuple(warnings))
 
 
 def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: list[Peer]) -> Sticky[Peer] | None:
@@ -275,36 +281,6 @@ def _forwarder(sticky: Sticky[Peer] | None, timed: Timed | None, *args: Any, **o
     if sticky is None and timed is None:
         return Forwarder(*args, **options)
     return AttentiveForwarder(*args, sticky=sticky, timed=timed, **options)
-
-
-def transport_settings(transport: ServersTransport) -> TransportSettings:
-    """A `serversTransport` as connections need it. ValueError for certificates that cannot be read."""
-    timeouts = transport.forwarding_timeouts
-    idle = transport.max_idle_conns_per_host
-    return TransportSettings(
-        max_idle=2 if idle == 0 else max(0, idle),
-        dial_timeout=max(0.0, timeouts.dial_timeout),
-        response_header_timeout=max(0.0, timeouts.response_header_timeout),
-        idle_timeout=max(0.0, timeouts.idle_conn_timeout),
-        server_name=transport.server_name,
-        tls=client_context(transport.root_cas, transport.insecure_skip_verify),
-    )
-
-
-def client_context(authorities: Any, skip_verify: bool) -> ssl.SSLContext | None:
-    """The TLS context towards servers; None for the system's defaults."""
-    if not authorities and not skip_verify:
-        return None
-    context = ssl.create_default_context()
-    for authority in authorities:
-        if "-----BEGIN" in authority:
-            context.load_verify_locations(cadata=str(authority))
-        else:
-            context.load_verify_locations(cafile=str(authority))
-    if skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def flush_seconds(interval: float) -> float:

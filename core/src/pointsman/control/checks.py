@@ -1,6 +1,5 @@
 """Which services the merged tree wants checked, and how (routing.md §5.4). Only what changed is read again. No I/O."""
 
-import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -8,11 +7,13 @@ from attrs import frozen
 
 from pointsman.compile.health import active_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, qualify
-from pointsman.compile.services import DEFAULT_TRANSPORT, client_context, transport_settings
+from pointsman.compile.services import DEFAULT_TRANSPORT
+from pointsman.compile.transports import default_settings, transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
 from pointsman.config.http_model import HealthCheck
 from pointsman.config.static import StaticServersTransport
 from pointsman.control.merge import Delta, Slices, Tree
+from pointsman.errors import ConfigError
 from pointsman.upstream.transport import TransportSettings, peer_from
 
 INTERVAL_SECONDS: Final = 30.0
@@ -101,19 +102,18 @@ class Checks:
             return known[1]
         try:
             settings = _settings(raw)
-        except (ValueError, OSError, ssl.SSLError):
+        except ConfigError:
             settings = None
         self._transports[name] = (raw, settings)
         return settings
 
 
 def _settings(raw: Any) -> TransportSettings | None:
-    """None for what cannot be structured; ValueError, OSError or SSLError for certificates that cannot be read."""
+    """None for what cannot be structured; ConfigError for what cannot be used."""
     if isinstance(raw, StaticServersTransport):
-        dial = raw.forwarding_timeouts.dial_timeout
-        return TransportSettings(dial_timeout=max(0.0, dial), tls=client_context(raw.root_cas, raw.insecure_skip_verify))
+        return default_settings(raw)[0]
     config, _ = structure_transport(raw, "") if raw is not None else (None, [])
-    return transport_settings(config) if config is not None else None
+    return transport_settings(config, "")[0] if config is not None else None
 
 
 def _is_served(urls: Iterable[str]) -> bool:

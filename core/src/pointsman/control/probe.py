@@ -103,8 +103,8 @@ class HttpProbe:
                 headers=headers,
                 allow_redirects=False,
                 timeout=timeout,
-                ssl=transport.tls if transport.tls is not None else True,
-                server_hostname=(transport.server_name or None) if url.scheme == "https" else None,
+                ssl=transport.tls.context("http/1.1"),
+                server_hostname=transport.tls.name_for(url.raw_host or "") if url.scheme == "https" else None,
             )
             response.close()  # with what there is of its body
             status, location = response.status, response.headers.get("Location")

@@ -1,7 +1,6 @@
 """How servers are reached: timeouts, TLS, and one pool per server (routing.md §7.1)."""
 
 import asyncio
-import ssl
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from attrs import frozen
 from pointsman.api import Peer
 from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError
+from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.pool import Pool
 
@@ -22,8 +22,13 @@ class TransportSettings:
     dial_timeout: float = 30.0
     response_header_timeout: float = 0.0
     idle_timeout: float = 90.0
-    server_name: str = ""
-    tls: ssl.SSLContext | None = None
+    read_idle_timeout: float = 0.0
+    """HTTP/2: silence after which the server is asked whether it is still there ..."""
+    ping_timeout: float = 15.0
+    """... and how long it may take to say so."""
+    http2: bool = True
+    """Whether HTTP/2 is offered to servers with TLS, and spoken to those at `h2c://`."""
+    tls: ClientTls = SYSTEM
 
 
 class Transport:
@@ -33,7 +38,6 @@ class Transport:
         self.settings = settings
         self.deadlines = deadlines
         self._pools: dict[tuple[bool, str, int], Pool[Http1Upstream]] = {}
-        self._tls = settings.tls
 
     def pool_for(self, peer: Peer) -> Pool[Http1Upstream]:
         """The pool of connections to this server; made on first use, shared with every service that has the server too."""
@@ -46,11 +50,7 @@ class Transport:
     async def connect(self, peer: Peer, pool: Pool[Http1Upstream]) -> Http1Upstream:
         """A new connection. GatewayError 504 if it takes too long, 502 if it fails."""
         loop = asyncio.get_running_loop()
-        context = None
-        if peer.tls:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-            context = self._tls
+        tls = self.settings.tls if peer.tls else None
         pool.opened()
         connection: Http1Upstream | None = None
         ready = False
@@ -63,15 +63,16 @@ class Transport:
                         lambda: Http1Upstream(self, pool),
                         peer.host,
                         peer.port,
-                        ssl=context,
-                        server_hostname=(self.settings.server_name or peer.host) if context else None,
+                        ssl=tls.context("http/1.1") if tls else None,
+                        server_hostname=tls.name_for(peer.host) if tls else None,
+                        ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
                     )
             ready = connection.ready()
             if not ready:
                 raise GatewayError(502, f"{peer.url} closed the connection as soon as it was open", retry="always")
         except TimeoutError:
             raise GatewayError(504, f"connecting to {peer.url} took too long", retry="always") from None
-        except OSError as error:  # includes TLS failures, which are SSLErrors
+        except (OSError, ValueError) as error:  # includes SSLErrors, and names that cannot be asked for
             raise GatewayError(502, f"cannot connect to {peer.url}: {error}", retry="always") from error
         finally:
             if not ready:
