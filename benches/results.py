@@ -3,17 +3,19 @@
 import platform
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
-from peers import versions
+from peers import NAMES, versions
 
+COUNTED: Final = ("request", "MiB", "message", "datagram")
 PATH: Final = Path(__file__).with_name("RESULTS.md")
 BEGIN, END = "<!-- written by compare.py -->", "<!-- end -->"
 HEAD: Final = (
-    "| row | work | Pointsman | Traefik | HAProxy | ÷ Traefik | ÷ HAProxy | budget | met | measured |",
-    "|---|---|---|---|---|---|---|---|---|---|",
+    "| row | work | Pointsman | Traefik | HAProxy | nginx | ÷ Traefik | ÷ HAProxy | ÷ nginx | budget | met | measured |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -24,17 +26,16 @@ class Line:
     key: str
     title: str
     per: str
-    own: float
-    traefik: float | None
-    haproxy: float | None
+    costs: Mapping[str, float]
     budget: str
     met: bool | None
     remark: str = ""
 
     def cells(self) -> str:
-        costs = ("" if cost is None else f"{cost:.1f}" for cost in (self.own, self.traefik, self.haproxy))
-        ratios = ("" if not other else f"{self.own / other:.2f}" for other in (self.traefik, self.haproxy))
-        unit = f"{self.per}" if self.per not in ("request", "MiB") else f"CPU µs per {self.per}"
+        own, *others = (self.costs.get(name) for name in NAMES)
+        costs = ("" if cost is None else f"{cost:.1f}" for cost in (own, *others))
+        ratios = ("" if not other or own is None else f"{own / other:.2f}" for other in others)
+        unit = f"CPU µs per {self.per}" if self.per in COUNTED else self.per
         work = f"{self.title} ({unit})" + (f"; {self.remark}" if self.remark else "")
         met = "" if self.met is None else "yes" if self.met else "**no**"
         return f"| {' | '.join((self.key, work, *costs, *ratios, self.budget, met, time.strftime('%Y-%m-%d %H:%M')))} |"

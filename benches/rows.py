@@ -1,10 +1,12 @@
-"""What is measured: routes, load, budget. The budgets are those of docs/design.md §6."""
+"""What is measured: routes, load, budget. The budgets are those of docs/design.md §6. `protocols.py` has those that are not
+plain HTTP/1.1."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 import load
 from attrs import frozen
+from load import Load, Wrk
 from peers import Routes, Servers
 
 HOSTS: Final = 10_000
@@ -17,30 +19,38 @@ class Row:
     key: str
     title: str
     routes: Callable[[Servers], Routes]
-    frontend: str
-    """The same for HAProxy, in its own language."""
-    script: str
-    connections: int = 50
+    load: Load
+    haproxy: str | None = None
+    """The same for HAProxy, in its own language; it does not take part without."""
+    nginx: str | None = None
     per: str = "request"
     against_traefik: float | None = None
     against_haproxy: float | None = None
+    datagrams: bool = False
+    grpc: bool = False
+    """Whether the gRPC server is needed."""
 
 
-def _services(servers: Servers) -> dict[str, Any]:
+def balanced(*urls: str) -> dict[str, Any]:
+    """A service over servers."""
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls]}}
+
+
+def services(servers: Servers) -> dict[str, Any]:
     return {
-        name: {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}
-        for name, port in (("nginx", servers.nginx_port), ("sink", servers.sink_port))
+        "nginx": balanced(f"http://127.0.0.1:{servers.nginx_port}"),
+        "sink": balanced(f"http://127.0.0.1:{servers.sink_port}"),
     }
 
 
 def one_router(servers: Servers) -> Routes:
     routers = {"all": {"rule": "Host(`h0.example`)", "service": "nginx"}}
-    return {"http": {"routers": routers, "services": _services(servers)}}
+    return {"http": {"routers": routers, "services": services(servers)}}
 
 
 def uploads(servers: Servers) -> Routes:
     routers = {"all": {"rule": "Host(`h0.example`)", "service": "sink"}}
-    return {"http": {"routers": routers, "services": _services(servers)}}
+    return {"http": {"routers": routers, "services": services(servers)}}
 
 
 def five_middlewares(servers: Servers) -> Routes:
@@ -52,31 +62,50 @@ def five_middlewares(servers: Servers) -> Routes:
         "all": {"chain": {"middlewares": ["strip", "add", "ask", "tell"]}},
     }
     routers = {"all": {"rule": "Host(`h0.example`)", "service": "nginx", "middlewares": ["all"]}}
-    return {"http": {"routers": routers, "services": _services(servers), "middlewares": middlewares}}
+    return {"http": {"routers": routers, "services": services(servers), "middlewares": middlewares}}
 
 
 def many_routers(servers: Servers) -> Routes:
     routers = {f"r{number}": {"rule": f"Host(`h{number}.example`)", "service": "nginx"} for number in range(HOSTS)}
-    return {"http": {"routers": routers, "services": _services(servers)}}
+    return {"http": {"routers": routers, "services": services(servers)}}
 
 
-ONE: Final = "  use_backend small if { hdr(host) -i h0.example }"
-FIVE: Final = r"""
+def over_http(frontend: str, bind: str = "") -> str:
+    """HAProxy over the same servers."""
+    return f"""
+frontend web
+  bind 127.0.0.1:$port backlog 4096 {bind}
+  option forwardfor
+  use_backend uploads if {{ path /upload }}
+{frontend}
+  default_backend small
+backend small
+  server nginx 127.0.0.1:$nginx
+backend uploads
+  server sink 127.0.0.1:$sink
+"""
+
+
+ONE: Final = over_http("  use_backend small if { hdr(host) -i h0.example }")
+FIVE: Final = over_http(
+    r"""
   http-request replace-path /hello(.*) /other\1
   http-request set-header X-Bench request
   http-response set-header X-Bench response
+  use_backend small if { hdr(host) -i h0.example }
 """
-MANY: Final = "  use_backend %[req.hdr(host),lower,map({folder}/hosts.map)]"
+)
+MANY: Final = over_http("  use_backend %[req.hdr(host),lower,map($folder/hosts.map)]")
 """HAProxy's way to route by many hosts: a map, which is an index, too."""
 
 ROWS: Final = (
-    Row("get", "one router, small GET", one_router, ONE, load.SAME, against_traefik=0.5, against_haproxy=1.6),
+    Row("get", "one router, small GET", one_router, Wrk(load.SAME), ONE, against_traefik=0.5, against_haproxy=1.6),
     Row(
         "get-ids",
         "the same, every request with another X-Request-Id",
         one_router,
+        Wrk(load.OTHER_ID),
         ONE,
-        load.OTHER_ID,
         against_traefik=0.5,
         against_haproxy=1.6,
     ),
@@ -84,19 +113,29 @@ ROWS: Final = (
         "five",
         "+ five middlewares that exist (stripPrefix, addPrefix, headers twice, chain)",
         five_middlewares,
-        FIVE + ONE,
-        load.SAME,
+        Wrk(load.SAME),
+        FIVE,
         against_traefik=0.6,
     ),
     Row(
         "five-ids",
         "the same, every request with another X-Request-Id",
         five_middlewares,
-        FIVE + ONE,
-        load.OTHER_ID,
+        Wrk(load.OTHER_ID),
+        FIVE,
         against_traefik=0.6,
     ),
-    Row("hosts", "10 000 routers, every request another host", many_routers, MANY, load.OTHER_HOST, against_traefik=0.08),
-    Row("download", "10 MiB downloads", one_router, ONE, load.DOWNLOAD, 4, "MiB", against_traefik=1.0),
-    Row("upload", "10 MiB uploads", uploads, ONE, load.UPLOAD, 4, "MiB", against_traefik=1.0),
+    Row(
+        "hosts", "10 000 routers, every request another host", many_routers, Wrk(load.OTHER_HOST), MANY, against_traefik=0.08
+    ),
+    Row(
+        "download",
+        "10 MiB downloads",
+        one_router,
+        Wrk(load.DOWNLOAD, 4, unit="download"),
+        ONE,
+        per="MiB",
+        against_traefik=1.0,
+    ),
+    Row("upload", "10 MiB uploads", uploads, Wrk(load.UPLOAD, 4, unit="upload"), ONE, per="MiB", against_traefik=1.0),
 )
