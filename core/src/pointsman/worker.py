@@ -60,15 +60,15 @@ class Worker:
         self.static = static
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
-        self._sockets = sockets
+        self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         self._servers: dict[str, asyncio.Server] = {}
         internal = self._internal(control_socket) if control_socket else {}
         self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal))
-        self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in sockets}), {})
+        self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
         self.entries = {
             name: Entry(settings_for(name, static.entry_points[name], static), self.current, self.deadlines, self.loop)
-            for name in sockets
+            for name in self._sockets
         }
         self._applying = asyncio.Lock()
         self._down = Down()
@@ -244,6 +244,7 @@ class Local:
     ) -> None:
         self._worker = Worker(static, registry, sockets, control_socket)
         self._report = report
+        self.alive = True
         self.learn = self._worker.learn
         self.serve = self._worker.serve
         self.stop = self._worker.stop
@@ -321,7 +322,9 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
             frame.cancel()
             break
         kind, content = message
-        if kind == "begin":
+        if kind == "ping":
+            _tell(writer, {"alive": True})
+        elif kind == "begin":
             static, control_socket = content
             setup_logging(static.log)
             worker = Worker(static, load_registry(), sockets, control_socket)

@@ -1,15 +1,13 @@
 """`pointsman healthcheck`: ask a running gateway's ping (operations.md §1.6)."""
 
 import argparse
-import http.client
+import asyncio
 import os
-from typing import Any
 
 from pointsman.api import Command
 from pointsman.config.sources import read_static
+from pointsman.control.ping import NotWell, ask_ping, reachable, url_of
 from pointsman.plugins import load_registry
-
-TIMEOUT_SECONDS = 5.0
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +25,12 @@ def _healthcheck(arguments: argparse.Namespace) -> int:
     point = static.entry_points.get(static.ping.entry_point)
     if point is None:
         return _bad(f"ping's entry point '{static.ping.entry_point}' does not exist")
-    host = point.listen.host if point.listen.host not in ("", "0.0.0.0", "::") else "127.0.0.1"
-    url = f"http://{f'[{host}]' if ':' in host else host}:{point.listen.port}/ping"
+    address, tls = reachable(point.listen.host, point.listen.port), point.http.tls is not None
     try:
-        connection = http.client.HTTPConnection(host, point.listen.port, timeout=TIMEOUT_SECONDS)
-        connection.request("HEAD", "/ping")
-        answer: Any = connection.getresponse()
-    except OSError as error:
-        return _bad(f"cannot ask {url}: {error}")
-    if answer.status != 200:
-        return _bad(f"{url} answered {answer.status}")
-    print(f"OK: {url}")
+        asyncio.run(ask_ping(address, tls))
+    except NotWell as reason:
+        return _bad(str(reason))
+    print(f"OK: {url_of(address, tls)}")
     return 0
 
 

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from pointsman.config.sources import read_static
+from pointsman.control.activation import take_passed
 from pointsman.control.gateway import Gateway
+from pointsman.control.notify import ServiceManager
 from pointsman.errors import ConfigError
 from pointsman.logs import setup_logging
 from pointsman.plugins import Registry
@@ -27,7 +29,8 @@ def run(argv: Sequence[str], registry: Registry) -> int:
             print(f"warning: {problem}", file=sys.stderr)
     log.info("configuration from %s", loaded.source)
     try:
-        run_loop(Gateway(loaded, registry, Local, reopen).run())
+        passed, manager = take_passed(os.environ), ServiceManager.of(os.environ)
+        run_loop(Gateway(loaded, registry, Local, reopen, passed, manager).run())
     except ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)

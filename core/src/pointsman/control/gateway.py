@@ -9,10 +9,13 @@ from functools import partial
 
 from pointsman.config.sources import Loaded
 from pointsman.config.static import Static
+from pointsman.control.activation import NOTHING_PASSED, Passed
 from pointsman.control.app import ControlApp
 from pointsman.control.health import Checker
-from pointsman.control.listeners import close_listeners, open_listeners
+from pointsman.control.listeners import Sockets, close_listeners, not_passed, open_listeners
 from pointsman.control.merge import Delta, Tree
+from pointsman.control.notify import ServiceManager
+from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probe import HttpProbe
 from pointsman.control.providers import build_providers
 from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
@@ -33,11 +36,21 @@ MakeLocal = Callable[
 class Gateway:
     """One gateway, from its start to its end."""
 
-    def __init__(self, loaded: Loaded, registry: Registry, make_local: MakeLocal, reopen_logs: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        registry: Registry,
+        make_local: MakeLocal,
+        reopen_logs: Callable[[], None],
+        passed: Passed = NOTHING_PASSED,
+        manager: ServiceManager | None = None,
+    ) -> None:
         self.static = loaded.config
         self.registry = registry
         self._make_local = make_local
         self._reopen_logs = reopen_logs
+        self._passed = passed
+        self._manager = manager or ServiceManager()
         self._workers: list[DataPlane] = []
         self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
         self._known: dict[str, frozenset[Problem]] = {}
@@ -47,15 +60,16 @@ class Gateway:
         """Serve until SIGTERM or SIGINT. ConfigError if an entry point cannot be opened."""
         static = self.static
         count = static.worker_count
-        listeners = open_listeners(static.entry_points, count)
+        listeners = open_listeners(static.entry_points, count, self._passed)
         app = ControlApp(static.ping)
         watcher: Watcher | None = None
+        reassuring: asyncio.Task[None] | None = None
         try:
             await app.start()
             await self._checker.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             providers, contexts, problems = build_providers(static, self.registry)
-            self._tell("static", [*unsupported_static(static), *problems])
+            self._tell("static", [*not_passed(static.entry_points, self._passed), *unsupported_static(static), *problems])
             watcher = Watcher(
                 providers,
                 self.registry.middlewares,
@@ -68,14 +82,19 @@ class Gateway:
             await watcher.first_ready.wait()
             await asyncio.gather(*(worker.serve() for worker in self._workers))
             for name, listening in listeners[0].items():
-                host, port = listening.getsockname()[:2]
-                log.info("entry point %s listens on %s", name, Address(host, port))
+                udp = " (UDP)" if listening.type == socket.SOCK_DGRAM else ""
+                log.info("entry point %s listens on %s%s", name, Address(*listening.getsockname()[:2]), udp)
             log.info("%d worker%s", count, "" if count == 1 else "s")
+            self._manager.tell("READY=1")
+            reassuring = asyncio.create_task(self._manager.reassure(partial(self._is_well, listeners[0])))
             await self._stopping.wait()
             app.stopping = True
+            self._manager.tell("STOPPING=1")
             log.info("stopping: waiting for requests in flight")
             await asyncio.gather(*(worker.stop() for worker in self._workers))
         finally:
+            if reassuring is not None:
+                reassuring.cancel()
             if watcher is not None:
                 await watcher.aclose()
             await self._checker.aclose()
@@ -88,6 +107,23 @@ class Gateway:
         if self.static.worker_count == 1:
             return self._make_local(self.static, self.registry, sockets, path, report)
         return Process(number, self.static, sockets, path, report)
+
+    async def _is_well(self, listeners: Sockets) -> bool:
+        """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""
+        if self._stopping.is_set():  # ping says that it stops, and whoever waits for the rest is not ill
+            return True
+        if not all(worker.alive for worker in self._workers):
+            return False
+        ping = self.static.ping
+        point = self.static.entry_points.get(ping.entry_point) if ping is not None else None
+        if ping is None or point is None or ping.manual_routing:
+            return True
+        try:
+            await ask_ping(reachable(*listeners[ping.entry_point].getsockname()[:2]), point.http.tls is not None)
+        except NotWell as reason:
+            log.error("the self check fails: %s", reason)
+            return self._stopping.is_set()
+        return True
 
     async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
         self._tell("dynamic", [*problems, *unsupported_dynamic(tree)])

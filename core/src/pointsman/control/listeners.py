@@ -1,54 +1,88 @@
 """Listening sockets: opened by the control side, one per worker and entry point, and kept while workers come and go.
 
 A worker that dies leaves its socket, and whoever waits in its queue, to its replacement: the kernel holds both, since the
-socket is still open here.
+socket is still open here. Each worker's sockets are its own (SO_REUSEPORT), so that the kernel spreads clients over them and
+sends all datagrams of one client to one worker. A socket that a service manager has passed is one socket for all: every
+worker hears of a new client and the fastest takes it, which costs the others a look. Datagrams of a passed socket all go to
+the first worker: shared, those of one client would end up with several.
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.control.activation import NOTHING_PASSED, Passed
 from pointsman.errors import ConfigError, Problem
 
-BACKLOG = 4096
+BACKLOG: Final = 4096
+Sockets = dict[str, socket.socket]
+"""By entry point: a listening socket for TCP, a bound one for UDP (its `type` tells)."""
 
 
-def open_listeners(points: Mapping[str, EntryPoint], workers: int) -> list[dict[str, socket.socket]]:
-    """For each worker a socket for each TCP entry point. ConfigError naming those that cannot be had."""
-    listeners: list[dict[str, socket.socket]] = [{} for _ in range(workers)]
+def open_listeners(points: Mapping[str, EntryPoint], workers: int, passed: Passed = NOTHING_PASSED) -> list[Sockets]:
+    """For each worker a socket for each entry point. ConfigError naming those that cannot be had."""
+    listeners: list[Sockets] = [{} for _ in range(workers)]
     problems: list[Problem] = []
     for name, point in points.items():
-        if point.listen.protocol != "tcp":
-            continue
         try:
-            for worker, listening in zip(listeners, _listen(point, workers), strict=True):
+            ready = passed.of(point.listen.protocol).get(name)
+            opened = _listen(point, workers) if ready is None else _shared(ready, workers)
+            for worker, listening in zip(listeners, opened, strict=False):
                 worker[name] = listening
         except OSError as error:
             message = f"cannot listen on {point.address}: {error.strerror or error}"
             problems.append(Problem(f"entryPoints.{name}.address", message))
+    passed.close()
     if problems:
         close_listeners(listeners)
         raise ConfigError(problems)
     return listeners
 
 
-def close_listeners(listeners: list[dict[str, socket.socket]]) -> None:
+def close_listeners(listeners: list[Sockets]) -> None:
     for worker in listeners:
         for listening in worker.values():
             listening.close()
 
 
+def not_passed(points: Mapping[str, EntryPoint], passed: Passed) -> Iterator[Problem]:
+    """What an operator who uses socket activation should know: who has to listen by itself, and what is passed in vain."""
+    if not passed:
+        return
+    protocols = {name: point.listen.protocol for name, point in points.items()}
+    for name, protocol in protocols.items():
+        if name not in passed.of(protocol):
+            message = (
+                f"the service manager passed no {protocol.upper()} socket of this name; it listens on its address itself"
+            )
+            yield Problem(f"entryPoints.{name}", message, warning=True)
+    for protocol in ("tcp", "udp"):
+        for name in passed.of(protocol):
+            if protocols.get(name) != protocol:
+                message = f"the {protocol.upper()} socket that the service manager passed as '{name}' is no entry point's"
+                yield Problem("entryPoints", message, warning=True)
+
+
+def _shared(ready: socket.socket, workers: int) -> list[socket.socket]:
+    """A passed socket, for as many workers as can share it."""
+    return [ready.dup() for _ in range(workers if ready.type == socket.SOCK_STREAM else 1)]
+
+
 def _listen(point: EntryPoint, workers: int) -> list[socket.socket]:
-    host, port = point.listen.host, point.listen.port
+    listen = point.listen
+    kind = socket.SOCK_STREAM if listen.protocol == "tcp" else socket.SOCK_DGRAM
+    family, host = _family(listen.host, listen.port, kind)
+    port = listen.port
     shared = point.reuse_port or workers > 1
     if shared and not point.reuse_port:  # nobody else may be there; with the option on, that would go unnoticed
-        probe = _bound(host, port, False)
+        probe = _bound(family, kind, host, port, False)
         port = probe.getsockname()[1]
         probe.close()
     opened: list[socket.socket] = []
     try:
         for _ in range(workers):
-            opened.append(_bound(host, port, shared))
+            opened.append(_bound(family, kind, host, port, shared))
             port = opened[0].getsockname()[1]
     except OSError:
         for listening in opened:
@@ -57,20 +91,28 @@ def _listen(point: EntryPoint, workers: int) -> list[socket.socket]:
     return opened
 
 
-def _bound(host: str, port: int, shared: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host or (not host and socket.has_dualstack_ipv6()) else socket.AF_INET
-    if host and ":" not in host:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        host = str(address[0])
-    listening = socket.socket(family, socket.SOCK_STREAM)
+def _family(host: str, port: int, kind: socket.SocketKind) -> tuple[socket.AddressFamily, str]:
+    """The family of an address and what to bind to; a name stands for its first address."""
+    if not host:
+        return (socket.AF_INET6, "") if socket.has_dualstack_ipv6() else (socket.AF_INET, "")
+    if ":" in host:
+        return socket.AF_INET6, host
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
+    return family, str(address[0])
+
+
+def _bound(family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int, shared: bool) -> socket.socket:
+    listening = socket.socket(family, kind)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_STREAM:  # for datagrams it would let others take the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
+        if family == socket.AF_INET6:  # `[::]` is for both families, like no host at all
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host in ("", "::") else 1)
         listening.bind((host, port))
-        listening.listen(BACKLOG)
+        if kind == socket.SOCK_STREAM:
+            listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError:
         listening.close()

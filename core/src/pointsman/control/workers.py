@@ -2,7 +2,8 @@
 
 A worker is either held directly (`workers: 1`) or a process that is fed frames over a socket pair: `begin`, then deltas in
 small frames, each batch closed by `apply`, `serve` when the first has been applied, and `health` whenever there is news. A
-process that dies is replaced and gets everything anew; its listening sockets, and whoever waits in them, are kept here.
+process that dies is replaced and gets everything anew; its listening sockets, and whoever waits in them, are kept here. One
+that does not answer its `ping`s any more, or does not end when it should, is killed.
 """
 
 import asyncio
@@ -25,10 +26,17 @@ log = logging.getLogger("pointsman.control")
 FRAME_ELEMENTS = 500
 RESTART_SECONDS = (0.05, 5.0)
 STEADY_SECONDS = 10.0
+SLOW_START = 6
+"""How many times longer a worker may keep silent before it speaks for the first time."""
+STOP_SECONDS = 15.0
+"""How much longer than the grace times of its entry points a worker may take to stop."""
 
 
 class DataPlane(Protocol):
     """What the control side asks of a worker, wherever it runs."""
+
+    @property
+    def alive(self) -> bool: ...
 
     async def apply(self, tree: Tree, delta: Delta) -> None: ...
     def learn(self, news: News) -> None: ...
@@ -37,7 +45,14 @@ class DataPlane(Protocol):
 
 
 class Process:
-    """A worker process, replaced whenever it dies."""
+    """A worker process, replaced whenever it dies.
+
+    It is asked for a sign of life every `beat_seconds`, and killed after `patience` beats without one. Beats are counted,
+    not time: a machine that was suspended has killed nobody.
+    """
+
+    beat_seconds = 1.0
+    patience = 10
 
     def __init__(
         self,
@@ -56,6 +71,9 @@ class Process:
         self._tree = empty_tree()
         self._sent = 0
         self._applied = 0
+        self._beats = 0
+        """Since it was heard of last."""
+        self._heard_of = False
         self._serving = False
         self._stopping = False
         self._changed = asyncio.Condition()
@@ -66,6 +84,11 @@ class Process:
         self._writer: asyncio.StreamWriter | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._task = asyncio.ensure_future(self._keep())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and answers."""
+        return self._writer is not None and self._heard_of and self._beats < self.patience
 
     @property
     def pid(self) -> int | None:
@@ -99,17 +122,29 @@ class Process:
         self._stopping = True
         async with self._changed:
             self._changed.notify_all()
-        if self._writer is not None:
-            await self._send(self._writer, "stop", None)
         loop = asyncio.get_running_loop()
         points = self._static.entry_points
         closing = [
             loop.call_later(points[name].transport.life_cycle.request_accept_grace_timeout, listening.close)
             for name, listening in self._sockets.items()
         ]
-        await self._task
+        lives = [points[name].transport.life_cycle for name in self._sockets]
+        grace = max((life.request_accept_grace_timeout + max(0.0, life.grace_time_out) for life in lives), default=0.0)
+        try:
+            async with asyncio.timeout(grace + STOP_SECONDS):
+                if self._writer is not None:
+                    await self._send(self._writer, "stop", None)
+                await asyncio.shield(self._task)
+        except TimeoutError:
+            log.error("worker %d does not stop; it is killed", self.number)
+            self._kill()
+            await self._task
         for handle in closing:
             handle.cancel()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
     async def _keep(self) -> None:
         """Run the process, again and again."""
@@ -145,6 +180,8 @@ class Process:
         theirs.close()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours)
+        self._heard_of, self._beats = False, 0
+        beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
             await self._send(writer, "begin", (self._static, self._control_socket))
             self._unsent.clear()
@@ -153,6 +190,8 @@ class Process:
             if self._serving:
                 await self._send(writer, "serve", None)
             self._writer = writer
+            if self._stopping:  # who asked for that found no writer
+                await self._send(writer, "stop", None)
         passing_on = asyncio.create_task(self._pass_on(writer))
         try:
             while (message := await _message(reader)) is not None:
@@ -160,6 +199,7 @@ class Process:
         finally:
             self._writer = None
             passing_on.cancel()
+            beating.cancel()
             writer.close()
             await self._process.wait()
 
@@ -172,7 +212,20 @@ class Process:
                 unsent, self._unsent = self._unsent, {}
                 await self._send(writer, "health", unsent)
 
+    async def _beat(self, writer: asyncio.StreamWriter) -> None:
+        """Ask for signs of life until one does not come. While it stops a worker gives none."""
+        while not self._stopping:
+            if self._beats >= self.patience * (1 if self._heard_of else SLOW_START):
+                log.error("worker %d has not answered for %g s; it is killed", self.number, self._beats * self.beat_seconds)
+                self._kill()
+                return
+            if not self._beats:  # what it has not read yet need not be said twice
+                writer.write(_framed("ping", None))
+            self._beats += 1
+            await asyncio.sleep(self.beat_seconds)
+
     async def _heard(self, message: dict[str, Any]) -> None:
+        self._heard_of, self._beats = True, 0
         if "applied" in message:
             self._report([Problem(path, text, warning) for path, text, warning in message["problems"]])
             async with self._changed:
@@ -185,15 +238,19 @@ class Process:
         await self._send(writer, "apply", number)
 
     async def _send(self, writer: asyncio.StreamWriter, kind: str, content: Any) -> None:
-        data = pickle.dumps((kind, content), protocol=pickle.HIGHEST_PROTOCOL)
         try:
-            writer.write(len(data).to_bytes(4, "big") + data)
+            writer.write(_framed(kind, content))
             await writer.drain()
         except OSError:
             pass  # it has died; its replacement gets everything
 
     def __repr__(self) -> str:
         return f"<Process {self.number}, pid {self.pid}, {self.restarts} restarts>"
+
+
+def _framed(kind: str, content: Any) -> bytes:
+    data = pickle.dumps((kind, content), protocol=pickle.HIGHEST_PROTOCOL)
+    return len(data).to_bytes(4, "big") + data
 
 
 def _parts(delta: Delta) -> list[Delta]:

@@ -1,0 +1,62 @@
+"""Listening sockets: one per worker, TCP and UDP, on every form of address."""
+
+import socket
+
+import pytest
+
+from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.control.listeners import Sockets, close_listeners, open_listeners
+from pointsman.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("address", "family"),
+    [
+        ("127.0.0.1:0", socket.AF_INET),
+        ("[::1]:0", socket.AF_INET6),
+        (":0", socket.AF_INET6),
+        ("[::]:0", socket.AF_INET6),
+        ("0.0.0.0:0", socket.AF_INET),
+        ("localhost:0", None),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["", "/tcp", "/UDP"])
+def test_every_worker_gets_a_socket_on_the_same_port(address: str, family: int | None, protocol: str) -> None:
+    listeners = open_listeners({"e": EntryPoint(address + protocol)}, 2)
+    try:
+        first, second = (each["e"] for each in listeners)
+        assert first.type == second.type == (socket.SOCK_DGRAM if "UDP" in protocol else socket.SOCK_STREAM)
+        assert first.getsockname() == second.getsockname()
+        assert family in (None, first.family)
+        assert not first.getblocking()
+    finally:
+        close_listeners(listeners)
+
+
+@pytest.mark.parametrize("address", [":0", "[::]:0"])
+def test_all_interfaces_are_those_of_ipv4_too(address: str) -> None:
+    (listeners,) = open_listeners({"e": EntryPoint(address)}, 1)
+    port = listeners["e"].getsockname()[1]
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port)).close()
+    close_listeners([listeners])
+
+
+def port_of(sockets: Sockets) -> int:
+    port: int = sockets["e"].getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_taken_port_is_refused_unless_both_share_it(workers: int, protocol: str) -> None:
+    first = open_listeners({"e": EntryPoint(f"127.0.0.1:0/{protocol}")}, workers)
+    address = f"127.0.0.1:{port_of(first[0])}/{protocol}"
+    with pytest.raises(ConfigError, match=f"cannot listen on {address}: Address already in use"):
+        open_listeners({"e": EntryPoint(address)}, workers)
+    close_listeners(first)
+
+    first = open_listeners({"e": EntryPoint(address, reuse_port=True)}, workers)
+    second = open_listeners({"e": EntryPoint(address, reuse_port=True)}, workers)
+    assert port_of(first[0]) == port_of(second[-1])
+    close_listeners(first + second)
