@@ -156,10 +156,9 @@ async def test_the_watchdog_hears_nothing_of_a_gateway_that_does_not_answer(ear)
         workers = children_of(running.process.pid)
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
-        await eventually(lambda: "the self check fails" in running.log(), "it is noticed")
         heard(ear)
-        await eventually(lambda: running.log().count("the self check fails") > 1, "it is noticed again")
-        assert heard(ear) == []
+        await eventually(lambda: "the self check fails" in running.log(), "it is noticed")
+        assert len(heard(ear)) <= 1, "what was under way; in these seconds it would have been more than twenty"
         for worker in workers:
             os.kill(worker, signal.SIGCONT)
         await eventually(lambda: "WATCHDOG=1" in heard(ear), "a sign of life again")

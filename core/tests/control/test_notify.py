@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.control.notify import ServiceManager
+from pointsman.control.notify import Supervisor
 from pointsman.testing import eventually
 
 
@@ -23,7 +23,7 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_a_state_is_told_by_path(ear: socket.socket) -> None:
-    ServiceManager.of({"NOTIFY_SOCKET": ear.getsockname()}).tell("READY=1")
+    Supervisor.of({"NOTIFY_SOCKET": ear.getsockname()}).tell("READY=1")
     assert ear.recv(100) == b"READY=1"
 
 
@@ -31,7 +31,7 @@ def test_a_state_is_told_by_abstract_name() -> None:
     name = f"pointsman-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0{name}")
-        ServiceManager.of({"NOTIFY_SOCKET": f"@{name}"}).tell("STOPPING=1")
+        Supervisor.of({"NOTIFY_SOCKET": f"@{name}"}).tell("STOPPING=1")
         assert listening.recv(100) == b"STOPPING=1"
 
 
@@ -50,7 +50,7 @@ def test_a_state_is_told_by_abstract_name() -> None:
 )
 def test_the_watchdog_is_minded_if_it_means_this_process(usec: str, pid: str, seconds: float | None) -> None:
     environment = {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid, "OTHER": "stays"}
-    assert ServiceManager.of(environment).watchdog_seconds == seconds
+    assert Supervisor.of(environment).watchdog_seconds == seconds
     assert environment == {"OTHER": "stays"}
 
 
@@ -70,7 +70,7 @@ async def test_the_watchdog_hears_nothing_while_the_gateway_is_not_well(ear: soc
                 count += 1
         return count
 
-    task = asyncio.create_task(ServiceManager(ear.getsockname(), 0.02).reassure(is_well))
+    task = asyncio.create_task(Supervisor(ear.getsockname(), 0.02).reassure(is_well))
     await eventually(lambda: heard() > 0, "a sign of life")
     well = False
     await eventually(lambda: asked and not heard(), "silence")
@@ -84,12 +84,12 @@ async def test_the_watchdog_hears_nothing_while_the_gateway_is_not_well(ear: soc
 
 async def test_nobody_who_listens_is_no_trouble(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     with caplog.at_level(logging.WARNING):
-        ServiceManager().tell("READY=1")
-        await ServiceManager("", 1.0).reassure(lambda: asyncio.sleep(0, True))
+        Supervisor().tell("READY=1")
+        await Supervisor("", 1.0).reassure(lambda: asyncio.sleep(0, True))
         assert not caplog.records
-        gone = ServiceManager(str(tmp_path / "gone"))
+        gone = Supervisor(str(tmp_path / "gone"))
         gone.tell("READY=1")
         gone.tell("STOPPING=1")
         assert len(caplog.records) == 1
-        ServiceManager.of({"NOTIFY_SOCKET": "vsock:2:1"}).tell("READY=1")
+        Supervisor.of({"NOTIFY_SOCKET": "vsock:2:1"}).tell("READY=1")
         assert "neither a path" in caplog.text

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pointsman.config.sources import read_static
 from pointsman.control.activation import take_passed
 from pointsman.control.gateway import Gateway
-from pointsman.control.notify import ServiceManager
+from pointsman.control.notify import Supervisor
 from pointsman.errors import ConfigError
 from pointsman.logs import setup_logging
 from pointsman.plugins import Registry
@@ -29,8 +29,8 @@ def run(argv: Sequence[str], registry: Registry) -> int:
             print(f"warning: {problem}", file=sys.stderr)
     log.info("configuration from %s", loaded.source)
     try:
-        passed, manager = take_passed(os.environ), ServiceManager.of(os.environ)
-        run_loop(Gateway(loaded, registry, Local, reopen, passed, manager).run())
+        passed, supervisor = take_passed(os.environ), Supervisor.of(os.environ)
+        run_loop(Gateway(loaded, registry, Local, reopen, passed, supervisor).run())
     except ConfigError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)

@@ -14,7 +14,7 @@ from pointsman.control.app import ControlApp
 from pointsman.control.health import Checker
 from pointsman.control.listeners import Sockets, close_listeners, not_passed, open_listeners
 from pointsman.control.merge import Delta, Tree
-from pointsman.control.notify import ServiceManager
+from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probe import HttpProbe
 from pointsman.control.providers import build_providers
@@ -43,14 +43,14 @@ class Gateway:
         make_local: MakeLocal,
         reopen_logs: Callable[[], None],
         passed: Passed = NOTHING_PASSED,
-        manager: ServiceManager | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.static = loaded.config
         self.registry = registry
         self._make_local = make_local
         self._reopen_logs = reopen_logs
         self._passed = passed
-        self._manager = manager or ServiceManager()
+        self._supervisor = supervisor or Supervisor()
         self._workers: list[DataPlane] = []
         self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
         self._known: dict[str, frozenset[Problem]] = {}
@@ -85,11 +85,11 @@ class Gateway:
                 udp = " (UDP)" if listening.type == socket.SOCK_DGRAM else ""
                 log.info("entry point %s listens on %s%s", name, Address(*listening.getsockname()[:2]), udp)
             log.info("%d worker%s", count, "" if count == 1 else "s")
-            self._manager.tell("READY=1")
-            reassuring = asyncio.create_task(self._manager.reassure(partial(self._is_well, listeners[0])))
+            self._supervisor.tell("READY=1")
+            reassuring = asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
             await self._stopping.wait()
             app.stopping = True
-            self._manager.tell("STOPPING=1")
+            self._supervisor.tell("STOPPING=1")
             log.info("stopping: waiting for requests in flight")
             await asyncio.gather(*(worker.stop() for worker in self._workers))
         finally:

@@ -16,7 +16,7 @@ _VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 MAX_WATCHDOG_USEC: Final = 10**15
 
 
-class ServiceManager:
+class Supervisor:
     """Whoever started this process; nobody if there is no `address`.
 
     `watchdog_seconds` is the longest silence that it bears, None if it does not care.
@@ -28,7 +28,7 @@ class ServiceManager:
         self._failed = False
 
     @classmethod
-    def of(cls, environment: MutableMapping[str, str]) -> "ServiceManager":
+    def of(cls, environment: MutableMapping[str, str]) -> "Supervisor":
         """The one that the environment names. The variables are removed: they are about this process alone."""
         address, interval, pid = (environment.pop(variable, "") for variable in _VARIABLES)
         if address and address[0] not in "/@":
