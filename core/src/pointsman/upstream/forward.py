@@ -9,18 +9,15 @@ import asyncio
 from collections.abc import Generator
 from typing import Any, Final
 
-from pointsman import wire
 from pointsman.api import Peer, Pick, Receiver
 from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
+from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.health import Passive
-from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-_USUALLY_WITH_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
-"""Methods whose requests say that they have no body (RFC 9110 §8.6)."""
 CONTINUE_SECONDS: Final = 1.0
 
 
@@ -67,7 +64,6 @@ class Forwarding:
         "_connection",
         "_continue",
         "_future",
-        "_head",
         "_left",
         "_paused",
         "_peer",
@@ -84,12 +80,11 @@ class Forwarding:
         self.sent = False
         """Whether the request has left whole."""
         self._peer: Peer | None = None
-        self._connection: Http1Upstream | None = None
+        self._connection: Carrier | None = None
         self._receiver: Receiver | None = None
         self._future: asyncio.Future[Response] | None = None
-        self._connecting: asyncio.Task[Http1Upstream] | None = None
+        self._connecting: asyncio.Task[Carrier] | None = None
         self._continue: asyncio.TimerHandle | None = None
-        self._head = b""
         self._left: int | None = None
         self._paused = False
         self._started = False
@@ -173,7 +168,7 @@ class Forwarding:
         self._connecting = task
         task.add_done_callback(self._connected)
 
-    def _connected(self, task: "asyncio.Task[Http1Upstream]") -> None:
+    def _connected(self, task: "asyncio.Task[Carrier]") -> None:
         if task.cancelled():
             return
         error = task.exception()
@@ -194,31 +189,28 @@ class Forwarding:
         else:
             self._fail(GatewayError(502, f"cannot connect: {error!r}"))
 
-    def _send(self, connection: Http1Upstream) -> None:
+    def _send(self, connection: Carrier) -> None:
         peer = self._peer
         assert peer is not None
         request = self.request
         request.exchange.attempts += 1
         peer.in_flight += 1
         self._connection = connection
-        connection.begin(self)
+        body = request.body
+        alone = self.sent = body is NOTHING
         try:
-            head = self._head_for(peer)
+            connection.begin(self, peer, alone)
         except Exception as error:  # a middleware's headers may be no headers
             self.fail(error)
             return
-        body = request.body
-        if body is NOTHING:
-            self.sent = True
-            connection.transport.write(head)
+        if alone:
             timeout = self.service.head_seconds
             if timeout > 0:
                 connection.deadline = asyncio.get_running_loop().time() + timeout
         elif request.headers.get(b"expect") is not None and not body.ended:
-            connection.transport.write(head)
+            connection.send_head()
             self._continue = asyncio.get_running_loop().call_later(CONTINUE_SECONDS, self._send_body)
         else:
-            self._head = head
             self._send_body()
 
     def _send_body(self) -> None:
@@ -230,81 +222,10 @@ class Forwarding:
         self._started = True
         self._left = self.request.body.length
         self.request.body.attach(self)
-        if self._head and self._connection is connection:
-            head, self._head = self._head, b""
-            connection.transport.write(head)
+        if self._connection is connection and not self.sent:
+            connection.send_head()
         if connection.write_paused:
             self.pause()
-
-    def _head_for(self, peer: Peer) -> bytes:
-        request = self.request
-        path = request.path
-        if peer.preserve_path:
-            path = peer.base_path.rstrip(b"/") + path
-        if request.query is not None:
-            path = path + b"?" + request.query
-        if path != request.target and path.translate(None, wire.VISIBLE):
-            raise ValueError(f"the path {path!r} that the request was given holds bytes that no path may")
-        host = (request.authority if self.service.pass_host else b"") or peer.authority
-        body = request.body
-        parsed = request.headers.parsed
-        if parsed is not None and request.append_forwarded_for:  # nobody touched the headers
-            parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host, parsed.wire, parsed.chain]
-            counted = parsed.seen & wire.LENGTH > 0
-        else:
-            parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
-            counted = self._write_headers(parts, request.headers.raw)
-        if body.length is None:
-            parts.append(b"\r\nTransfer-Encoding: chunked")
-        elif body.length or counted or request.method in _USUALLY_WITH_BODY:
-            parts.append(b"\r\nContent-Length: %d" % body.length)
-        if request.upgrade:
-            parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: ")
-            parts.append(request.upgrade)
-        parts.append(b"\r\n\r\n")
-        return b"".join(parts)
-
-    def _write_headers(self, parts: list[bytes], headers: HeaderList) -> bool:
-        """Add the end-to-end headers that a middleware made or touched; true if a Content-Length was among them."""
-        wires = wire.REQUEST_WIRES
-        lines = [wires[pair] for pair in headers]
-        if None not in lines:  # the usual: nothing among them has a meaning here
-            parts += lines  # type: ignore[arg-type]
-            if self.request.append_forwarded_for:
-                parts.append(b"\r\nX-Forwarded-For: ")
-                parts.append(self.request.link.client.host.encode())
-            return False
-        prefixes = wire.REQUEST_PREFIXES
-        begin = len(parts)
-        chain: list[bytes] = []
-        counted = trailing = False
-        for name, value in headers:
-            prefix = prefixes[name]
-            if prefix:
-                if name == b"trailer" and self.request.body.length is not None:
-                    continue  # no chunks, no trailers
-                parts.append(prefix)
-                parts.append(value)
-            elif name == b"x-forwarded-for":
-                chain.append(value)
-            elif name == b"content-length":
-                counted = True
-            elif name == b"te":
-                trailing = trailing or b"trailers" in wire.tokens(value)
-            elif name == b"connection" and value.lower() not in wire.USUAL_OPTIONS:
-                # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
-                named = {*wire.tokens(value), b"connection"} - {b"upgrade"}
-                del parts[begin:]
-                left = [line for line in headers if line[0] not in named or wire.NAMES[line[0]][1] & wire.MANAGED]
-                return self._write_headers(parts, left)
-        if trailing:
-            parts.append(b"\r\nTe: trailers")
-        if self.request.append_forwarded_for:
-            chain.append(self.request.client.host.encode())
-        if chain:
-            parts.append(b"\r\nX-Forwarded-For: ")
-            parts.append(b", ".join(chain))
-        return counted
 
     # the sink of the request body
 
@@ -312,17 +233,12 @@ class Forwarding:
         connection = self._connection
         if connection is None or connection.forwarding is not self or not chunk:
             return
-        if self._left is None:
-            chunk = wire.chunk(chunk)
-        else:
+        if self._left is not None:
             self._left -= len(chunk)
             if self._left < 0:  # what is too much would be read as the next request
                 self.fail(GatewayError(500, "the request body is longer than its Content-Length", side="internal"))
                 return
-        if self._head:
-            chunk = self._head + chunk
-            self._head = b""
-        connection.transport.write(chunk)
+        connection.send(chunk)
 
     def end(self, trailers: HeaderList) -> None:
         connection = self._connection
@@ -331,13 +247,8 @@ class Forwarding:
         if self._left:
             self.fail(GatewayError(500, "the request body is shorter than its Content-Length", side="internal"))
             return
-        if self._left is None:
-            connection.transport.write(self._head + wire.last_chunk(trailers))
-            self._head = b""
-        elif self._head:
-            connection.transport.write(self._head)
-            self._head = b""
         self.sent = True
+        connection.finish(trailers)
         timeout = self.service.head_seconds
         if timeout > 0 and connection.waiting:
             connection.deadline = asyncio.get_running_loop().time() + timeout
@@ -397,7 +308,7 @@ class Forwarding:
         if self._peer is not None:
             self._peer.in_flight -= 1
 
-    def failed(self, connection: Http1Upstream, error: GatewayError) -> None:
+    def failed(self, connection: Carrier, error: GatewayError) -> None:
         """The connection broke before the response head was here."""
         self._stop_waiting()
         self._connection = None

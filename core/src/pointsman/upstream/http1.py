@@ -10,9 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from pointsman import wire
+from pointsman.api import Peer
 from pointsman.deadlines import NEVER
 from pointsman.errors import GatewayError
-from pointsman.message import NOTHING, Body, Headers, Response, Tunnel
+from pointsman.message import NOTHING, Body, HeaderList, Headers, Response, Tunnel
+from pointsman.upstream.http1_head import request_head
 from pointsman.upstream.pool import Pool
 from pointsman.wire import BadMessage, Chunked
 
@@ -41,12 +43,14 @@ class Http1Upstream(asyncio.Protocol):
         "_body",
         "_buffer",
         "_chunked",
+        "_chunking",
         "_eof",
         "_interims",
         "_keep",
         "_last",
         "_left",
         "_other",
+        "_outgoing",
         "_owner",
         "_state",
         "_time",
@@ -75,6 +79,8 @@ class Http1Upstream(asyncio.Protocol):
         self._buffer = bytearray()
         self._body: Body = NOTHING
         self._chunked: Chunked | None = None
+        self._chunking = False
+        self._outgoing = b""
         self._left = -1
         self._keep = True
         self._interims = 0
@@ -101,13 +107,42 @@ class Http1Upstream(asyncio.Protocol):
         """Whether the response head is still to come."""
         return self._state == HEAD
 
-    def begin(self, forwarding: "Forwarding") -> None:
+    # the request out
+
+    def begin(self, forwarding: "Forwarding", peer: Peer, alone: bool) -> None:
         """The next exchange on this connection is this one's."""
         self.forwarding = forwarding
         self._state = HEAD
         self.heard = False
         self._interims = 0
         self.deadline = NEVER
+        request = forwarding.request
+        head = request_head(request, peer, forwarding.service.pass_host)
+        if alone:
+            self.transport.write(head)
+        else:
+            self._outgoing = head
+            self._chunking = request.body.length is None
+
+    def send_head(self) -> None:
+        if self._outgoing:
+            head, self._outgoing = self._outgoing, b""
+            self.transport.write(head)
+
+    def send(self, chunk: bytes) -> None:
+        if self._chunking:
+            chunk = wire.chunk(chunk)
+        if self._outgoing:  # the first bytes travel with the head
+            chunk = self._outgoing + chunk
+            self._outgoing = b""
+        self.transport.write(chunk)
+
+    def finish(self, trailers: HeaderList) -> None:
+        if self._chunking:
+            head, self._outgoing = self._outgoing, b""
+            self.transport.write(head + wire.last_chunk(trailers))
+        else:
+            self.send_head()
 
     # bytes in
 

@@ -1,0 +1,90 @@
+"""The head of a request as an HTTP/1.1 server gets it (routing.md §6.3). Pure."""
+
+from pointsman import wire
+from pointsman.api import Peer
+from pointsman.message import HeaderList, Request
+
+_USUALLY_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+"""Methods whose requests say that they have no body (RFC 9110 §8.6)."""
+
+
+def target(request: Request, peer: Peer) -> bytes:
+    """The request target for this server. ValueError if a middleware gave the request a path that is none."""
+    path = request.path
+    if peer.preserve_path:
+        path = peer.base_path.rstrip(b"/") + path
+    if request.query is not None:
+        path = path + b"?" + request.query
+    if path != request.target and path.translate(None, wire.VISIBLE):
+        raise ValueError(f"the path {path!r} that the request was given holds bytes that no path may")
+    return path
+
+
+def request_head(request: Request, peer: Peer, pass_host: bool) -> bytes:
+    """Request line and headers, to the empty line. ValueError for a path that is none."""
+    path = target(request, peer)
+    host = (request.authority if pass_host else b"") or peer.authority
+    body = request.body
+    parsed = request.headers.parsed
+    if parsed is not None and request.append_forwarded_for:  # nobody touched the headers
+        parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host, parsed.wire, parsed.chain]
+        counted = parsed.seen & wire.LENGTH > 0
+    else:
+        parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
+        counted = _write_headers(parts, request, request.headers.raw)
+    if body.length is None:
+        parts.append(b"\r\nTransfer-Encoding: chunked")
+    elif body.length or counted or request.method in _USUALLY_WITH_BODY:
+        parts.append(b"\r\nContent-Length: %d" % body.length)
+    if request.upgrade:
+        parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: ")
+        parts.append(request.upgrade)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def _write_headers(parts: list[bytes], request: Request, headers: HeaderList) -> bool:
+    """Add the end-to-end headers that a middleware made or touched; true if a Content-Length was among them."""
+    wires = wire.REQUEST_WIRES
+    lines = [wires[pair] for pair in headers]
+    if None not in lines:  # the usual: nothing among them has a meaning here
+        parts += lines  # type: ignore[arg-type]
+        if request.append_forwarded_for:
+            parts.append(b"\r\nX-Forwarded-For: ")
+            parts.append(request.link.client.host.encode())
+        return False
+    prefixes = wire.REQUEST_PREFIXES
+    begin = len(parts)
+    chain: list[bytes] = []
+    counted = trailing = False
+    for name, value in headers:
+        prefix = prefixes[name]
+        if prefix:
+            if name == b"trailer" and request.body.length is not None:
+                continue  # no chunks, no trailers
+            parts.append(prefix)
+            parts.append(value)
+        elif name == b"x-forwarded-for":
+            chain.append(value)
+        elif name == b"content-length":
+            counted = True
+        elif name == b"te":
+            trailing = trailing or b"trailers" in wire.tokens(value)
+        elif name == b"connection" and value.lower() not in wire.USUAL_OPTIONS:
+            # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
+            del parts[begin:]
+            return _write_headers(parts, request, without_named(headers, value))
+    if trailing:
+        parts.append(b"\r\nTe: trailers")
+    if request.append_forwarded_for:
+        chain.append(request.client.host.encode())
+    if chain:
+        parts.append(b"\r\nX-Forwarded-For: ")
+        parts.append(b", ".join(chain))
+    return counted
+
+
+def without_named(headers: HeaderList, connection: bytes) -> HeaderList:
+    """The headers that a Connection header neither is nor names; what is managed cannot be named (routing.md §6.2)."""
+    named = {*wire.tokens(connection), b"connection"} - {b"upgrade"}
+    return [line for line in headers if line[0] not in named or wire.NAMES[line[0]][1] & wire.MANAGED]
