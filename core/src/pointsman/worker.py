@@ -20,7 +20,7 @@ from typing import Any
 
 from pointsman.api import Handler
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
-from pointsman.compile import Compiled, Compiler, Surroundings
+from pointsman.compile import Compiled, Compiler, Secrets, Surroundings
 from pointsman.compile.entrypoints import settings_for
 from pointsman.compile.middlewares import Place, Use, has_start
 from pointsman.compile.services import ServiceEntry
@@ -55,6 +55,7 @@ class Worker:
         registry: Registry,
         sockets: Mapping[str, socket.socket],
         control_socket: str | None = None,
+        secrets: Secrets | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.static = static
@@ -63,7 +64,7 @@ class Worker:
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         self._servers: dict[str, asyncio.Server] = {}
         internal = self._internal(control_socket) if control_socket else {}
-        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal))
+        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets()))
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
         self.entries = {
@@ -240,9 +241,10 @@ class Local:
         registry: Registry,
         sockets: Mapping[str, socket.socket],
         control_socket: str | None,
+        secrets: Secrets,
         report: Callable[[Sequence[Problem]], None],
     ) -> None:
-        self._worker = Worker(static, registry, sockets, control_socket)
+        self._worker = Worker(static, registry, sockets, control_socket, secrets)
         self._report = report
         self.alive = True
         self.learn = self._worker.learn
@@ -325,9 +327,9 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         if kind == "ping":
             _tell(writer, {"alive": True})
         elif kind == "begin":
-            static, control_socket = content
+            static, control_socket, secrets = content
             setup_logging(static.log)
-            worker = Worker(static, load_registry(), sockets, control_socket)
+            worker = Worker(static, load_registry(), sockets, control_socket, secrets)
             gc.collect()
             gc.freeze()
         elif worker is None:

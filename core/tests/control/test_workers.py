@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pointsman.compile import Secrets
 from pointsman.config.static import Static
 from pointsman.control.workers import Process
 from pointsman.testing import eventually
@@ -16,7 +17,7 @@ from pointsman.testing import eventually
 
 @asynccontextmanager
 async def a_process(beat_seconds: float = 0.05) -> AsyncIterator[Process]:
-    process = Process(0, Static(), {}, None, lambda problems: None)
+    process = Process(0, Static(), {}, None, Secrets(), lambda problems: None)
     process.beat_seconds = beat_seconds
     try:
         await eventually(lambda: process.alive, "it answers")

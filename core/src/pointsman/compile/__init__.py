@@ -5,6 +5,6 @@ balancers, counters. The work is done in slices, so that requests go on between 
 """
 
 from pointsman.compile.compiler import Compiled, Compiler
-from pointsman.compile.parts import Status, Surroundings, Tree
+from pointsman.compile.parts import Secrets, Status, Surroundings, Tree
 
-__all__ = ["Compiled", "Compiler", "Status", "Surroundings", "Tree"]
+__all__ = ["Compiled", "Compiler", "Secrets", "Status", "Surroundings", "Tree"]

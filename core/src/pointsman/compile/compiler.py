@@ -7,6 +7,7 @@ from typing import Any
 from attrs import Factory, define, evolve, frozen
 
 from pointsman.api import Handler
+from pointsman.compile.https import Claim, filling, named_hosts, settling
 from pointsman.compile.middlewares import Middlewares, Place, Use
 from pointsman.compile.parts import (
     MIDDLEWARES,
@@ -20,10 +21,12 @@ from pointsman.compile.parts import (
     qualify,
 )
 from pointsman.compile.services import DEFAULT_TRANSPORT, ServiceEntry, Services, TransportEntry
+from pointsman.compile.tls import Tls, TlsParts, options_name
+from pointsman.compile.tls_options import DEFAULT
 from pointsman.compile.transports import default_settings
 from pointsman.config.dynamic import structure_router
 from pointsman.config.entrypoint_model import EntryPoint
-from pointsman.config.http_model import Router
+from pointsman.config.http_model import Router, RouterTLS
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
@@ -33,6 +36,7 @@ from pointsman.routing.rules import Rule, parse
 from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.syntax import RuleError
 from pointsman.routing.table import Entry, RouteTable
+from pointsman.server.door import CLOSED, Door
 from pointsman.upstream.transport import Transport
 
 log = logging.getLogger("pointsman.compile")
@@ -73,6 +77,7 @@ class Compiled:
     services: dict[str, ServiceEntry] = Factory(dict)
     transports: dict[str, TransportEntry] = Factory(dict)
     uses: dict[Place, Use] = Factory(dict)
+    tls: TlsParts = Factory(TlsParts)
 
     @property
     def problems(self) -> list[Problem]:
@@ -133,6 +138,9 @@ class _Run:
         self.middlewares = Middlewares.begin(tree, self.around, self.services, old.uses, failed)
         self.services.front = self._service_middlewares
         self._fronted: dict[str, tuple[Handler, list[Use]]] = {}
+        self.tls = Tls(tree, self.around, old.tls)
+        self.plain: dict[str, list[Entry]] = {name: [] for name in compiler._points}
+        self.claims: dict[str, list[Claim]] = {name: [] for name in compiler._points}
 
     def run(self) -> Slices:
         yield from self._parse()
@@ -141,25 +149,23 @@ class _Run:
         yield
         for name, problems in self.forest.problems.items():
             self.statuses[ROUTERS][name].problems += problems
-        on_points: dict[str, list[Entry]] = {name: [] for name in self.compiler._points}
+        yield from self.tls.building(self.statuses)
         for number, name in enumerate(self.forest.roots):
-            self._root(name, on_points)
+            self._root(name)
             if number % SLICE == 0:
                 yield
-        tables = {}
-        for point, entries in on_points.items():
-            building = RouteTable.building(entries)
-            yield from building
-            tables[point] = building.table
+        tables = yield from _tables(self.plain)
+        secure, doors = yield from self._https()
         self.services.seal()
         return Compiled(
-            Snapshot(tables, self.number),
+            Snapshot(tables, self.number, secure=secure, doors=doors),
             self.statuses,
             self.parsed,
             self.rows,
             self.services.built,
             self.services.transports,
             self.middlewares.built,
+            self.tls.parts,
         )
 
     # reading
@@ -182,12 +188,9 @@ class _Run:
         if router is None:
             return Parsed(raw, None, None, tuple(problems))
         syntax = router.rule_syntax or self.around.static.core.default_rule_syntax
-        if router.tls is not None and not router.parent_refs:
-            problems.append(
-                Problem(f"{path}.tls", "is not supported by this version: no connection reaches the router", True)
-            )
         if router.rule_syntax:
             problems.append(Problem(f"{path}.ruleSyntax", "is deprecated; write the rule in v3 syntax", warning=True))
+        problems += self._unknown_resolver(router.tls, f"{path}.tls")
         rule: Rule | None = None
         try:
             check_priority(router.priority, name)
@@ -199,6 +202,13 @@ class _Run:
             except RuleError as error:
                 problems.append(Problem(f"{path}.rule", str(error)))
         return Parsed(raw, router, rule, tuple(problems))
+
+    def _unknown_resolver(self, tls: RouterTLS | None, path: str) -> list[Problem]:
+        """The router is served nevertheless, with a certificate that is there (routing.md §4.3)."""
+        if tls is None or not tls.cert_resolver or tls.cert_resolver in self.around.static.certificates_resolvers:
+            return []
+        message = f"the certificate resolver '{tls.cert_resolver}' does not exist; a certificate that is there is used"
+        return [Problem(f"{path}.certResolver", message, warning=True)]
 
     def _rule(self, text: str, syntax: str) -> Rule:
         if syntax == "v2":
@@ -269,7 +279,7 @@ class _Run:
 
     # building
 
-    def _root(self, name: str, on_points: dict[str, list[Entry]]) -> None:
+    def _root(self, name: str) -> None:
         parsed = self.parsed[name]
         router = parsed.router
         assert router is not None
@@ -277,24 +287,31 @@ class _Run:
         points = self._points_of(name, router, status)
         if not points:
             return
-        copies = [(point,) for point in points if self.compiler._points[point].http.middlewares]
+        copies = [(point,) for point in points if self._is_model(point)]
         plain = tuple(point for point in points if (point,) not in copies)
         served: list[str] = []
         closed: list[tuple[str, Problem]] = []
         for where in (*copies, plain) if plain else copies:
             shown = name if where is plain else f"{where[0]}-{name}"
             own = Status(list(status.problems))
-            self._place(name, shown, where, on_points, own)
+            self._place(name, shown, where, own)
+            new = [problem for problem in own.problems if problem not in status.problems]
             if own.word == "disabled":
-                closed += [(", ".join(where), problem) for problem in own.problems if problem not in status.problems]
+                closed += [(", ".join(where), problem) for problem in new]
             else:
                 served += where
+                status.problems += new
         status.using = tuple(point for point in points if point in served) or points
         for place, problem in closed:
             if served:  # what closes a router on one entry point does not close it on the others (routing.md §4.6)
                 problem = evolve(problem, message=f"{problem.message} (on {place})", warning=True)
             if problem not in status.problems:
                 status.problems.append(problem)
+
+    def _is_model(self, point: str) -> bool:
+        """Whether routers are served there by another name, since the entry point adds to them (routing.md §4.6)."""
+        http = self.compiler._points[point].http
+        return bool(http.middlewares) or http.tls is not None
 
     def _points_of(self, name: str, router: Router, status: Status) -> tuple[str, ...]:
         path = f"{ROUTERS}.{name}.entryPoints"
@@ -310,18 +327,72 @@ class _Run:
             status.problems.append(Problem(path, "no valid entryPoint for this router"))
         return tuple(points)
 
-    def _place(
-        self, name: str, shown: str, points: Sequence[str], on_points: dict[str, list[Entry]], status: Status
-    ) -> None:
-        """Compile a root router for entry points that treat it alike, and put it on their tables."""
-        first = self.compiler._points[points[0]].http.middlewares if shown != name else ()
-        row = self._row(name, shown, tuple(first), status)
-        if row is None:
+    def _place(self, name: str, shown: str, points: Sequence[str], status: Status) -> None:
+        """Compile a root router for entry points that treat it alike, and put it where their connections find it."""
+        parsed = self.parsed[name]
+        assert parsed.router is not None
+        model = self.compiler._points[points[0]].http
+        before = tuple(model.middlewares) if shown != name else ()
+        tls = parsed.router.tls
+        if tls is None and shown != name:
+            tls = model.tls
+            status.problems += self._unknown_resolver(tls, f"entryPoints.{points[0]}.http.tls")
+        if tls is None:
+            row = self._row(name, shown, before, status)
+            if row is not None:
+                for point in points:
+                    self.plain[point].append(row.entry)
             return
-        if row.parsed.router is not None and row.parsed.router.tls is not None:
-            return  # only TLS connections reach it
+        hosts = named_hosts(parsed.rule.hosts) if parsed.rule is not None else ()
+        options = self._options_of(name, tls, hosts, status)
+        row = self._row(name, shown, before, status, options)
         for point in points:
-            on_points[point].append(row.entry)
+            self.claims[point].append(Claim(name, hosts, options, row.entry if row is not None else None))
+
+    def _options_of(self, name: str, tls: RouterTLS, hosts: tuple[str, ...], status: Status) -> str:
+        """The TLS options that a router gets, "" if there are none to be had (routing.md §4.3)."""
+        path = f"{ROUTERS}.{name}.tls.options"
+        options = options_name(tls.options, name)
+        try:
+            self.tls.terms(options, name)
+        except ConfigError as error:
+            status.problems += problems_under(path, error)
+            return ""
+        if not hosts and options != DEFAULT:
+            message = f"no domain found in rule, so the TLS options {options} cannot be applied; '{DEFAULT}' is used"
+            status.problems.append(Problem(path, message, warning=True))
+            return DEFAULT
+        return options
+
+    def _https(self) -> Generator[None, None, tuple[dict[str, RouteTable], dict[str, Door]]]:
+        """The tables of HTTPS routers, and what becomes of a new connection, by entry point."""
+        parts = self.tls.parts
+        entries: dict[str, list[Entry]] = {}
+        doors: dict[str, Door] = {}
+        for point, claims in self.claims.items():
+            agreed = yield from settling(claims)
+            hosts = yield from filling(claims, agreed, {name: entry.terms for name, entry in parts.options.items()})
+            entries[point] = [entry for claim in claims if (entry := claim.on_table(point)) is not None]
+            for claim in claims:
+                if claim.disputed:
+                    self._warn_of_dispute(claim, point)
+            doors[point] = Door(
+                https=hosts,
+                has_https=bool(claims),
+                default=parts.default or CLOSED,
+                certificates=parts.store,
+            )
+            yield
+        secure = yield from _tables(entries)
+        return secure, doors
+
+    def _warn_of_dispute(self, claim: Claim, point: str) -> None:
+        message = (
+            f"found different TLS options for the host {', '.join(sorted(claim.disputed))} on entry point {point}, so the "
+            f"options '{DEFAULT}' are used for it there; give its routers the same options"
+        )
+        problems = self.statuses[ROUTERS][claim.router].problems
+        problems.append(Problem(f"{ROUTERS}.{claim.router}.tls.options", message, warning=True))
 
     def _child(self, name: str) -> Row | None:
         """A router below another, compiled once however often it is reached."""
@@ -329,7 +400,7 @@ class _Run:
             self.children[name] = self._row(name, name, (), self.statuses[ROUTERS][name])
         return self.children[name]
 
-    def _row(self, name: str, shown: str, before: tuple[str, ...], status: Status) -> Row | None:
+    def _row(self, name: str, shown: str, before: tuple[str, ...], status: Status, tls_options: str = "") -> Row | None:
         """A router with all that is below it; None, and a status that says why, if it cannot be built."""
         parsed = self.parsed[name]
         router, rule = parsed.router, parsed.rule
@@ -372,17 +443,27 @@ class _Run:
             and old.parsed is parsed
             and old.service is service
             and old.children == tuple(children)
+            and old.entry.target.tls_options == tls_options
             and len(old.uses) == len(uses)
             and all(one is other for one, other in zip(old.uses, uses, strict=True))
         ):
             row = old
         else:
             place = provider_place(name, self.compiler._precedence)
-            route = Route(shown, service.name if service is not None else "", last)
+            route = Route(shown, service.name if service is not None else "", last, tls_options)
             entry = Entry(shown, rule, rank(router.priority, rule, place, shown), route)
             row = Row(parsed, service, tuple(uses), tuple(children), entry)
         self.rows[shown] = row
         return row
+
+
+def _tables(entries: Mapping[str, Sequence[Entry]]) -> Generator[None, None, dict[str, RouteTable]]:
+    tables = {}
+    for point, on_point in entries.items():
+        building = RouteTable.building(on_point)
+        yield from building
+        tables[point] = building.table
+    return tables
 
 
 def _to_children(table: RouteTable) -> Handler:

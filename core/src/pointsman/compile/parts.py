@@ -1,7 +1,9 @@
 """What compilation is made of: names, statuses, and what the compiler is given."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field, frozen
@@ -10,13 +12,31 @@ from pointsman.api import Binder, Handler
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.openssl import SECRET_BYTES
 from pointsman.plugins import Registry
+from pointsman.server.certificates import Pair
 
 Tree = Mapping[str, Mapping[str, Any]]
 """Section path -> full name -> raw element: the merged dynamic configuration."""
 
 ROUTERS, SERVICES = "http.routers", "http.services"
 MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
+
+
+def _generate() -> Pair:
+    from pointsman.server.x509 import generate_default
+
+    return generate_default()
+
+
+@frozen
+class Secrets:
+    """What all workers of one gateway have in common, and nobody else has. Made once, when it starts."""
+
+    default_certificate: Pair = field(factory=_generate)
+    """What is shown where no other certificate fits."""
+    tickets: bytes = field(factory=partial(os.urandom, SECRET_BYTES), repr=False)
+    """What session ticket keys are made of."""
 
 
 @frozen
@@ -28,6 +48,7 @@ class Surroundings:
     deadlines: Deadlines
     internal: Mapping[str, Handler] = field(factory=dict)
     """Handlers of `ping@internal` and its kin, where they are enabled."""
+    secrets: Secrets = field(factory=Secrets)
 
 
 @define

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from pointsman.compile import Secrets
 from pointsman.config.sources import Loaded
 from pointsman.config.static import Static
 from pointsman.control.activation import NOTHING_PASSED, Passed
@@ -29,7 +30,7 @@ from pointsman.upstream.health import News
 log = logging.getLogger("pointsman.control")
 
 MakeLocal = Callable[
-    [Static, Registry, Mapping[str, socket.socket], str | None, Callable[[Sequence[Problem]], None]], DataPlane
+    [Static, Registry, Mapping[str, socket.socket], str | None, Secrets, Callable[[Sequence[Problem]], None]], DataPlane
 ]
 
 
@@ -52,6 +53,7 @@ class Gateway:
         self._passed = passed
         self._supervisor = supervisor or Supervisor()
         self._workers: list[DataPlane] = []
+        self._secrets = Secrets()
         self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
         self._known: dict[str, frozenset[Problem]] = {}
         self._stopping = asyncio.Event()
@@ -105,8 +107,8 @@ class Gateway:
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
         report = partial(self._tell, f"worker {number}")
         if self.static.worker_count == 1:
-            return self._make_local(self.static, self.registry, sockets, path, report)
-        return Process(number, self.static, sockets, path, report)
+            return self._make_local(self.static, self.registry, sockets, path, self._secrets, report)
+        return Process(number, self.static, sockets, path, self._secrets, report)
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""

@@ -16,7 +16,7 @@ _SECTIONS = {
     "spiffe": "spiffe",
     "ocsp": "ocsp",
 }
-_DYNAMIC = ("tcp.routers", "udp.routers", "tls.certificates", "tls.options", "tls.stores")
+_DYNAMIC = ("tcp.routers", "udp.routers")
 
 
 def unsupported_static(static: Static) -> list[Problem]:
@@ -38,8 +38,6 @@ def _static(static: Static) -> Iterator[str]:
             yield f"{at}.proxyProtocol"
         if point.http3 is not None:
             yield f"{at}.http3"
-        if point.http.tls is not None:
-            yield f"{at}.http.tls"
         if point.http.redirections is not None and point.http.redirections.entry_point is not None:
             yield f"{at}.http.redirections"
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pointsman.compile import Secrets
 from pointsman.config.static import Static
 from pointsman.control.merge import Delta, Tree, diff, empty_tree
 from pointsman.errors import Problem
@@ -60,6 +61,7 @@ class Process:
         static: Static,
         sockets: Mapping[str, socket.socket],
         control_socket: str | None,
+        secrets: Secrets,
         report: Callable[[Sequence[Problem]], None],
     ) -> None:
         self.number = number
@@ -67,6 +69,7 @@ class Process:
         self._static = static
         self._sockets = sockets
         self._control_socket = control_socket
+        self._secrets = secrets
         self._report = report
         self._tree = empty_tree()
         self._sent = 0
@@ -183,7 +186,7 @@ class Process:
         self._heard_of, self._beats = False, 0
         beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
-            await self._send(writer, "begin", (self._static, self._control_socket))
+            await self._send(writer, "begin", (self._static, self._control_socket, self._secrets))
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)
             await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)

@@ -4,12 +4,13 @@ Pure: made while a configuration is compiled, asked by `server/opening.py` befor
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from attrs import Factory, frozen
 
 from pointsman.message import Address, Link
+from pointsman.server.certificates import Pair
 
 
 @frozen
@@ -22,14 +23,6 @@ class Facts:
     """SNI, lower case, without a trailing dot; b"" if there is none."""
     alpn: tuple[bytes, ...] = ()
     """What the client offers, in its order."""
-
-
-class Pair(Protocol):
-    """A certificate with its key, ready to be loaded into a context."""
-
-    @property
-    def names(self) -> Sequence[bytes]:
-        """Common name and subject alternative names, lower case."""
 
 
 class Terms(Protocol):
@@ -47,7 +40,10 @@ class Terms(Protocol):
     def sni_strict(self) -> bool: ...
 
     def context_for(self, pair: Pair) -> ssl.SSLContext:
-        """The context for a handshake with this certificate; made on first use, then the same one."""
+        """The context for a handshake with this certificate; made on first use, then the same one.
+
+        ValueError if OpenSSL does not take the certificate under these options.
+        """
 
 
 class Certificates(Protocol):
