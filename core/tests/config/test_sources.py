@@ -237,6 +237,7 @@ def test_a_value_may_follow_as_its_own_word_also_under_a_map(machine):
         "DEBUG",
         "--entryPoints.Web.http.redirections.entryPoint.priority",
         "-5",
+        "--entryPoints.Web.http.redirections.entryPoint.to=:443",
     )
     point = loaded.config.entry_points["Web"]
     assert (point.address, point.http.redirections.entry_point.priority, loaded.config.log.level) == (":80", -5, "DEBUG")

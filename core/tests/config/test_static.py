@@ -233,11 +233,22 @@ def test_what_a_configuration_must_not_say(text, path):
     assert fatal == [path]
 
 
-def test_a_redirect_to_nowhere_only_warns():
-    static, _ = structure_static(load_text(WEB % "http: {redirections: {entryPoint: {to: websecur}}}", "x.yml"), {})
+@pytest.mark.parametrize(
+    ("redirect", "place", "words"),
+    [
+        ("{to: webb}", "to", "non-existing entry point: webb; did you mean 'web'?"),
+        ("{to: ':99999'}", "to", "':99999' is not a port"),
+        ("{to: ':0'}", "to", "':0' is not a port"),
+        ("{permanent: false}", "to", "needs an entry point"),
+        ("{to: ':443', scheme: 'h t'}", "scheme", "'h t' is not a scheme"),
+    ],
+)
+def test_a_redirect_to_nowhere_ends_the_start(redirect, place, words):
+    static, _ = structure_static(load_text(WEB % f"http: {{redirections: {{entryPoint: {redirect}}}}}", "x.yml"), {})
     (problem,) = check(static)
-    assert problem.warning
-    assert "non-existing entry point: websecur" in problem.message
+    assert not problem.warning
+    assert problem.path == f"entryPoints.web.http.redirections.entryPoint.{place}"
+    assert words in problem.message
 
 
 @pytest.mark.parametrize("raw", ["{}", "true", "{endpoint: 'tcp://h', watch: 'false'}"])

@@ -11,6 +11,7 @@ from pointsman.catalogue import missing
 from pointsman.compile.composites import Child, Composites
 from pointsman.compile.health import active_check, odd_checks, passive_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qualify
+from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
 from pointsman.config.http_model import LoadBalancer, Service
@@ -189,6 +190,8 @@ class Services:
         if name == "noop@internal":
             return ServiceEntry(name, None, noop)
         handler = self.around.internal.get(name)
+        if handler is None and name.startswith("redirect-"):
+            handler = next((each for each in redirections(self.around.static) if f"{each.service}@internal" == name), None)
         if handler is None:
             raise ConfigError(Problem("", INTERNAL_OFF.get(name, f"unknown internal service {name}")))
         return ServiceEntry(name, None, handler)

@@ -15,6 +15,7 @@ from pointsman.errors import Problem
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC", "DISABLED")
 STRATEGIES = ("keep", "delete", "reject")
 _BASE_PATH = re.compile(r"/[a-zA-Z0-9/_.:~-]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _STATUS_RANGE = re.compile(r"[1-9][0-9]{2}(?:-[1-9][0-9]{2})?")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 Problems = Iterator[Problem]
@@ -83,14 +84,18 @@ def _redirects(static: Static) -> Problems:
         redirect = point.http.redirections.entry_point if point.http.redirections else None
         if redirect is None:
             continue
-        path, to = f"entryPoints.{name}.http.redirections.entryPoint.to", redirect.to
-        if to.startswith(":"):
-            if not re.fullmatch(r":[0-9]{1,5}", to):
-                yield Problem(path, f"'{to}' is not a port", warning=True)
+        path, to = f"entryPoints.{name}.http.redirections.entryPoint", redirect.to
+        if not to:
+            yield Problem(f"{path}.to", "a redirection needs an entry point, or a port such as ':443'")
+        elif to.startswith(":"):
+            if not re.fullmatch(r":[0-9]{1,5}", to) or not 0 < int(to[1:]) < 65536:
+                yield Problem(f"{path}.to", f"'{to}' is not a port")
         elif to not in static.entry_points:
+            # Traefik goes on without it; then what was to be redirected would be served, or not, unnoticed
             hint = suggestion(to, static.entry_points)
-            message = f"'to' entry point field references a non-existing entry point: {to}{hint}; nothing is redirected"
-            yield Problem(path, message, warning=True)
+            yield Problem(f"{path}.to", f"'to' entry point field references a non-existing entry point: {to}{hint}")
+        if not _SCHEME.fullmatch(redirect.scheme):
+            yield Problem(f"{path}.scheme", f"'{redirect.scheme}' is not a scheme; write http or https")
 
 
 def _resolver(name: str, resolver: CertificatesResolver) -> Problems:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pointsman.api import Publish
+from pointsman.compile.redirections import redirections
 from pointsman.config.static import Static
 from pointsman.errors import Problem
 
@@ -20,6 +21,13 @@ def internal_document(static: Static) -> dict[str, Any]:
             "service": "ping@internal",
             "priority": HIGHEST,
             "entryPoints": [static.ping.entry_point],
+        }
+    for redirection in redirections(static):
+        routers[redirection.router] = {
+            "rule": redirection.rule,
+            "service": redirection.service,
+            "priority": redirection.priority,
+            "entryPoints": [redirection.entry_point],
         }
     return {"http": {"routers": routers}}
 

@@ -38,8 +38,6 @@ def _static(static: Static) -> Iterator[str]:
             yield f"{at}.proxyProtocol"
         if point.http3 is not None:
             yield f"{at}.http3"
-        if point.http.redirections is not None and point.http.redirections.entry_point is not None:
-            yield f"{at}.http.redirections"
 
 
 def unsupported_dynamic(tree: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
