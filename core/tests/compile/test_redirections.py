@@ -22,7 +22,7 @@ def one(to: str = "websecure", secure: str = ":443", **options: object) -> Redir
 def location(
     found: Redirection, method: str = "GET", target: str = "/a?b=1", host: str = "x.test", proto: str = ""
 ) -> tuple[int, str]:
-    answer = found(a_request(method, f"http://{host}{target}", [("x-forwarded-proto", proto)] if proto else []))
+    answer = found(a_request(method, f"http://{host}{target}", [(b"x-forwarded-proto", proto.encode())] if proto else []))
     return answer.status, (answer.headers.get(b"location") or b"").decode()
 
 
