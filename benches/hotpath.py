@@ -12,6 +12,7 @@ import time
 from pointsman.builtin.matchers import MATCHERS
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.deadlines import Deadlines
+from pointsman.message import Address, Link
 from pointsman.routing import rules
 from pointsman.routing.ranking import rank
 from pointsman.routing.snapshot import Current, Route, Snapshot
@@ -73,7 +74,8 @@ async def main(profile: bool) -> None:
         route = Route(f"r{number}@file", f"s{number}@file", Forwarder(f"s{number}@file", pick, transport))
         rows.append(Row(route.name, rule, rank(0, rule, 0, route.name), route))
     entry = Entry(EntrySettings("web"), Current(Snapshot({"web": RouteTable.build(rows)})), deadlines, loop)
-    server = Http1Protocol(entry)
+    link = Link(Address("127.0.0.1", 40000), Address("127.0.0.1", 8080), b"http", "web")
+    server = Http1Protocol(entry, link)
     client = FakeTransport()
     server.connection_made(client)  # type: ignore[arg-type]
     count = 20_000 if profile else 50_000

@@ -10,7 +10,7 @@ from pointsman import api
 from pointsman.builtin.matchers import MATCHERS
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.deadlines import Deadlines
-from pointsman.message import Request, Response
+from pointsman.message import Address, Link, Request, Response
 from pointsman.routing import rules
 from pointsman.routing.ranking import rank
 from pointsman.routing.snapshot import Current, Route, Snapshot
@@ -92,6 +92,12 @@ class Wire(asyncio.Transport):
         """The connection is gone."""
         self.closing = True
         self._lose(error)
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self.protocol
 
     def stick(self) -> None:
         """The far end stops reading."""
@@ -240,7 +246,8 @@ class House:
     def client(self, peer: tuple[str, int] = ("192.0.2.7", 40000)) -> Wire:
         """A client has connected."""
         wire = Wire(self.loop, peer)
-        wire.protocol = Http1Protocol(self.entry)
+        link = Link(Address(*peer), Address("192.0.2.1", 8000), b"http", "web")
+        wire.protocol = Http1Protocol(self.entry, link)
         wire.protocol.connection_made(wire)
         return wire
 

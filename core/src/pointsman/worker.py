@@ -34,7 +34,7 @@ from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
-from pointsman.server.http1 import Http1Protocol
+from pointsman.server.opening import Opening
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
@@ -200,7 +200,7 @@ class Worker:
         for name, listening in self._sockets.items():
             entry = self.entries[name]
             self._servers[name] = await self.loop.create_server(
-                lambda entry=entry: Http1Protocol(entry),  # type: ignore[misc]
+                lambda entry=entry: Opening(entry),  # type: ignore[misc]
                 sock=listening,
                 backlog=4096,
             )

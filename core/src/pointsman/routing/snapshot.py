@@ -1,9 +1,10 @@
 """Everything a worker serves by, at one moment: frozen, held by the requests that began under it, swapped whole."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pointsman.api import Handler
+from pointsman.message import Link
 from pointsman.routing.table import RouteTable
 
 
@@ -53,8 +54,16 @@ class Snapshot:
         self.retired = False
         self.on_free: Callable[[], None] = _nothing
 
+    def table(self, link: Link) -> RouteTable:
+        """The HTTP routers for what comes over this connection."""
+        tables = self.tables if link.tls is None else self.secure
+        return tables.get(link.entry_point, _NO_ROUTERS)
+
     def __repr__(self) -> str:
         return f"<Snapshot {self.number}, {self.holders} holders{', retired' if self.retired else ''}>"
+
+
+_NO_ROUTERS: Final = RouteTable.build(())
 
 
 def _nothing() -> None:

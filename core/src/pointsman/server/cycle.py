@@ -1,10 +1,10 @@
 """One exchange, from a parsed request to its last byte out. What does not depend on the HTTP version.
 
-Theory of operation. An exchange is *open* until `finish` has run, once. `begin` asks the route's handler. The answer comes
-as a Response at once, as a Pending that calls back, or from a task, made only for coroutines. `respond` sends the
-head and becomes the body's sink; `fail` turns an exception into a response, or, if a head is out, resets the stream.
-`abort` is the client's side going away: it cancels whatever is running. All ways lead to `finish`, which gives the snapshot
-back and runs the request's `on_done` callbacks.
+Theory of operation. An exchange is *open* until `finish` has run, once. `dispatch` finds the route, `begin` asks its
+handler. The answer comes as a Response at once, as a Pending that calls back, or from a task, made only for coroutines.
+`respond` sends the head and becomes the body's sink; `fail` turns an exception into a response, or, if a head is out, resets
+the stream. `abort` is the client's side going away: it cancels whatever is running. All ways lead to `finish`, which gives
+the snapshot back and runs the request's `on_done` callbacks.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ from pointsman.api import Pending
 from pointsman.errors import ClientGone
 from pointsman.message import OVER, Body, Exchange, HeaderList, Request, Response
 from pointsman.routing.snapshot import Route, Snapshot
-from pointsman.server.rescue import not_found, rescue
+from pointsman.routing.table import Ambiguous
+from pointsman.server.entry import Entry
+from pointsman.server.rescue import misdirected, not_found, rescue
 
 log = logging.getLogger("pointsman.server")
 
@@ -35,6 +37,32 @@ class Cycle(Exchange):
     _task: asyncio.Task[None] | None
     _pending: Pending | None
     _body: Body | None
+
+    def dispatch(self, entry: Entry) -> None:
+        """Have the request answered by whoever the routers of its entry point say."""
+        request = self.request
+        path = request.path
+        if path[0] != 0x2F or 0x23 in path:
+            self.respond(_special(request))
+            return
+        link = request.link
+        try:
+            found = self.snapshot.table(link).match(request)
+        except Ambiguous:
+            entry.ambiguous += 1
+            self.respond(Response(400))
+            return
+        except Exception as error:  # a predicate is a plugin's
+            self.fail(error)
+            return
+        if found is None:
+            self.begin(None)
+        elif 0x25 in path and entry.denies(path):
+            self.respond(Response(400))
+        elif link.tls is not None and link.tls.options != found.target.tls_options:
+            self.respond(misdirected())
+        else:
+            self.begin(found.target)
 
     def begin(self, route: Route | None) -> None:
         """Have the request answered by `route`, or by the 404 if there is none."""
@@ -155,3 +183,10 @@ class Cycle(Exchange):
                 log.error("router %s: an on_done callback raised %r", self.router, error, exc_info=error)
         self.request.exchange = OVER
         self._over()
+
+
+def _special(request: Request) -> Response:
+    """Targets that no router sees (routing.md §6.1, §6.3)."""
+    if request.method == b"CONNECT":
+        return Response(501)
+    return Response(200 if request.path == b"*" else 400)

@@ -137,5 +137,20 @@ class Door:
     has_https: bool = False
     """Whether any HTTPS router is there."""
 
+    def choose(self, facts: Facts) -> TcpRoute | Terms | Closed:
+        """Who takes a TLS connection: a TCP route, or HTTPS under these terms, or nobody."""
+        found = self.https.find(facts.server_name) if facts.server_name else None
+        if found is not None:
+            return found
+        route = self.secure.match(facts)
+        if route is None and not self.https.catch_all:
+            route = self.secure_catch_all.match(facts)
+        return self.default if route is None else route
+
+    def choose_tcp(self, facts: Facts) -> TcpRoute | None:
+        """Who takes a TLS connection that cannot be HTTPS (routing.md §8.5)."""
+        route = self.secure.match(facts)
+        return self.secure_catch_all.match(facts) if route is None else route
+
 
 EMPTY_DOOR = Door()

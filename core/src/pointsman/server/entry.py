@@ -1,11 +1,17 @@
 """An entry point at run time: its settings, the snapshot in force, and the connections it holds."""
 
 import asyncio
-from typing import Protocol
+import logging
+from collections import Counter
+from typing import Final, Protocol
 
 from pointsman.deadlines import Deadlines, Watched
+from pointsman.message import Address
 from pointsman.routing.snapshot import Current
 from pointsman.server.settings import HEAD_GRACE, EntrySettings
+
+log = logging.getLogger("pointsman.server")
+FAILURE_LOG_SECONDS: Final = 60.0
 
 
 class Connection(Watched, Protocol):
@@ -24,11 +30,9 @@ class Entry:
         current: Current,
         deadlines: Deadlines,
         loop: asyncio.AbstractEventLoop,
-        scheme: bytes = b"http",
     ) -> None:
         self.settings = settings
         self.name = settings.name
-        self.scheme = scheme
         self.current = current
         self.deadlines = deadlines
         self.loop = loop
@@ -42,9 +46,12 @@ class Entry:
         self.accepted = 0
         self.refused = 0
         self.ambiguous = 0
+        self.handshake_failures: Counter[str] = Counter()
+        """By class: `no_shared_cipher`, `timeout`, `alert_unknown_ca` ..."""
+        self._failures_logged: dict[str, tuple[float, int]] = {}
 
     def opened(self, connection: Connection) -> None:
-        self.accepted += 1
+        """It counts for draining and cutting, and has a deadline, until `closed`."""
         self.connections.add(connection)
         self.deadlines.watch(connection)
 
@@ -53,6 +60,17 @@ class Entry:
         if self.draining and not self.connections:
             self.empty.set()
         self.deadlines.forget(connection)
+
+    def handshake_failed(self, kind: str, client: Address) -> None:
+        """Count it, and say so once a minute: scanners knock all day."""
+        self.handshake_failures[kind] += 1
+        count = self.handshake_failures[kind]
+        now = self.loop.time()
+        last, told = self._failures_logged.get(kind, (-FAILURE_LOG_SECONDS, 0))
+        if now - last >= FAILURE_LOG_SECONDS:
+            self._failures_logged[kind] = (now, count)
+            since = f"; {count - told} since the last such line" if told else ""
+            log.warning("entry point %s: TLS handshake failed: %s, last from %s%s", self.name, kind, client, since)
 
     def denies(self, path: bytes) -> bool:
         """Whether an escape in the canonical path is not allowed here (routing.md §6.1)."""

@@ -14,8 +14,7 @@ from typing import Final, cast
 from pointsman import wire
 from pointsman.deadlines import NEVER
 from pointsman.errors import ClientGone, GatewayError
-from pointsman.message import NOTHING, NOWHERE, Address, Body, Link, Request, Response, Tunnel, reason
-from pointsman.routing.table import Ambiguous
+from pointsman.message import NOTHING, Body, Link, Request, Tunnel, reason
 from pointsman.server.entry import Entry
 from pointsman.server.head import Block, request_from
 from pointsman.server.http1_cycle import Http1Cycle
@@ -68,14 +67,14 @@ class Http1Protocol(asyncio.Protocol):
         "write_paused",
     )
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, link: Link) -> None:
         # per process
         self.entry = entry
         self.loop = entry.loop
         # per connection
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
-        self.link = NOWHERE
-        self.trusted = False
+        self.link = link
+        self.trusted = entry.settings.trusts(link.client.ip)
         self.deadline = NEVER
         self.write_paused = False
         self._opened = 0.0
@@ -101,14 +100,10 @@ class Http1Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername") or ("", 0)
-        here = transport.get_extra_info("sockname") or ("", 0)
-        settings = self.entry.settings
-        self.link = Link(Address(peer[0], peer[1]), Address(here[0], here[1]), self.entry.scheme, self.entry.name)
-        self.trusted = settings.trusts(self.link.client.ip)
         self._opened = self.loop.time()
-        if settings.read_timeout > 0:
-            self.deadline = self._opened + settings.read_timeout
+        timeout = self.entry.settings.read_timeout
+        if timeout > 0:
+            self.deadline = self._opened + timeout
         self.entry.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -253,8 +248,7 @@ class Http1Protocol(asyncio.Protocol):
         self._close_after = block.close
         self._requests += 1
         settings = self.entry.settings
-        snapshot = self.entry.current.snapshot
-        cycle = self.cycle = Http1Cycle(self, request, snapshot)
+        cycle = self.cycle = Http1Cycle(self, request, self.entry.current.snapshot)
         if block.chunked or block.length:
             self._expect_body(request, block)
             if self.cycle is not cycle:
@@ -262,25 +256,7 @@ class Http1Protocol(asyncio.Protocol):
         else:
             self._state = WAIT
             self.deadline = self.loop.time() + settings.write_timeout if settings.write_timeout > 0 else NEVER
-        path = request.path
-        if path[0] != 0x2F or 0x23 in path:
-            cycle.respond(self._special(request))
-            return
-        try:
-            found = snapshot.tables[self.entry.name].match(request)
-        except Ambiguous:
-            self.entry.ambiguous += 1
-            cycle.respond(Response(400))
-            return
-        except Exception as error:  # a predicate is a plugin's
-            cycle.fail(error)
-            return
-        if found is None:
-            cycle.begin(None)
-        elif 0x25 in path and self.entry.denies(path):
-            cycle.respond(Response(400))
-        else:
-            cycle.begin(found.target)
+        cycle.dispatch(self.entry)
 
     def _expect_body(self, request: Request, block: Block) -> None:
         """Prepare for the request body, and take what is here of it."""
@@ -295,13 +271,6 @@ class Http1Protocol(asyncio.Protocol):
         if self._buffer:
             rest, self._buffer = self._buffer, b""
             self._body_data(rest)
-
-    @staticmethod
-    def _special(request: Request) -> Response:
-        """Targets that no router sees (routing.md §6.1, §6.3)."""
-        if request.method == b"CONNECT":
-            return Response(501)
-        return Response(200 if request.path == b"*" else 400)
 
     # the request body
 

@@ -14,6 +14,11 @@ def not_found() -> Response:
     return Response.text(404, "404 page not found\n")
 
 
+def misdirected() -> Response:
+    """The router found has other TLS options than its connection agreed to (routing.md §4.3)."""
+    return Response.text(421, "Misdirected Request\n")
+
+
 def rescue(error: BaseException, router: str) -> Response:
     """What the client gets for an exception that came out of `router`'s chain (routing.md §6.7)."""
     if isinstance(error, ClientGone):
