@@ -12,8 +12,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STATIC = {
     "entryPoints": {
         "web": {},
+        "everywhere": {"address": "[::]:0"},
         "trusted": {"forwardedHeaders": {"insecure": True}},
         "listed": {"forwardedHeaders": {"trustedIPs": ["127.0.0.1/32"]}},
+        "schemes": {"forwardedHeaders": {"insecure": True, "addXForwardedSchemeHeaders": True}},
         "quiet": {"forwardedHeaders": {"insecure": True, "notAppendXForwardedFor": True}},
     }
 }
@@ -104,3 +106,15 @@ async def test_connection_cannot_strip_what_the_gateway_says(stage):
 
     assert seen.get("foo") is None
     assert (seen.get("x-forwarded-for"), seen.get("x-real-ip")) == ("127.0.0.1", "127.0.0.1")
+
+
+async def test_the_scheme_is_repeated_in_other_headers_where_that_is_asked_for(stage):
+    for claimed, told in (([], "http"), (["X-Forwarded-Proto: https"], "https"), (["X-Scheme: claimed"], "http")):
+        seen = await stage.seen(get(*claimed), "schemes")
+        assert [seen.get(name) for name in ("x-forwarded-scheme", "x-scheme", "x-forwarded-proto")] == [told] * 3
+        assert len(seen.get_all("x-scheme")) == 1
+
+
+async def test_a_client_over_ipv4_is_one_also_where_both_families_are_listened_to(stage):
+    seen = await stage.seen(get(), "everywhere")
+    assert (seen.get("x-real-ip"), seen.get("x-forwarded-for")) == ("127.0.0.1", "127.0.0.1")

@@ -445,12 +445,13 @@ class _Pump:
 
 
 class Address:
-    """One end of a connection. `ip` is parsed on first use; an IPv4-mapped IPv6 address counts as IPv4."""
+    """One end of a connection. `ip` is parsed on first use; an IPv4-mapped IPv6 address counts, and is written, as IPv4."""
 
     __slots__ = ("_ip", "host", "port")
 
     def __init__(self, host: str, port: int) -> None:
-        self.host = host.partition("%")[0]
+        host = host.partition("%")[0]
+        self.host = host[7:] if host.startswith("::ffff:") and "." in host else host
         self.port = port
         self._ip: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
 

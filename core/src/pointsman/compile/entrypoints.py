@@ -30,6 +30,7 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         trusted=networks(forwarded.trusted_ips),
         kept_connection_headers=frozenset(name.lower().encode() for name in forwarded.connection),
         append_forwarded_for=not (forwarded.not_append_x_forwarded_for or static.global_.not_append_x_forwarded_for),
+        scheme_headers=forwarded.add_x_forwarded_scheme_headers,
         denied_escapes=tuple(
             escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
         ),

@@ -50,7 +50,9 @@ class ForwardedHeaders:
     trusted_ips: list[str] = option("trustedIPs", factory=list, help="Peers whose forwarded headers are trusted")
     connection: list[str] = field(factory=list)
     not_append_x_forwarded_for: bool = False
-    add_x_forwarded_scheme_headers: bool = False
+    add_x_forwarded_scheme_headers: bool = option(
+        default=False, help="Say X-Forwarded-Proto in X-Forwarded-Scheme and X-Scheme, too"
+    )
 
 
 @frozen

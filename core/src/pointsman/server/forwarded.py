@@ -3,6 +3,7 @@
 from pointsman import wire
 from pointsman.message import HeaderList
 
+_SCHEMES = (b"x-forwarded-scheme", b"x-scheme")
 _OWN = frozenset((b"x-real-ip", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-host"))
 
 
@@ -22,14 +23,15 @@ def from_trusted(headers: HeaderList, own: HeaderList) -> tuple[HeaderList, list
     """The managed headers for a trusted client, and its X-Forwarded-For chain.
 
     What it says stands, unless it is spelled with `_`; what it does not say, or leaves empty, is added; the gateway's own
-    name always is ours.
+    name always is ours, and so are the repetitions of the scheme where the entry point adds them.
     """
+    ours = {name for name, _ in own if name == b"x-forwarded-server" or name in _SCHEMES}
     said: HeaderList = []
     chain: list[bytes] = []
     for name, value in headers:
         if name == b"x-forwarded-for":
             chain.append(value)
-        elif is_managed(name) and b"_" not in name and name != b"x-forwarded-server" and (value or name not in _OWN):
+        elif is_managed(name) and b"_" not in name and name not in ours and (value or name not in _OWN):
             said.append((name, value))
     names = {name for name, _ in said}
     proto = next((value for name, value in said if name == b"x-forwarded-proto"), None)
@@ -37,6 +39,8 @@ def from_trusted(headers: HeaderList, own: HeaderList) -> tuple[HeaderList, list
     for name, value in own:
         if name == b"x-forwarded-port" and proto is not None:
             value = _port(authority, proto)
+        elif name in _SCHEMES and proto is not None:
+            value = proto
         if name not in names:
             said.append((name, value))
     if chain:

@@ -175,6 +175,9 @@ def _parsed(
     if authority:
         added.append((b"x-forwarded-host", authority))
         wired += b"\r\nX-Forwarded-Host: " + authority
+    if settings.scheme_headers:
+        added += ((b"x-forwarded-scheme", scheme), (b"x-scheme", scheme))
+        wired += b"\r\nX-Forwarded-Scheme: " + scheme + b"\r\nX-Scheme: " + scheme
     if not settings.append_forwarded_for:
         chain = b""
     if seen & wire.MANAGED:

@@ -44,6 +44,8 @@ class EntrySettings:
     trusted: Collection[Network] = ()
     kept_connection_headers: frozenset[bytes] = frozenset()
     append_forwarded_for: bool = True
+    scheme_headers: bool = False
+    """Whether X-Forwarded-Scheme and X-Scheme repeat X-Forwarded-Proto."""
     denied_escapes: tuple[bytes, ...] = ()
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())
