@@ -61,8 +61,8 @@ class Notes:
     def ended(self, trailers: list[Field]) -> None:
         self.told.append(("ended", trailers))
 
-    def reset(self, code: int, by_peer: bool) -> None:
-        self.told.append(("reset", code, by_peer))
+    def gone(self, code: int, by_peer: bool) -> None:
+        self.told.append(("gone", code, by_peer))
 
     def pause(self) -> None:
         self.told.append(("pause",))

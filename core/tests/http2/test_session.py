@@ -210,7 +210,7 @@ def test_window_is_given_back_in_big_steps_and_only_for_what_was_taken(server: A
     assert end.take() == []
     assert end.receivers[1].body == b"x" * 10_000
     end.hears(data(1, b"!"))
-    assert end.receivers[1].told[-1] == ("reset", frames.FLOW_CONTROL_ERROR, False)
+    assert end.receivers[1].told[-1] == ("gone", frames.FLOW_CONTROL_ERROR, False)
 
 
 def test_what_came_while_paused_is_given_at_once_and_the_end_after_it(server: Any) -> None:
@@ -303,7 +303,7 @@ def test_streams_above_the_last_of_a_goaway_were_not_touched(client: Any, notes:
     assert end.session.capacity == 98
     end.hears(frames.goaway(1, frames.NO_ERROR))
     assert first.told == []
-    assert second.told == [("reset", frames.REFUSED_STREAM, True)]
+    assert second.told == [("gone", frames.REFUSED_STREAM, True)]
     assert end.session.capacity == 0
     end.hears(frames.headers(1, end.encoder.encode(OK), True))
     assert first.told == [("answered", 200, [], True)]
@@ -343,7 +343,7 @@ def test_a_malformed_response_resets_its_stream(client: Any, notes: Any, answer:
     end, note = client(), notes()
     end.session.request(REQUEST, note, end=True)
     end.hears(frames.headers(1, end.encoder.encode(answer), True))
-    assert note.told == [("reset", frames.PROTOCOL_ERROR, False)]
+    assert note.told == [("gone", frames.PROTOCOL_ERROR, False)]
     assert not end.closed
 
 
@@ -351,7 +351,7 @@ def test_data_before_the_head_of_a_response_resets_its_stream(client: Any, notes
     end, note = client(), notes()
     end.session.request(REQUEST, note, end=True)
     end.hears(data(1, b"x", True))
-    assert note.told == [("reset", frames.PROTOCOL_ERROR, False)]
+    assert note.told == [("gone", frames.PROTOCOL_ERROR, False)]
 
 
 def test_a_lost_connection_gives_the_streams_that_were_open(client: Any, notes: Any) -> None:

@@ -1,6 +1,7 @@
 """HTTP/2 framing for both roles (RFC 9113, RFC 7541, RFC 8441): bytes in, calls out, and back. No I/O, no asyncio.
 
-A `Session` belongs to an owner, which has the transport (`contract.Owner`); a `Stream` to a receiver (`contract.Receiver`).
+A `Session` belongs to an owner, which has the transport (`contract.Owner`); a `Stream` to a receiver (`contract.Receiver`,
+`contract.ResponseReceiver`).
 Towards a server, with `owner` an asyncio.Protocol:
 
     def connection_made(self, transport):
@@ -14,7 +15,7 @@ Towards a server, with `owner` an asyncio.Protocol:
     def send(self, data): self.transport.write(data)
     def failed(self, code, reason): ...                         # a GOAWAY has been sent: close
     def connection_lost(self, error):
-        for stream in self.session.lost(): stream.receiver.reset(INTERNAL_ERROR, False)
+        for stream in self.session.lost(): stream.receiver.gone(INTERNAL_ERROR, False)
 
     if session.capacity > 0:                                    # 0 after GOAWAY, or at the server's stream limit
         stream = session.request([(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/")],
@@ -23,7 +24,7 @@ Towards a server, with `owner` an asyncio.Protocol:
         stream.pause(); stream.resume()                         # the response's body: no window is given while paused
         stream.reset(CANCEL)                                    # no call to the receiver comes back for this one
 
-`receiver` then gets `interim`, `answered`, `data`, `ended`, or `reset`. `reset(REFUSED_STREAM, True)` says that the server
+`receiver` then gets `interim`, `answered`, `data`, `ended`, or `gone`. `gone(REFUSED_STREAM, True)` says that the server
 has not touched the request: it may be sent again (§8.7). `owner.ready()` says that the server's SETTINGS are here; a request
 may be sent before, but its limit is not known then and is taken for 100. `owner.pong` answers `session.ping(payload)`.
 

@@ -53,7 +53,7 @@ class Owner(Protocol):
         """The last open stream is over."""
 
     def goaway(self, last: int, code: int, debug: bytes, /) -> None:
-        """The peer takes no more streams. Those above `last` have had their `reset(REFUSED_STREAM)`."""
+        """The peer takes no more streams. Those above `last` have had their `gone(REFUSED_STREAM, True)`."""
 
     def ready(self) -> None:
         """The peer's first SETTINGS are here."""
@@ -66,13 +66,7 @@ class Owner(Protocol):
 
 
 class Receiver(Protocol):
-    """Has one stream. After `reset`, or after both sides have ended, nothing more comes."""
-
-    def interim(self, status: int, fields: list[Field], /) -> None:
-        """A 1xx response. Only towards servers."""
-
-    def answered(self, status: int, fields: list[Field], ended: bool, /) -> None:
-        """The response head, without its pseudo-header; if `ended`, it was all. Only towards servers."""
+    """Has one stream. After `gone`, or after both sides have ended, nothing more comes."""
 
     def data(self, chunk: bytes, /) -> None:
         """A piece of the body. None come while the stream is paused."""
@@ -80,7 +74,7 @@ class Receiver(Protocol):
     def ended(self, trailers: list[Field], /) -> None:
         """The peer's side is over."""
 
-    def reset(self, code: int, by_peer: bool, /) -> None:
+    def gone(self, code: int, by_peer: bool, /) -> None:
         """The stream is gone: reset by the peer, or here because the peer broke a rule."""
 
     def pause(self) -> None:
@@ -91,3 +85,13 @@ class Receiver(Protocol):
 
     def sent(self) -> None:
         """Our side has ended on the wire, some time after `end` was called: only if it could not be sent at once."""
+
+
+class ResponseReceiver(Receiver, Protocol):
+    """Has a stream towards a server."""
+
+    def interim(self, status: int, fields: list[Field], /) -> None:
+        """A 1xx response."""
+
+    def answered(self, status: int, fields: list[Field], ended: bool, /) -> None:
+        """The response head, without its pseudo-header; if `ended`, it was all."""

@@ -16,11 +16,11 @@ provoked); and nothing is read while what we said is not taken.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 from pointsman.http2 import frames
 from pointsman.http2.budget import CONTROL_FRAMES, CONTROL_FRAMES_PER_SECOND, RESETS, RESETS_PER_SECOND, Budget
-from pointsman.http2.contract import Fault, Malformed, Owner, Receiver, SessionSettings
+from pointsman.http2.contract import Fault, Malformed, Owner, Receiver, ResponseReceiver, SessionSettings
 from pointsman.http2.fields import read_status, read_trailers
 from pointsman.http2.frames import (
     CANCEL,
@@ -453,7 +453,7 @@ class Session:
             return 0
         return max(0, self._peer_max_streams - len(self.streams))
 
-    def request(self, fields: Iterable[Field], receiver: Receiver, end: bool = False) -> Stream:
+    def request(self, fields: Iterable[Field], receiver: ResponseReceiver, end: bool = False) -> Stream:
         """Begin a stream towards a server. `capacity` must be above 0."""
         number = self._next_stream
         self._next_stream += 2
@@ -727,17 +727,18 @@ class Session:
 
     def _on_response(self, stream: Stream, block: HeaderBlock, ended: bool) -> None:
         status, fields = read_status(block)
+        receiver = cast(ResponseReceiver, stream.receiver)
         if status < 200:
             if ended or status == 101:
                 raise Malformed("an interim response that is none")
-            stream.receiver.interim(status, fields)
+            receiver.interim(status, fields)
             return
         stream._answered = True
         if ended:
             stream.remote_ended = True
             if stream.local_ended:
                 self.forget(stream)
-        stream.receiver.answered(status, fields, ended)
+        receiver.answered(status, fields, ended)
 
     def _on_closed(self, number: int, headers: bool = False) -> None:
         """DATA or HEADERS for a stream that is not open (§5.1)."""
@@ -778,7 +779,7 @@ class Session:
             return
         self.forget(stream, reset=True)
         stream.drop()
-        stream.receiver.reset(frames.NUMBER.unpack(payload)[0], True)
+        stream.receiver.gone(frames.NUMBER.unpack(payload)[0], True)
         self._count_reset()
 
     def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
@@ -853,7 +854,7 @@ class Session:
             for stream in [stream for stream in self.streams.values() if stream.id > last]:
                 self.forget(stream, reset=True)
                 stream.drop()
-                stream.receiver.reset(REFUSED_STREAM, True)
+                stream.receiver.gone(REFUSED_STREAM, True)
         self._owner.goaway(last, code, payload[8:])
 
     def _on_window_update(self, flags: int, number: int, payload: bytes) -> None:
@@ -941,7 +942,7 @@ class Session:
             self.forget(stream, by_us=True)
             stream.drop()
             if stream.receiver is not None:
-                stream.receiver.reset(code, False)
+                stream.receiver.gone(code, False)
         else:
             self._remember_reset(number)
         self._count_reset()
@@ -954,7 +955,7 @@ class Session:
     def give_up(self, stream: Stream, code: int) -> None:
         """Reset a stream for what its peer does not do."""
         stream.reset(code)
-        stream.receiver.reset(code, False)
+        stream.receiver.gone(code, False)
 
     def _count_reset(self) -> None:
         """Whoever asks for resets, or provokes them, has work done for nothing (CVE-2023-44487, CVE-2025-8671)."""
