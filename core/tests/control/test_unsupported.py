@@ -1,6 +1,6 @@
 """What is asked for and cannot be done is said, not passed over."""
 
-from pointsman.config.entrypoint_model import EntryPoint, ProxyProtocol
+from pointsman.config.entrypoint_model import HTTP3, EntryPoint
 from pointsman.config.observability_model import AccessLog
 from pointsman.config.static import API, Static
 from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
@@ -12,12 +12,12 @@ def test_a_configuration_of_what_there_is_has_nothing_to_say() -> None:
 
 
 def test_sections_and_options_without_an_actor_are_named() -> None:
-    points = {"web": EntryPoint(":80", proxy_protocol=ProxyProtocol(insecure=True)), "dns": EntryPoint(":53/udp")}
+    points = {"web": EntryPoint(":80", http3=HTTP3()), "dns": EntryPoint(":53/udp")}
     problems = unsupported_static(Static(entry_points=points, api=API(), access_log=AccessLog()))
     assert [problem.path for problem in problems] == [
         "api",
         "accessLog",
-        "entryPoints.web.proxyProtocol",
+        "entryPoints.web.http3",
         "entryPoints.dns.address (UDP)",
     ]
     assert all("not supported by this version" in problem.message for problem in problems)

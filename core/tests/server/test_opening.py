@@ -310,6 +310,49 @@ async def test_a_matcher_that_breaks_closes_its_connection(gate, caplog):
     assert "a matcher of somebody's" in caplog.text
 
 
+# behind a balancer
+
+PROXIED = b"PROXY TCP4 198.51.100.7 198.51.100.1 4711 443\r\n"
+
+
+@pytest.mark.parametrize(("believed", "client"), [(True, "198.51.100.7:4711"), (False, "192.0.2.7:40000")])
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_a_proxy_header_is_taken_off_and_believed_if_the_peer_is(gate, believed, client, size):
+    gate.set_up(https(), proxy_protocol=True, proxy_trust_all=believed)
+    end = gate.connect()
+    data = PROXIED + GET
+    for at in range(0, len(data), size):
+        end.wire.receive(data[at : at + size])
+    assert str(end.wire.protocol.link.client) == client
+    assert str(end.wire.protocol.link.local) == ("198.51.100.1:443" if believed else "192.0.2.1:8000")
+    await gate.house.settle()
+    assert gate.house.server.sent.startswith(b"GET / ")
+
+
+async def test_without_a_proxy_header_the_peer_is_the_client(gate):
+    gate.set_up(https(), proxy_protocol=True, proxy_trust_all=True)
+    client = gate.connect().shake()
+    assert (await client.ask()).endswith(b"secure")
+    assert str(client.wire.protocol.get_protocol().link.client) == "192.0.2.7:40000"
+
+
+async def test_a_malformed_proxy_header_closes(gate):
+    gate.set_up(https(), proxy_protocol=True, proxy_trust_all=True)
+    client = gate.connect()
+    client.wire.receive(b"PROXY TCP4 nobody\r\n" + GET)
+    assert client.wire.closing
+    assert client.wire.sent == b""
+
+
+async def test_where_only_plain_tcp_routers_are_a_proxy_header_still_comes_first(gate):
+    gate.set_up(Door(plain=Table(TcpRoute())), proxy_protocol=True, proxy_trust_all=True)
+    client = gate.connect()
+    assert type(client.wire.protocol) is Opening
+    client.wire.receive(PROXIED)
+    assert str(client.wire.protocol.link.client) == "198.51.100.7:4711"
+    assert client.wire.protocol.received == b""
+
+
 # TLS
 
 

@@ -11,6 +11,7 @@ _STRATEGIES: dict[str, Strategy] = {"delete": "delete", "reject": "reject"}
 
 def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
     """What `operations.md` §2.1 says of one entry point, in the form that costs least per request."""
+    proxy = point.proxy_protocol
     forwarded = point.forwarded_headers
     timeouts = point.transport.responding_timeouts
     allowed = point.http.encoded_characters
@@ -31,6 +32,9 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         kept_connection_headers=frozenset(name.lower().encode() for name in forwarded.connection),
         append_forwarded_for=not (forwarded.not_append_x_forwarded_for or static.global_.not_append_x_forwarded_for),
         scheme_headers=forwarded.add_x_forwarded_scheme_headers,
+        proxy_protocol=proxy is not None,
+        proxy_trust_all=proxy is not None and proxy.insecure,
+        proxy_trusted=networks(proxy.trusted_ips) if proxy is not None else (),
         denied_escapes=tuple(
             escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
         ),

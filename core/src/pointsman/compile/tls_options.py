@@ -18,6 +18,8 @@ DEFAULT: Final = "default"
 CHALLENGE: Final = "acme-tls/1"
 """Spoken with whoever asks for a challenge certificate, so never agreed on in an ordinary handshake."""
 DEFAULT_ALPN: Final = ("h2", "http/1.1", CHALLENGE)
+TO_COME: Final = "h2"
+"""Not agreed on until `server/http2.py` is there."""
 
 _VERIFY: Final = {
     "": ssl.CERT_NONE,
@@ -88,7 +90,7 @@ class _Reader:
             client_certificate=verify,
             any_client_certificate=unverified,
             authorities=authorities,
-            alpn=tuple(name for name in options.alpn_protocols or DEFAULT_ALPN if name != CHALLENGE),
+            alpn=tuple(name for name in options.alpn_protocols or DEFAULT_ALPN if name not in (CHALLENGE, TO_COME)),
             tickets=not options.disable_session_tickets,
         )
         if all(problem.warning for problem in self._problems):

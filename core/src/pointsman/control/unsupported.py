@@ -34,8 +34,6 @@ def _static(static: Static) -> Iterator[str]:
         at = f"entryPoints.{name}"
         if point.listen.protocol == "udp":
             yield f"{at}.address (UDP)"
-        if point.proxy_protocol is not None:
-            yield f"{at}.proxyProtocol"
         if point.http3 is not None:
             yield f"{at}.http3"
 

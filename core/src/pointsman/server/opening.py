@@ -1,9 +1,9 @@
 """A new connection, until it is known who takes it (routing.md §8.3-§8.5).
 
-Theory of operation. An opening is in one state: FIRST (nothing has come, or too little to tell what it is), HELLO (TLS, and
-the ClientHello is not whole), POSTGRES (we have agreed to TLS: the ClientHello must follow), SHAKE (the handshake runs),
-LINGER (an alert is out; what comes is thrown away so that it is not lost to a reset). It ends by handing the connection to a
-protocol, with all that has come, or by closing it. Whatever comes after a handover is no business of the opening.
+Theory of operation. An opening is in one state: PROXY (a PROXY header may come first), FIRST (too little has come to tell
+what it is), HELLO (TLS, and the ClientHello is not whole), POSTGRES (we have agreed to TLS: the ClientHello must follow),
+SHAKE (the handshake runs), LINGER (an alert is out; what comes is thrown away so that it is not lost to a reset). It ends by
+handing the connection to a protocol, with all that has come, or by closing it. What comes later is no business of its.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from pointsman.deadlines import NEVER
 from pointsman.message import Address, Link
+from pointsman.net import proxyheader
 from pointsman.net.hello import RECORD, BadHello, Hello, HelloReader
 from pointsman.net.tls import HandshakeFailure, TlsTransport
 from pointsman.server.door import EMPTY_DOOR, Closed, Door, Facts, TcpRoute, Terms
@@ -22,6 +23,7 @@ from pointsman.server.http1 import Http1Protocol
 
 log = logging.getLogger("pointsman.server")
 
+PROXY: Final = -1
 FIRST: Final = 0
 HELLO: Final = 1
 POSTGRES: Final = 2
@@ -79,11 +81,10 @@ class Opening(asyncio.Protocol):
             self.deadline = entry.loop.time() + timeout
         entry.accepted += 1
         entry.opened(self)
-        door = self._door()
-        if door.only_plain_tcp:
-            route = self._matched(door.plain.match, Facts(self.link.client, self.link.local))
-            if route is not None:
-                self._to_tcp(route)
+        if entry.settings.proxy_protocol:
+            self._state = PROXY
+        else:
+            self._start(b"")
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._state in (HELLO, POSTGRES, SHAKE):
@@ -106,13 +107,13 @@ class Opening(asyncio.Protocol):
         if self._state == LINGER:
             self.transport.abort()
             return
-        if self._state != FIRST:
+        if self._state not in (PROXY, FIRST):
             self._failed("timeout")
         self.transport.close()
 
     def shut_when_idle(self) -> None:
         """Close now if nothing has come yet; else the opening goes on, and who takes the connection is told."""
-        if self._state == FIRST and not self._data:
+        if self._state in (PROXY, FIRST) and not self._data:
             self.transport.close()
 
     def _door(self) -> Door:
@@ -129,8 +130,41 @@ class Opening(asyncio.Protocol):
             self._collect(data)
         elif state == SHAKE:
             self._shake(data)
+        elif state == PROXY:
+            self._proxied(self._data + data)
         else:
             self._discard(len(data))
+
+    def _proxied(self, data: bytes) -> None:
+        """Take a PROXY header off, if there is one (operations.md §2.4): believed or not, it is nobody else's."""
+        try:
+            header = proxyheader.parse(data)
+        except proxyheader.BadProxyHeader:
+            self.entry.refused += 1
+            self.transport.close()
+            return
+        if header is None:
+            self._data = data
+            return
+        link = self.link
+        if header.client is not None and header.local is not None and self.entry.settings.believes_proxy(link.client.ip):
+            link.client, link.local = header.client, header.local
+        self._data = b""
+        self._state = FIRST
+        self._start(data[header.length :])
+
+    def _start(self, data: bytes) -> None:
+        """The first bytes of the client itself; where only plaintext TCP routers are, none are needed."""
+        door = self._door()
+        if door.only_plain_tcp:
+            route = self._matched(door.plain.match, Facts(self.link.client, self.link.local))
+            if self.transport.is_closing():
+                return
+            if route is not None:
+                self._to_tcp(route, data)
+                return
+        if data:
+            self._first(data)
 
     def _first(self, data: bytes) -> None:
         """Tell TLS, Postgres and plaintext apart."""
@@ -329,7 +363,7 @@ class Opening(asyncio.Protocol):
             cast(Any, protocol).shut_when_idle()
 
     def __repr__(self) -> str:
-        state = ("first", "hello", "postgres", "shake", "linger")[self._state]
+        state = ("first", "hello", "postgres", "shake", "linger", "proxy")[self._state]
         return f"<Opening {self.link.client} {state}>"
 
 

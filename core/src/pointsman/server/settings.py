@@ -46,6 +46,10 @@ class EntrySettings:
     append_forwarded_for: bool = True
     scheme_headers: bool = False
     """Whether X-Forwarded-Scheme and X-Scheme repeat X-Forwarded-Proto."""
+    proxy_protocol: bool = False
+    """Whether connections may begin with a PROXY header."""
+    proxy_trust_all: bool = False
+    proxy_trusted: Collection[Network] = ()
     denied_escapes: tuple[bytes, ...] = ()
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())
@@ -53,6 +57,10 @@ class EntrySettings:
     def trusts(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         """Whether a peer's X-Forwarded-* headers are believed (operations.md §2.3)."""
         return self.trust_all or any(ip in network for network in self.trusted)
+
+    def believes_proxy(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        """Whether what a peer's PROXY header says is believed (operations.md §2.4)."""
+        return self.proxy_trust_all or any(ip in network for network in self.proxy_trusted)
 
 
 def _host_name() -> bytes:
