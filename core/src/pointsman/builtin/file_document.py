@@ -15,11 +15,12 @@ def combine(files: Iterable[tuple[str, Mapping[str, Any], bool]]) -> tuple[dict[
     owners: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     elements: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     certificates: list[Any] = []
+    places: dict[str, int] = {}
     warnings: list[Problem] = []
     for file, document, outspoken in files:
         for section, name, element in declared(document):
             if section == CERTIFICATES:
-                _add_certificate(certificates, element)
+                _add_certificate(certificates, places, element)
             elif name not in elements[section]:
                 elements[section][name] = element
                 owners[section][name] = file
@@ -34,15 +35,16 @@ def combine(files: Iterable[tuple[str, Mapping[str, Any], bool]]) -> tuple[dict[
     return document, warnings
 
 
-def _add_certificate(certificates: list[Any], element: Any) -> None:
-    """Append it, or, if only its stores are new, unite those."""
+def _add_certificate(certificates: list[Any], places: dict[str, int], element: Any) -> None:
+    """Append it, or, if only its stores are new, unite those. `places` are those of certificates, by what they are."""
     if isinstance(element, Mapping):
-        for place, other in enumerate(certificates):
-            if isinstance(other, Mapping) and other is not element and _parts(other)[0] == _parts(element)[0]:
-                own, stores = _parts(other)
-                both = list(dict.fromkeys([*stores, *_parts(element)[1]]))
-                certificates[place] = {**own, "stores": both} if both else dict(own)
-                return
+        own, stores = _parts(element)
+        place = places.setdefault(repr(sorted(own.items(), key=repr)), len(certificates))
+        if place < len(certificates):
+            _, known = _parts(certificates[place])
+            both = list(dict.fromkeys([*known, *stores]))
+            certificates[place] = {**own, "stores": both} if both else dict(own)
+            return
     certificates.append(element)
 
 

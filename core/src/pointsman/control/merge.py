@@ -84,16 +84,23 @@ def merging(documents: Mapping[str, Mapping[str, Any]], previous: Tree | None = 
             count += 1
             if not count % SLICE:
                 yield
-    return tree, _drop_disputed(tree, owners)
+    return tree, _drop_disputed(tree, owners, old)
 
 
-def _drop_disputed(tree: Tree, owners: Mapping[tuple[str, str], list[str]]) -> list[Problem]:
-    """`default` options and stores have no owner in their name; of two providers' none is used."""
+def _drop_disputed(tree: Tree, owners: Mapping[tuple[str, str], list[str]], old: Tree) -> list[Problem]:
+    """`default` options and stores have no owner in their name; of two providers' none is used.
+
+    In place of the options stands a sentence: without any, others would take their place, maybe weaker ones.
+    """
     problems = []
     for (section, name), providers in owners.items():
         if len(providers) > 1:
-            del tree[section][name]
             message = f"is defined by {' and '.join(sorted(providers))}, so none is used; keep it in one provider"
+            if section == "tls.options":
+                before = old[section].get(name)
+                tree[section][name] = before if before == message else message
+            else:
+                del tree[section][name]
             problems.append(Problem(f"{section}.{name}", message))
     return problems
 

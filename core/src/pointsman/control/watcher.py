@@ -1,10 +1,11 @@
 """All providers to one tree: what each says is checked, merged, compared, and handed on when it changed.
 
 Theory of operation. Each provider has a Feed, which runs it, checks its messages and keeps the last good one. One task here
-waits until any feed has something new, merges all of them, and awaits `on_change` with the new tree and what changed since
-the one before. The tree is replaced only after `on_change` came back: what was not handed on is part of the next
-change. The first call waits until every provider has been heard of, at most a second, so that the gateway opens
-its doors with as much as there is. (style.md, "The life of one configuration change", steps 1 to 3)
+waits until any feed has something new, merges all of them, puts the contents of certificate files in place of their names
+(`contents`), and awaits `on_change` with the new tree and what changed since the one before. The tree is replaced only after
+`on_change` came back: what was not handed on is part of the next change. The first call waits until every provider has been
+heard of, at most a second, so that the gateway opens its doors with as much as there is. (style.md, "The life of one
+configuration change", steps 1 to 3)
 """
 
 import asyncio
@@ -15,8 +16,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from pointsman.api import Middleware, Provider
+from pointsman.control.contents import Contents
 from pointsman.control.context import Context, Shape
 from pointsman.control.feed import Feed, Pause, ProviderState
+from pointsman.control.followed import FollowedFiles
 from pointsman.control.merge import Delta, Tree, diffing, empty_tree, merge, merging
 from pointsman.control.slices import in_slices
 from pointsman.errors import ConfigError, Problem
@@ -50,6 +53,10 @@ class Watcher:
         self._on_change = on_change
         self._pause = pause
         self._dirty = asyncio.Event()
+        self._files = FollowedFiles(self._dirty.set)
+        self._named: Tree = self.tree
+        """The tree as the providers say it, with the names of files in it."""
+        self._file_problems: tuple[Problem, ...] = ()
         self._merged: list[Mapping[str, Any]] = []
         self._disputes: tuple[Problem, ...] = ()
         self._told: list[Problem] = []
@@ -66,7 +73,7 @@ class Watcher:
     @property
     def problems(self) -> list[Problem]:
         """All that is wrong now, provider by provider; also that one has failed, which is logged and not handed on."""
-        return [*(problem for feed in self._feeds for problem in feed.problems), *self._disputes]
+        return [*(problem for feed in self._feeds for problem in feed.problems), *self._disputes, *self._file_problems]
 
     @property
     def states(self) -> dict[str, ProviderState]:
@@ -84,6 +91,7 @@ class Watcher:
         """Ask every provider that can to read everything again (SIGHUP)."""
         for feed in self._feeds:
             feed.refresh()
+        self._files.refresh()
 
     async def aclose(self) -> None:
         """Stop the providers. Safe without `start`, and twice."""
@@ -91,6 +99,7 @@ class Watcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._files.close()
         for feed in self._feeds:
             await feed.aclose()
 
@@ -114,15 +123,20 @@ class Watcher:
 
     async def _apply(self) -> None:
         documents = {feed.name: feed.document for feed in self._feeds}
-        tree, delta = self.tree, Delta()
-        if not all(map(operator.is_, documents.values(), self._merged)) or not self._merged:
-            tree, disputes = await in_slices(merging(documents, self.tree))
-            delta = await in_slices(diffing(self.tree, tree))
+        named, tree, delta = self._named, self.tree, Delta()
+        changed = not all(map(operator.is_, documents.values(), self._merged)) or not self._merged
+        if changed:
+            named, disputes = await in_slices(merging(documents, self._named))
             self._disputes = tuple(disputes)
-        problems = [*(finding for feed in self._feeds for finding in feed.findings), *self._disputes]
+        if changed or self._files.due:
+            tree, file_problems = await self._files.inline(named)
+            delta = await in_slices(diffing(self.tree, tree))
+            self._file_problems = tuple(file_problems)
+        findings = (finding for feed in self._feeds for finding in feed.findings)
+        problems = [*findings, *self._disputes, *self._file_problems]
         if delta or problems != self._told or not self.first_ready.is_set():
             await self._on_change(tree, delta, problems)
-        self.tree, self._told, self._merged = tree, problems, list(documents.values())
+        self.tree, self._named, self._told, self._merged = tree, named, problems, list(documents.values())
 
 
 def read_once(
@@ -153,4 +167,4 @@ def read_once(
         if verdict.accepted:
             documents[name] = document
     tree, disputed = merge(documents)
-    return tree, [*found, *disputed]
+    return Contents().inline(tree).tree, [*found, *disputed]

@@ -17,15 +17,20 @@ _PATH: Final = re.compile(r"[^\n]{0,250}\.[A-Za-z0-9]{1,8}")
 _BEGIN: Final = "-----BEGIN "
 
 
+def is_pem(value: str) -> bool:
+    """Whether a value is PEM text itself, and not the path of a file that holds it."""
+    return _BEGIN in value
+
+
 def read_pem(source: str) -> str:
     """The PEM text that `source` is, or that the file it names holds. ValueError if there is none."""
-    if _BEGIN in source:
+    if is_pem(source):
         return source
     if not source.strip():
         raise ValueError("it is empty; give PEM text or the path of a file")
     named = f"the file {source}" if _PATH.fullmatch(source) else "it is no PEM text, and as the path of a file"
     try:
-        with open(source, "rb") as file:
+        with open(source, "rb", opener=_without_waiting) as file:
             content = file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError as error:
         raise ValueError(f"{named} cannot be read: {error.strerror}") from None
@@ -34,6 +39,10 @@ def read_pem(source: str) -> str:
     if _BEGIN not in content:
         raise ValueError(f"{named} holds no PEM text")
     return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # not even for a pipe
 
 
 def load_authorities(context: ssl.SSLContext, source: str) -> None:
