@@ -8,6 +8,8 @@ import pytest
 import trustme
 from attrs import define
 
+from pointsman.message import Address, Response
+from pointsman.net.proxyheader import build
 from pointsman.net.tls import TlsTransport
 from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.table import Entry as Row
@@ -203,7 +205,6 @@ class Gate:
 
 def _row(house, tls_options: str) -> Row:
     from pointsman.builtin.matchers import MATCHERS
-    from pointsman.message import Response
     from pointsman.routing import rules
     from pointsman.routing.ranking import rank
 
@@ -679,3 +680,95 @@ async def test_what_only_begins_like_postgres_is_plaintext(gate):
     client.wire.receive(POSTGRES[:5])
     client.wire.receive(b"\r\n\r\n")
     assert client.wire.sent.startswith(b"HTTP/1.1 400 ")
+
+
+# PROXY headers
+
+HEADER = b"PROXY TCP4 198.51.100.9 203.0.113.1 1234 443\r\n"
+
+
+def here(request):
+    return Response.plain(200)
+
+
+BELIEVED = {"proxy_protocol": True, "proxy_trust_all": True}
+
+
+@pytest.mark.parametrize("header", [HEADER, build(2, Address("198.51.100.9", 1234), Address("203.0.113.1", 443))])
+async def test_a_header_and_what_follows_mean_the_same_however_they_are_cut(gate, splits, header):
+    for pieces in splits(header + GET):
+        gate.set_up(None, handler=here, **BELIEVED)
+        client = gate.connect()
+        for piece in pieces:
+            client.wire.receive(piece)
+        link = client.wire.protocol.link
+        assert (str(link.client), str(link.local)) == ("198.51.100.9:1234", "203.0.113.1:443")
+        assert (await read(client)).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_header_is_no_header_where_none_is_expected(gate):
+    gate.set_up(None)
+    client = gate.connect()
+    client.wire.receive(HEADER + GET)
+    assert (await read(client)).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("settings", [{"proxy_protocol": True}, BELIEVED])
+async def test_a_malformed_header_closes_whoever_sent_it_and_is_counted(gate, settings, caplog):
+    gate.set_up(None, **settings)
+    for _ in range(3):
+        client = gate.connect()
+        client.wire.receive(b"PROXY TCP4 nobody\r\n" + GET)
+        assert client.wire.closing
+        assert client.wire.take() == b""
+    assert gate.entry.refused_proxy_headers == {"not a line of version 1": 3}
+    assert caplog.text.count("PROXY header refused: not a line of version 1, last from 192.0.2.7") == 1
+
+
+async def test_a_header_that_does_not_end_is_closed_in_time(gate):
+    gate.set_up(None, **BELIEVED, read_timeout=5.0)
+    silent, halfway = gate.connect(), gate.connect()
+    halfway.wire.receive(HEADER[:20])
+    await gate.house.clock.advance(5.1)
+    assert silent.wire.closing
+    assert halfway.wire.closing
+    assert not gate.entry.connections
+
+
+async def test_the_handshake_follows_the_header_and_the_certificate_is_for_its_address(gate):
+    gate.set_up(https(), **BELIEVED)
+    client = gate.connect()
+    client.wire.receive(b"PROXY TCP4 198.51.100.9 192.0.2.1 1 443\r\n")
+    client.shake(None)
+    assert client.names == ["192.0.2.1"]
+
+
+async def test_plain_tcp_routers_are_asked_for_the_client_that_the_header_names(gate):
+    seen = []
+
+    class Asked(Table):
+        def match(self, facts):
+            seen.append(str(facts.client))
+            return super().match(facts)
+
+    route = TcpRoute()
+    gate.set_up(Door(plain=Asked(route)), **BELIEVED)
+    client = gate.connect()
+    assert (route.open, seen) == (0, []), "it is not known who that is"
+    client.wire.receive(HEADER + b"hello")
+    assert (route.open, seen) == (1, ["198.51.100.9:1234"])
+    assert client.wire.protocol.received == b"hello"
+    assert str(client.wire.protocol.link.client) == "198.51.100.9:1234"
+
+
+async def test_who_has_not_sent_a_header_does_not_hold_a_stop(gate):
+    gate.set_up(None, **BELIEVED)
+    silent = gate.connect()
+    gate.entry.drain()
+    assert silent.wire.closing
+
+
+async def read(client):
+    for _ in range(12):
+        await asyncio.sleep(0)
+    return client.wire.take()

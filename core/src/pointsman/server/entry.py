@@ -48,6 +48,8 @@ class Entry:
         self.ambiguous = 0
         self.handshake_failures: Counter[str] = Counter()
         """By class: `no_shared_cipher`, `timeout`, `alert_unknown_ca` ..."""
+        self.refused_proxy_headers: Counter[str] = Counter()
+        """By reason."""
         self._failures_logged: dict[str, tuple[float, int]] = {}
 
     def opened(self, connection: Connection) -> None:
@@ -63,14 +65,21 @@ class Entry:
 
     def handshake_failed(self, kind: str, client: Address) -> None:
         """Count it, and say so once a minute: scanners knock all day."""
-        self.handshake_failures[kind] += 1
-        count = self.handshake_failures[kind]
+        self._failed(self.handshake_failures, f"TLS handshake failed: {kind}", kind, client)
+
+    def proxy_header_refused(self, reason: str, client: Address) -> None:
+        """The same for a PROXY header that is malformed."""
+        self._failed(self.refused_proxy_headers, f"PROXY header refused: {reason}", reason, client)
+
+    def _failed(self, counter: Counter[str], words: str, kind: str, client: Address) -> None:
+        counter[kind] += 1
+        count = counter[kind]
         now = self.loop.time()
-        last, told = self._failures_logged.get(kind, (-FAILURE_LOG_SECONDS, 0))
+        last, told = self._failures_logged.get(words, (-FAILURE_LOG_SECONDS, 0))
         if now - last >= FAILURE_LOG_SECONDS:
-            self._failures_logged[kind] = (now, count)
+            self._failures_logged[words] = (now, count)
             since = f"; {count - told} since the last such line" if told else ""
-            log.warning("entry point %s: TLS handshake failed: %s, last from %s%s", self.name, kind, client, since)
+            log.warning("entry point %s: %s, last from %s%s", self.name, words, client, since)
 
     def denies(self, path: bytes) -> bool:
         """Whether an escape in the canonical path is not allowed here (routing.md §6.1)."""

@@ -137,10 +137,12 @@ class Opening(asyncio.Protocol):
 
     def _proxied(self, data: bytes) -> None:
         """Take a PROXY header off, if there is one (operations.md §2.4): believed or not, it is nobody else's."""
+        if not self._data:
+            self._hurry()
         try:
             header = proxyheader.parse(data)
-        except proxyheader.BadProxyHeader:
-            self.entry.refused += 1
+        except proxyheader.BadProxyHeader as error:
+            self.entry.proxy_header_refused(str(error), self.link.client)
             self.transport.close()
             return
         if header is None:
