@@ -4,7 +4,7 @@ from types import ModuleType
 
 from attrs import frozen
 
-from pointsman import Command, Matcher, hookimpl
+from pointsman import Command, Matcher, TcpMatcher, hookimpl
 from pointsman.plugins import load_registry
 
 
@@ -51,6 +51,18 @@ def test_hook_pointsman_matchers_brings_matchers():
     moon = Matcher("Moon", range(1, 2), lambda phase: lambda request: phase == "full")
 
     assert registry_with("pointsman_matchers", moon).matchers["Moon"] is moon
+
+
+def test_hook_pointsman_tcp_middlewares_brings_tcp_middlewares():
+    gate = a_class("gate")
+
+    assert registry_with("pointsman_tcp_middlewares", gate).tcp_middlewares["gate"] is gate
+
+
+def test_hook_pointsman_tcp_matchers_brings_tcp_matchers():
+    tide = TcpMatcher("Tide", range(1, 2), lambda height: lambda facts: height == "low")
+
+    assert registry_with("pointsman_tcp_matchers", tide).tcp_matchers["Tide"] is tide
 
 
 def test_hook_pointsman_commands_brings_commands():

@@ -68,6 +68,9 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
     for middleware in document.get("http", {}).get("middlewares", {}).values():
         for kind, options in middleware.items():
             yield "middlewares", kind.lower(), options
+    for middleware in document.get("tcp", {}).get("middlewares", {}).values():
+        for kind, options in middleware.items():
+            yield "tcp_middlewares", kind.lower(), options
     for service in document.get("http", {}).get("services", {}).values():
         strategy = service.get("loadBalancer", {}).get("strategy")
         if strategy:

@@ -48,14 +48,19 @@ def test_its_readme_has_the_five_headings(package):
 
 
 def test_its_readme_documents_every_key_and_no_other(package, registry):
-    brought = [item for _, item in package.brings(registry) if hasattr(item, "Config")]
+    brought = {_heading(kind, item): item for kind, item in package.brings(registry) if hasattr(item, "Config")}
     text = package.section("Configuration")
     parts = re.split(r"^### (.+)$", text, flags=re.MULTILINE)
-    tables = dict(zip(parts[1::2], parts[2::2], strict=True)) if len(brought) > 1 else {brought[0].name: text}
+    tables = dict(zip(parts[1::2], parts[2::2], strict=True)) if len(brought) > 1 else dict.fromkeys(brought, text)
 
-    assert sorted(tables) == sorted(item.name for item in brought)
-    for item in brought:
-        assert ROW.findall(tables[item.name]) == [spelled(field) for field in attrs.fields(item.Config)]
+    assert sorted(tables) == sorted(brought)
+    for heading, item in brought.items():
+        assert ROW.findall(tables[heading]) == [spelled(field) for field in attrs.fields(item.Config)]
+
+
+def _heading(kind, item):
+    """What a table of keys stands below, where there are several."""
+    return f"{item.name} (TCP)" if kind == "tcp_middlewares" else item.name
 
 
 def test_its_readmes_example_is_a_configuration_without_problems(package, registry):
@@ -63,7 +68,7 @@ def test_its_readmes_example_is_a_configuration_without_problems(package, regist
     shown = package.shown()
 
     for document in documents:
-        assert structure_document(document, registry.middlewares)[1] == []
+        assert structure_document(document, registry.middlewares, "", registry.tcp_middlewares)[1] == []
     for kind, item in package.brings(registry):
         if not hasattr(item, "Config"):
             continue

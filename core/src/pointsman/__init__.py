@@ -15,9 +15,12 @@ from pointsman.api import (
     Provider,
     ProviderContext,
     Publish,
+    TcpMatcher,
+    TcpMiddleware,
+    TcpPredicate,
 )
 from pointsman.hookspecs import hookimpl
-from pointsman.message import Address, Body, Exchange, Headers, Request, Response, reason
+from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, reason
 from pointsman.paths import decoded, encoded, sanitise
 from pointsman.rendezvous import rendezvous
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
@@ -33,9 +36,11 @@ __all__ = [
     "Command",
     "Duration",
     "Exchange",
+    "Facts",
     "FileOrContent",
     "Handler",
     "Headers",
+    "Link",
     "Matcher",
     "Middleware",
     "Peer",
@@ -47,6 +52,9 @@ __all__ = [
     "Request",
     "Response",
     "Secret",
+    "TcpMatcher",
+    "TcpMiddleware",
+    "TcpPredicate",
     "allow_empty",
     "amended",
     "decoded",

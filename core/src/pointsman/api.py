@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from attrs import frozen
 
 from pointsman.errors import Problem
-from pointsman.message import Request, Response
+from pointsman.message import Facts, Link, Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
@@ -36,6 +36,7 @@ class Pending(Protocol):
 
 
 Predicate = Callable[[Request], bool]
+TcpPredicate = Callable[[Facts], bool]
 Binder = Callable[[Handler], Handler]
 """Puts something in front of a handler, once, while a configuration is compiled."""
 
@@ -132,7 +133,8 @@ class Feature(Protocol):
     """Every plugin class: a name, a configuration, a constructor without I/O.
 
     Optional, and looked up once: `async def start(self) -> None` opens what is needed; `async def aclose(self) -> None`
-    closes it and is safe without `start` and when called twice.
+    closes it and is safe without `start` and when called twice. `deprecated: ClassVar[str] = "use ipAllowList"` says what to
+    write instead; who uses it is warned.
     """
 
     name: ClassVar[str]
@@ -151,6 +153,13 @@ class Middleware(Feature, Protocol):
     """
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]: ...
+
+
+class TcpMiddleware(Feature, Protocol):
+    """Stands before a TCP router, whose connections it lets in or not, before anything is dialled (middlewares.md §6)."""
+
+    def admit(self, link: Link) -> Callable[[], None] | None:
+        """What to call, once, when the connection is over; None: it is closed at once, without a byte."""
 
 
 class Provider(Feature, Protocol):
@@ -191,6 +200,20 @@ class Matcher:
     compile: Callable[..., Predicate]
     index: Callable[..., tuple[str, bytes] | None] | None = None
     explain: Callable[[Request], str] | None = None
+
+
+@frozen
+class TcpMatcher:
+    """A function of the rule language of TCP routers: a Matcher whose predicates look at Facts.
+
+    `index` may give `("host", b"a.example")` or `("host_suffix", b".example")`, conditions on the server name.
+    """
+
+    name: str
+    arity: range
+    compile: Callable[..., TcpPredicate]
+    index: Callable[..., tuple[str, bytes] | None] | None = None
+    explain: Callable[[Facts], str] | None = None
 
 
 @frozen

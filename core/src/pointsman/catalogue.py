@@ -12,7 +12,7 @@ _AUTH = ("basicAuth", "digestAuth")
 _REDIRECTS = ("redirectRegex", "redirectScheme")
 _OWN = (
     "buffering", "chain", "circuitBreaker", "compress", "contentType", "encodedCharacters", "errors", "forwardAuth",
-    "grpcWeb", "headers", "inFlightReq", "ipAllowList", "passTLSClientCert", "rateLimit", "retry",
+    "grpcWeb", "headers", "ipAllowList", "passTLSClientCert", "rateLimit", "retry",
 )  # fmt: skip
 
 DISTRIBUTIONS: dict[str, dict[str, str]] = {
@@ -22,6 +22,12 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         **{name.lower(): "pointsman-paths" for name in _PATHS},
         **{name.lower(): "pointsman-auth" for name in _AUTH},
         **{name.lower(): "pointsman-redirects" for name in _REDIRECTS},
+        "inflightreq": "pointsman-inflight",
+        "ipwhitelist": "pointsman-ipallowlist",
+    },
+    "tcp_middlewares": {
+        "inflightconn": "pointsman-inflight",
+        "ipallowlist": "pointsman-ipallowlist",
         "ipwhitelist": "pointsman-ipallowlist",
     },
     "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime")},

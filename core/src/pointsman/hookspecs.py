@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
+from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, TcpMatcher, TcpMiddleware
 
 hookspec = pluggy.HookspecMarker("pointsman")
 hookimpl = pluggy.HookimplMarker("pointsman")
@@ -28,6 +28,16 @@ def pointsman_balancers() -> Sequence[type[Balancer]]:  # type: ignore[empty-bod
 @hookspec
 def pointsman_matchers() -> Sequence[Matcher]:  # type: ignore[empty-body]
     """Functions of the rule language."""
+
+
+@hookspec
+def pointsman_tcp_middlewares() -> Sequence[type[TcpMiddleware]]:  # type: ignore[empty-body]
+    """TCP middlewares, written `tcp.middlewares.<name>.<kind>`."""
+
+
+@hookspec
+def pointsman_tcp_matchers() -> Sequence[TcpMatcher]:  # type: ignore[empty-body]
+    """Functions of the rule language of TCP routers."""
 
 
 @hookspec

@@ -635,6 +635,25 @@ class Link:
 NOWHERE: Final = Link(Address("", 0), Address("", 0))
 
 
+class Facts:
+    """What TCP rules are asked about: nothing but addresses of a plaintext connection, the ClientHello of a TLS one.
+
+    `server_name` is the SNI, lower case and without a trailing dot, b"" if there is none; `alpn` is what the client offers,
+    in its order.
+    """
+
+    __slots__ = ("alpn", "client", "local", "server_name")
+
+    def __init__(self, client: Address, local: Address, server_name: bytes = b"", alpn: tuple[bytes, ...] = ()) -> None:
+        self.client = client
+        self.local = local
+        self.server_name = server_name
+        self.alpn = alpn
+
+    def __repr__(self) -> str:
+        return f"<Facts {self.client} {self.server_name.decode('latin-1') or '-'}>"
+
+
 class Tunnel(Protocol):
     """One end of a byte pipe, as the other end sees it."""
 

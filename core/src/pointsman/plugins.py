@@ -13,7 +13,7 @@ from attrs import Factory, define, frozen
 from importlib_metadata import EntryPoint, entry_points, version
 
 from pointsman import hookspecs
-from pointsman.api import Balancer, Command, Matcher, Middleware, Provider
+from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, TcpMatcher, TcpMiddleware
 from pointsman.errors import Problem
 
 GROUP = "pointsman"
@@ -38,6 +38,8 @@ class Registry:
     middlewares: dict[str, type[Middleware]] = Factory(dict)
     balancers: dict[str, type[Balancer]] = Factory(dict)
     matchers: dict[str, Matcher] = Factory(dict)
+    tcp_middlewares: dict[str, type[TcpMiddleware]] = Factory(dict)
+    tcp_matchers: dict[str, TcpMatcher] = Factory(dict)
     commands: dict[str, Command] = Factory(dict)
     plugins: list[Plugin] = Factory(list)
     problems: list[Problem] = Factory(list)
@@ -46,7 +48,7 @@ class Registry:
         return getattr(self, kind)  # type: ignore[no-any-return]
 
 
-KINDS = ("providers", "middlewares", "balancers", "matchers", "commands")
+KINDS = ("providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "commands")
 
 
 def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = True) -> Registry:

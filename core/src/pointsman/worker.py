@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pointsman.api import Handler
@@ -24,7 +25,8 @@ from pointsman.compile import Compiled, Compiler, Secrets, Surroundings
 from pointsman.compile.entrypoints import settings_for
 from pointsman.compile.middlewares import Place, Use, has_start
 from pointsman.compile.services import ServiceEntry
-from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.compile.tcp_services import TcpServiceEntry
+from pointsman.config.entrypoint_model import EntryPoint, LifeCycle
 from pointsman.config.static import Static
 from pointsman.control.merge import Delta, Tree, applying, empty_tree
 from pointsman.deadlines import Deadlines
@@ -35,6 +37,7 @@ from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.opening import Opening
+from pointsman.server.udp import UdpEntry
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
@@ -63,6 +66,7 @@ class Worker:
         self.deadlines = Deadlines()
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         self._servers: dict[str, asyncio.Server] = {}
+        datagrams = {name: each for name, each in sockets.items() if each.type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
         self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets()))
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
@@ -70,6 +74,10 @@ class Worker:
         self.entries = {
             name: Entry(settings_for(name, static.entry_points[name], static), self.current, self.deadlines, self.loop)
             for name in self._sockets
+        }
+        self.udp_entries = {
+            name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.loop)
+            for name, each in datagrams.items()
         }
         self._applying = asyncio.Lock()
         self._down = Down()
@@ -121,15 +129,15 @@ class Worker:
         """What active health checks found, for now and for every configuration to come."""
         self._down.learn(news)
         for service, states in news.items():
-            entry = self.compiled.services.get(service)
+            entry = self.compiled.checked(service)
             if entry is not None:
                 _mark(entry, states)
 
     def _mark_new(self, compiled: Compiled) -> None:
         """What is known to be down is not asked by a new configuration either. What is carried over knows already."""
         for service, states in self._down.news.items():
-            entry = compiled.services.get(service)
-            if entry is not None and entry.health is not None and entry is not self.compiled.services.get(service):
+            entry = compiled.checked(service)
+            if entry is not None and entry.health is not None and entry is not self.compiled.checked(service):
                 _mark(entry, states)  # only where there still is a check that can bring them back
 
     async def _start(self, compiled: Compiled) -> dict[Place, str]:
@@ -204,10 +212,16 @@ class Worker:
                 sock=listening,
                 backlog=4096,
             )
+        for udp_entry in self.udp_entries.values():
+            udp_entry.start()
 
     async def stop(self) -> None:
         """Stop gracefully: every entry point in its own time (operations.md §2.9)."""
-        await asyncio.gather(*(self._stop_entry(name, self.static.entry_points[name]) for name in self._servers))
+        points = self.static.entry_points
+        await asyncio.gather(
+            *(self._stop_entry(name, points[name]) for name in self._servers),
+            *(self._stop_udp_entry(entry, points[name].transport.life_cycle) for name, entry in self.udp_entries.items()),
+        )
         async with self._applying:
             await _close_all([use.instance for use in self.compiled.uses.values() if hasattr(use.instance, "aclose")])
         self.compiler.default_transport.transport.close()
@@ -229,6 +243,16 @@ class Worker:
                     await entry.empty.wait()
             except TimeoutError:
                 log.warning("entry point %s: %d connections cut after the grace time", name, len(entry.connections))
+        entry.cut()
+
+    async def _stop_udp_entry(self, entry: UdpEntry, life: LifeCycle) -> None:
+        if life.request_accept_grace_timeout > 0:
+            await asyncio.sleep(life.request_accept_grace_timeout)
+        entry.drain()
+        if entry.sessions and life.grace_time_out > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(life.grace_time_out):
+                    await entry.empty.wait()
         entry.cut()
 
 
@@ -255,7 +279,7 @@ class Local:
         self._report(await self._worker.apply(tree))
 
 
-def _mark(entry: ServiceEntry, states: Mapping[str, bool]) -> None:
+def _mark(entry: ServiceEntry | TcpServiceEntry, states: Mapping[str, bool]) -> None:
     mark(entry.peers, states)
     if entry.health is not None:
         entry.health.changed()

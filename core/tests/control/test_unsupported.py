@@ -3,12 +3,11 @@
 from pointsman.config.entrypoint_model import HTTP3, EntryPoint
 from pointsman.config.observability_model import AccessLog
 from pointsman.config.static import API, Static
-from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
+from pointsman.control.unsupported import unsupported_static
 
 
 def test_a_configuration_of_what_there_is_has_nothing_to_say() -> None:
     assert unsupported_static(Static(entry_points={"web": EntryPoint(":80")})) == []
-    assert unsupported_dynamic({"http.routers": {"r@file": {}}, "tcp.routers": {}}) == []
 
 
 def test_sections_and_options_without_an_actor_are_named() -> None:
@@ -18,13 +17,5 @@ def test_sections_and_options_without_an_actor_are_named() -> None:
         "api",
         "accessLog",
         "entryPoints.web.http3",
-        "entryPoints.dns.address (UDP)",
     ]
     assert all("not supported by this version" in problem.message for problem in problems)
-
-
-def test_routers_of_other_protocols_are_named() -> None:
-    (problem,) = unsupported_dynamic({"tcp.routers": {f"r{number}@file": {} for number in range(7)}})
-    assert problem.path == "tcp.routers"
-    assert "r0@file" in problem.message
-    assert problem.message.endswith("...)")

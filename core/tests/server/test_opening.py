@@ -8,14 +8,14 @@ import pytest
 import trustme
 from attrs import define
 
-from pointsman.message import Address, Response
+from pointsman.message import Address, Facts, Response
 from pointsman.net.proxyheader import build
 from pointsman.net.tls import TlsTransport
 from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.table import Entry as Row
 from pointsman.routing.table import RouteTable
 from pointsman.server import opening
-from pointsman.server.door import CLOSED, Door, Facts
+from pointsman.server.door import CLOSED, Door
 from pointsman.server.opening import Opening
 
 CA = trustme.CA()
@@ -217,7 +217,7 @@ def _row(house, tls_options: str) -> Row:
 def gate(house, wire_type, monkeypatch) -> Gate:
     monkeypatch.setattr(
         opening,
-        "tcp_protocol",
+        "TcpProtocol",
         lambda entry, link, route, release, ssl_request=False: TcpTaken(entry, link, route, release, ssl_request),
     )
     return Gate(house, wire_type)

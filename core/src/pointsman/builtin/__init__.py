@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from pointsman.api import Balancer, Matcher, Provider
+from pointsman.api import Balancer, Matcher, Provider, TcpMatcher
 from pointsman.builtin.file import FileProvider
 from pointsman.builtin.matchers import MATCHERS
 from pointsman.builtin.roundrobin import RoundRobin
+from pointsman.builtin.tcp_matchers import TCP_MATCHERS
 from pointsman.hookspecs import hookimpl
 
 
@@ -22,3 +23,8 @@ def pointsman_balancers() -> Sequence[type[Balancer]]:
 @hookimpl
 def pointsman_matchers() -> Sequence[Matcher]:
     return MATCHERS
+
+
+@hookimpl
+def pointsman_tcp_matchers() -> Sequence[TcpMatcher]:
+    return TCP_MATCHERS

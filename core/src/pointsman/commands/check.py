@@ -2,13 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from pointsman.api import Command, Middleware
+from pointsman.api import Command
 from pointsman.commands.read import Reading, read_configuration
-from pointsman.config.dynamic import MIDDLEWARES, structure_element, structure_middleware
+from pointsman.config.dynamic import MIDDLEWARES, TCP_MIDDLEWARES, structure_element, structure_middleware
 from pointsman.config.load import dump_yaml
+from pointsman.config.middlewares import Kinds
 from pointsman.config.plain import unstructure
 from pointsman.config.static import print_static
 from pointsman.plugins import load_registry
@@ -30,7 +31,7 @@ def _check(arguments: argparse.Namespace) -> int:
     registry = load_registry()
     reading = read_configuration(arguments.file or arguments.config_file, [], registry)
     if arguments.show:
-        print(shown(reading, registry.middlewares), end="")
+        print(shown(reading, registry.middlewares, registry.tcp_middlewares), end="")
     errors = [problem for problem in reading.problems if not problem.warning]
     warnings = [problem for problem in reading.problems if problem.warning]
     for problem in warnings:
@@ -48,19 +49,20 @@ def _count(things: Sequence[object], noun: str) -> str:
     return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
-def shown(reading: Reading, middlewares: Mapping[str, type[Middleware]]) -> str:
+def shown(reading: Reading, middlewares: Kinds, tcp_middlewares: Kinds) -> str:
     """The effective configuration as YAML: static with its defaults, and dynamic by full names, secrets masked."""
     dynamic: dict[str, dict[str, Any]] = {}
     for section, elements in reading.tree.items():
         if elements:
             area, _, key = section.partition(".")
-            dynamic.setdefault(area, {})[key] = {name: _plain(section, raw, middlewares) for name, raw in elements.items()}
+            kinds = tcp_middlewares if section == TCP_MIDDLEWARES else middlewares
+            dynamic.setdefault(area, {})[key] = {name: _plain(section, raw, kinds) for name, raw in elements.items()}
     return dump_yaml({"static": print_static(reading.static), "dynamic": dynamic})
 
 
-def _plain(section: str, raw: Any, middlewares: Mapping[str, type[Middleware]]) -> Any:
+def _plain(section: str, raw: Any, middlewares: Kinds) -> Any:
     """One element as it is understood; one that is not could hold a secret anywhere, so it is not printed."""
-    if section == MIDDLEWARES:
+    if section in (MIDDLEWARES, TCP_MIDDLEWARES):
         kind, config, _ = structure_middleware(raw, "", middlewares)
         return {kind: unstructure(config)} if config is not None else _UNUSABLE
     element, _ = structure_element(section, raw, "")

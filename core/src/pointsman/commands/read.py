@@ -14,7 +14,7 @@ from pointsman.config.sources import Loaded, read_static
 from pointsman.config.static import Static
 from pointsman.control.merge import Tree
 from pointsman.control.providers import build_providers
-from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
+from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import read_once
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
@@ -62,9 +62,9 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
         loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.providers)
     problems += loaded.warnings
     providers, _, broken = build_providers(loaded.config, registry)
-    tree, found = read_once(providers, registry.middlewares)
+    tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)
-    missing = [*unsupported_static(loaded.config), *unsupported_dynamic(tree)]
+    missing = unsupported_static(loaded.config)
     every = dict.fromkeys([*problems, *broken, *found, *compiled.problems, *missing])
     return Reading(loaded.config, loaded.source, tree, compiled, tuple(every))
 

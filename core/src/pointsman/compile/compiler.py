@@ -13,17 +13,23 @@ from pointsman.compile.parts import (
     MIDDLEWARES,
     ROUTERS,
     SERVICES,
+    TCP_SERVICES,
     TRANSPORTS,
     Status,
     Surroundings,
     Tree,
+    deprecations,
+    points_of,
     problems_under,
     qualify,
 )
 from pointsman.compile.services import DEFAULT_TRANSPORT, ServiceEntry, Services, TransportEntry
+from pointsman.compile.tcp import NO_TCP, CompiledTcp, TcpRun
+from pointsman.compile.tcp_services import TcpServiceEntry, default_tcp_transport
 from pointsman.compile.tls import Tls, TlsParts, options_name
 from pointsman.compile.tls_options import DEFAULT
 from pointsman.compile.transports import default_settings
+from pointsman.compile.udp import CompiledUdp, UdpRun
 from pointsman.config.dynamic import structure_router
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.http_model import Router, RouterTLS
@@ -78,12 +84,19 @@ class Compiled:
     transports: dict[str, TransportEntry] = Factory(dict)
     uses: dict[Place, Use] = Factory(dict)
     tls: TlsParts = Factory(TlsParts)
+    tcp: CompiledTcp = Factory(CompiledTcp)
+    udp: CompiledUdp = Factory(CompiledUdp)
 
     @property
     def problems(self) -> list[Problem]:
         """Every problem and warning, in order of place, each once."""
         found = [problem for section in self.statuses.values() for status in section.values() for problem in status.problems]
         return sorted(dict.fromkeys(found), key=lambda problem: problem.path)
+
+    def checked(self, key: str) -> ServiceEntry | TcpServiceEntry | None:
+        """The service that health checks call so: by its full name, one of TCP by its path."""
+        name = key.removeprefix(f"{TCP_SERVICES}.")
+        return self.services.get(key) if name is key else self.tcp.services.get(name)
 
 
 class Compiler:
@@ -94,12 +107,14 @@ class Compiler:
         static = around.static
         settings, warnings = default_settings(static.servers_transport)
         self.default_transport = TransportEntry(None, Transport(settings, around.deadlines), tuple(warnings))
+        self.default_tcp_transport = default_tcp_transport(static.tcp_servers_transport)
         self._numbers = 0
         self._precedence = tuple(name.lower() for name in static.providers.precedence)
         self._defaults = tuple(static.default_entry_points)
         self._points: dict[str, EntryPoint] = {
             name: point for name, point in static.entry_points.items() if point.listen.protocol == "tcp"
         }
+        self._udp_points = tuple(name for name in static.entry_points if name not in self._points)
 
     def compile(self, tree: Tree, old: Compiled | None = None, failed: Mapping[Place, str] | None = None) -> Slices:
         """Build what `tree` says, taking over from `old`. Yields often; returns a Compiled."""
@@ -128,6 +143,7 @@ class _Run:
         self.tree = tree
         self.old = old
         self.number = number
+        self.failed = failed
         self.routers: Mapping[str, Any] = tree.get(ROUTERS, {})
         self.statuses: dict[str, dict[str, Status]] = {ROUTERS: {}, SERVICES: {}, MIDDLEWARES: {}, TRANSPORTS: {}}
         self.parsed: dict[str, Parsed] = {}
@@ -155,18 +171,27 @@ class _Run:
             if number % SLICE == 0:
                 yield
         tables = yield from _tables(self.plain)
-        secure, doors = yield from self._https()
+        tcp = yield from self._tcp().run()
+        udp = yield from UdpRun(self.tree, self.compiler._udp_points, self.old.udp).run()
+        secure, doors = yield from self._https(tcp)
         self.services.seal()
         return Compiled(
-            Snapshot(tables, self.number, secure=secure, doors=doors),
-            self.statuses,
+            Snapshot(tables, self.number, secure=secure, doors=doors, udp=udp.routes),
+            {**self.statuses, **tcp.statuses, **udp.statuses},
             self.parsed,
             self.rows,
             self.services.built,
             self.services.transports,
-            self.middlewares.built,
+            {**self.middlewares.built, **tcp.uses},
             self.tls.parts,
+            tcp,
+            udp,
         )
+
+    def _tcp(self) -> TcpRun:
+        compiler = self.compiler
+        points, default = tuple(compiler._points), compiler.default_tcp_transport
+        return TcpRun(self.tree, self.around, default, points, self.tls.terms, self.old.tcp, self.failed)
 
     # reading
 
@@ -243,7 +268,8 @@ class _Run:
             self.statuses[MIDDLEWARES][name] = Status(problems)
             if config is not None:
                 try:
-                    self.middlewares.binder([name], name, ("declared",))
+                    _, (use,) = self.middlewares.binder([name], name, ("declared",))
+                    self.statuses[MIDDLEWARES][name].problems += deprecations(path, use.instance)
                 except ConfigError as error:
                     self.statuses[MIDDLEWARES][name].problems += problems_under(path, error)
             if number % SLICE == 0:
@@ -284,7 +310,7 @@ class _Run:
         router = parsed.router
         assert router is not None
         status = self.statuses[ROUTERS][name]
-        points = self._points_of(name, router, status)
+        points = points_of(router.entry_points, f"{ROUTERS}.{name}", self.compiler._points, self.compiler._defaults, status)
         if not points:
             return
         copies = [(point,) for point in points if self._is_model(point)]
@@ -312,20 +338,6 @@ class _Run:
         """Whether routers are served there by another name, since the entry point adds to them (routing.md §4.6)."""
         http = self.compiler._points[point].http
         return bool(http.middlewares) or http.tls is not None
-
-    def _points_of(self, name: str, router: Router, status: Status) -> tuple[str, ...]:
-        path = f"{ROUTERS}.{name}.entryPoints"
-        if not router.entry_points:
-            return self.compiler._defaults
-        points: list[str] = []
-        for point in dict.fromkeys(router.entry_points):
-            if point in self.compiler._points:
-                points.append(point)
-            else:
-                status.problems.append(Problem(path, f'entryPoint "{point}" doesn\'t exist', warning=True))
-        if not points:
-            status.problems.append(Problem(path, "no valid entryPoint for this router"))
-        return tuple(points)
 
     def _place(self, name: str, shown: str, points: Sequence[str], status: Status) -> None:
         """Compile a root router for entry points that treat it alike, and put it where their connections find it."""
@@ -364,7 +376,7 @@ class _Run:
             return DEFAULT
         return options
 
-    def _https(self) -> Generator[None, None, tuple[dict[str, RouteTable], dict[str, Door]]]:
+    def _https(self, tcp: CompiledTcp) -> Generator[None, None, tuple[dict[str, RouteTable], dict[str, Door]]]:
         """The tables of HTTPS routers, and what becomes of a new connection, by entry point."""
         parts = self.tls.parts
         entries: dict[str, list[Entry]] = {}
@@ -376,7 +388,11 @@ class _Run:
             for claim in claims:
                 if claim.disputed:
                     self._warn_of_dispute(claim, point)
+            routers = tcp.tables.get(point, NO_TCP)
             doors[point] = Door(
+                plain=routers.plain,
+                secure=routers.secure,
+                secure_catch_all=routers.secure_catch_all,
                 https=hosts,
                 has_https=bool(claims),
                 default=parts.default or CLOSED,

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,9 @@ Tree = Mapping[str, Mapping[str, Any]]
 
 ROUTERS, SERVICES = "http.routers", "http.services"
 MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
+TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
+TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
+UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
 
 
 def _generate() -> Pair:
@@ -67,6 +70,23 @@ class Status:
         return "warning" if self.problems else "enabled"
 
 
+def points_of(
+    named: Sequence[str], path: str, known: Collection[str], defaults: Sequence[str], status: Status
+) -> tuple[str, ...]:
+    """The entry points that a router asks for and that are there; what is wrong with the others goes to its status."""
+    if not named:
+        return tuple(defaults)
+    points: list[str] = []
+    for point in dict.fromkeys(named):
+        if point in known:
+            points.append(point)
+        else:
+            status.problems.append(Problem(f"{path}.entryPoints", f'entryPoint "{point}" doesn\'t exist', warning=True))
+    if not points:
+        status.problems.append(Problem(f"{path}.entryPoints", "no valid entryPoint for this router"))
+    return tuple(points)
+
+
 def qualify(name: str, owner: str) -> str:
     """A reference in full: the part after the first `@`, or else the provider of whoever refers (routing.md §2)."""
     return name if "@" in name else f"{name}@{owner.partition('@')[2]}"
@@ -77,6 +97,12 @@ def problems_under(path: str, error: ConfigError | ValueError) -> list[Problem]:
     if isinstance(error, ConfigError):
         return [problem if problem.path else Problem(path, problem.message) for problem in error.problems]
     return [Problem(path, str(error))]
+
+
+def deprecations(path: str, instance: Any) -> list[Problem]:
+    """A warning where a plugin says that it should not be used any more, and what should."""
+    instead = getattr(instance, "deprecated", "")
+    return [Problem(f"{path}.{instance.name}", f"is deprecated; {instead}", warning=True)] if instead else []
 
 
 class Context:

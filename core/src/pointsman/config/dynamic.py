@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from pointsman.api import Middleware
 from pointsman.config.convert import hook_for, structure
 from pointsman.config.http_model import Model, Router, ServersTransport, Service
-from pointsman.config.middlewares import misshapen_middleware, structure_middleware
+from pointsman.config.middlewares import NO_KINDS, Kinds, misshapen_middleware, structure_middleware
 from pointsman.config.mistakes import Mistakes
 from pointsman.config.scalars import kind_of
 from pointsman.config.spelling import unknown_key
-from pointsman.config.tcp_model import TCPMiddleware, TCPRouter, TCPServersTransport, TCPService, UDPRouter, UDPService
+from pointsman.config.tcp_model import TCPRouter, TCPServersTransport, TCPService, UDPRouter, UDPService
 from pointsman.config.tls_model import ServedCertificate, TLSOptions, TLSStore
 from pointsman.errors import Problem
 
@@ -25,6 +24,7 @@ __all__ = [
     "CERTIFICATES",
     "MIDDLEWARES",
     "SECTIONS",
+    "TCP_MIDDLEWARES",
     "Document",
     "declared",
     "structure_document",
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MIDDLEWARES: Final = "http.middlewares"
+TCP_MIDDLEWARES: Final = "tcp.middlewares"
 CERTIFICATES: Final = "tls.certificates"
 SECTIONS: Final[Mapping[str, type]] = {
     "http.routers": Router,
@@ -45,7 +46,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "http.models": Model,
     "tcp.routers": TCPRouter,
     "tcp.services": TCPService,
-    "tcp.middlewares": TCPMiddleware,
+    TCP_MIDDLEWARES: dict,
     "tcp.serversTransports": TCPServersTransport,
     "udp.routers": UDPRouter,
     "udp.services": UDPService,
@@ -74,7 +75,7 @@ class Document:
 
 
 def structure_document(
-    raw: Any, middlewares: Mapping[str, type[Middleware]], source: str = ""
+    raw: Any, middlewares: Kinds, source: str = "", tcp_middlewares: Kinds = NO_KINDS
 ) -> tuple[Document | None, list[Problem]]:
     """One source's document, structured, and what is wrong with it. None: its shape is refused, keep the last good one.
 
@@ -94,7 +95,7 @@ def structure_document(
             message = f"the name '{name}' holds '@', which separates names from providers; choose a name without it"
             misnamed.append(Problem(f"{section}.{name}", message))
         path = f"{section}[{name}]" if section == CERTIFICATES else f"{section}.{name}{at}"
-        structured, problems = _shape(section, element, path, middlewares)
+        structured, problems = _shape(section, element, path, middlewares, tcp_middlewares)
         refused += problems
         if "@" not in name:
             document.sections[section][name] = structured
@@ -112,7 +113,7 @@ def declared(raw: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def structure_element(section: str, raw: Any, path: str) -> tuple[Any, list[Problem]]:
-    """One element of any section but `http.middlewares`, or None and what is wrong with it."""
+    """One element of any section but the two of middlewares, or None and what is wrong with it."""
     return structure(SECTIONS[section], raw, path)
 
 
@@ -131,9 +132,11 @@ def structure_transport(raw: Any, path: str) -> tuple[ServersTransport | None, l
     return structure(ServersTransport, raw, path)
 
 
-def _shape(section: str, raw: Any, path: str, middlewares: Mapping[str, type[Middleware]]) -> tuple[Any, list[Problem]]:
+def _shape(section: str, raw: Any, path: str, middlewares: Kinds, tcp_middlewares: Kinds) -> tuple[Any, list[Problem]]:
     if section == MIDDLEWARES:
         return raw, misshapen_middleware(raw, path, middlewares)
+    if section == TCP_MIDDLEWARES:
+        return raw, misshapen_middleware(raw, path, tcp_middlewares)
     try:
         return hook_for(SECTIONS[section])(raw, None), []
     except Mistakes as mistakes:

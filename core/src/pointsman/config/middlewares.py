@@ -1,11 +1,11 @@
-"""HTTP middlewares as written: `{kind: options}`, one kind per name (middlewares.md §1.1, §5)."""
+"""HTTP and TCP middlewares as written: `{kind: options}`, one kind per name (middlewares.md §1.1, §5)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
-from pointsman.api import Middleware
+from pointsman.api import Middleware, TcpMiddleware
 from pointsman.catalogue import missing
 from pointsman.config.blocks import is_on
 from pointsman.config.convert import misshapen, structure
@@ -13,7 +13,8 @@ from pointsman.config.scalars import kind_of
 from pointsman.config.spelling import join
 from pointsman.errors import Problem
 
-Kinds = Mapping[str, type[Middleware]]
+Kinds = Mapping[str, type[Middleware]] | Mapping[str, type[TcpMiddleware]]
+NO_KINDS: Final[Mapping[str, type[TcpMiddleware]]] = {}
 
 NO_TYPE = "invalid middleware type or middleware does not exist"
 TWO_TYPES = (
@@ -34,15 +35,18 @@ class Written:
     allow_empty: bool = False
 
 
-def structure_middleware(raw: Any, path: str, middlewares: Kinds) -> tuple[str, Any, list[Problem]]:
+def structure_middleware(
+    raw: Any, path: str, middlewares: Kinds, called: str = "middlewares"
+) -> tuple[str, Any, list[Problem]]:
     """The kind of one middleware as the registry spells it, an instance of its Config, and what is wrong.
 
     With problems the Config is None. A kind that no plugin provides, two kinds, and none are such problems.
     `plugin: {name: ...}` means the kind `name`. A class may say `allow_empty = True`: its block may then be `{}` or `true`.
+    `called` is what the registry calls such plugins, `middlewares` or `tcp_middlewares`.
     """
     if not isinstance(raw, Mapping):
         return "", None, [Problem(path, f"expected a block with one middleware kind, got {kind_of(raw)}")]
-    written = list(_written(raw, path, middlewares))
+    written = list(_written(raw, path, middlewares, called))
     if not written:
         return "", None, [Problem(path, NO_TYPE)]
     if len(written) > 1:
@@ -65,7 +69,7 @@ def misshapen_middleware(raw: Any, path: str, middlewares: Kinds) -> list[Proble
     return problems
 
 
-def _written(raw: Mapping[Any, Any], path: str, middlewares: Kinds) -> Iterator[Written]:
+def _written(raw: Mapping[Any, Any], path: str, middlewares: Kinds, called: str = "middlewares") -> Iterator[Written]:
     for key, options in raw.items():
         key = str(key)
         if options is None:
@@ -76,7 +80,7 @@ def _written(raw: Mapping[Any, Any], path: str, middlewares: Kinds) -> Iterator[
         place = join(path, key)
         kind = _find(key, middlewares)
         if kind is None:
-            yield Written(key, options, place, missing("middlewares", key, middlewares))
+            yield Written(key, options, place, missing(called, key, middlewares))
             continue
         allow_empty = bool(getattr(middlewares[kind], "allow_empty", False))
         if allow_empty and not isinstance(options, Mapping | list) and not is_on(options):

@@ -88,25 +88,6 @@ class TCPService:
 
 
 @frozen
-class InFlightConn:
-    amount: int = 0
-
-
-@frozen
-class TCPIPAllowList:
-    source_range: list[str] = field(factory=list)
-
-
-@frozen
-class TCPMiddleware:
-    """`tcp.middlewares.<name>`: one of these (middlewares.md §6)."""
-
-    in_flight_conn: InFlightConn | None = None
-    ip_allow_list: TCPIPAllowList | None = None
-    ip_white_list: TCPIPAllowList | None = None
-
-
-@frozen
 class TCPServersTransport:
     """`tcp.serversTransports.<name>` (routing.md §7.2)."""
 

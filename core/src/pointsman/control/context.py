@@ -6,8 +6,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from pointsman.api import Binder, Handler, Middleware
+from pointsman.api import Binder, Handler
 from pointsman.config.dynamic import declared, structure_document
+from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
 from pointsman.errors import ConfigError, Problem
 
@@ -27,9 +28,10 @@ class Shape:
     Its methods may run in any thread: what is remembered of good elements only ever saves work.
     """
 
-    def __init__(self, name: str, middlewares: Mapping[str, type[Middleware]]) -> None:
+    def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
         self._name = name
         self._middlewares = middlewares
+        self._tcp_middlewares = tcp_middlewares
         self._good: Tree = {}
         self._current: Tree = {}
 
@@ -60,7 +62,9 @@ class Shape:
 
     def _judge(self, document: Any, source: str) -> Verdict:
         try:
-            structured, problems = structure_document(unseen(document, self._good), self._middlewares, source)
+            structured, problems = structure_document(
+                unseen(document, self._good), self._middlewares, source, self._tcp_middlewares
+            )
         except RecursionError:
             return Verdict(False, [Problem("", "is nested too deeply to be a configuration")])
         return Verdict(structured is not None, problems)
@@ -69,9 +73,9 @@ class Shape:
 class Context:
     """A ProviderContext. `check` gives problems that refuse a document, or, as warnings, elements that would be left out."""
 
-    def __init__(self, name: str, middlewares: Mapping[str, type[Middleware]]) -> None:
+    def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
         self._name = name
-        self.shape = Shape(name, middlewares)
+        self.shape = Shape(name, middlewares, tcp_middlewares)
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probe import HttpProbe
 from pointsman.control.providers import build_providers
-from pointsman.control.unsupported import unsupported_dynamic, unsupported_static
+from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
@@ -77,6 +77,7 @@ class Gateway:
                 self.registry.middlewares,
                 static.providers.providers_throttle_duration,
                 self._apply,
+                tcp_middlewares=self.registry.tcp_middlewares,
                 contexts=contexts,
             )
             self._handle_signals(watcher)
@@ -128,7 +129,7 @@ class Gateway:
         return True
 
     async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
-        self._tell("dynamic", [*problems, *unsupported_dynamic(tree)])
+        self._tell("dynamic", [*problems])
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
         await self._checker.follow(tree, delta)
 

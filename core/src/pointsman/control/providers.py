@@ -19,7 +19,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
     problems: list[Problem] = []
     for kind, config in static.providers.kinds.items():
         name = kind.lower()
-        context = Context(name, registry.middlewares)
+        context = Context(name, registry.middlewares, registry.tcp_middlewares)
         try:
             provider = registry.providers[kind](config, context)
         except ConfigError as error:

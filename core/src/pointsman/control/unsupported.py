@@ -1,7 +1,6 @@
 """What a configuration may ask for and this version cannot do: said aloud, never passed over in silence."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from pointsman.config.static import Static
 from pointsman.errors import Problem
@@ -16,7 +15,6 @@ _SECTIONS = {
     "spiffe": "spiffe",
     "ocsp": "ocsp",
 }
-_DYNAMIC = ("tcp.routers", "udp.routers")
 
 
 def unsupported_static(static: Static) -> list[Problem]:
@@ -32,16 +30,5 @@ def _static(static: Static) -> Iterator[str]:
         yield f"certificatesResolvers.{name}"
     for name, point in static.entry_points.items():
         at = f"entryPoints.{name}"
-        if point.listen.protocol == "udp":
-            yield f"{at}.address (UDP)"
         if point.http3 is not None:
             yield f"{at}.http3"
-
-
-def unsupported_dynamic(tree: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """Sections of the dynamic configuration that nothing here acts on yet."""
-    return [
-        Problem(section, f"{_WORDS} ({', '.join(sorted(tree[section])[:5])}{' ...' if len(tree[section]) > 5 else ''})")
-        for section in _DYNAMIC
-        if tree.get(section)
-    ]

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from pointsman.api import Middleware, Provider
+from pointsman.api import Provider
+from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.contents import Contents
 from pointsman.control.context import Context, Shape
 from pointsman.control.feed import Feed, Pause, ProviderState
@@ -39,10 +40,11 @@ class Watcher:
     def __init__(
         self,
         providers: Sequence[tuple[str, Provider]],
-        middlewares: Mapping[str, type[Middleware]],
+        middlewares: Kinds,
         throttle_seconds: float,
         on_change: OnChange,
         *,
+        tcp_middlewares: Kinds = NO_KINDS,
         contexts: Mapping[str, Context] | None = None,
         pause: Pause = asyncio.sleep,
     ) -> None:
@@ -64,7 +66,7 @@ class Watcher:
         self._feeds: list[Feed] = []
         for name, provider in providers:
             context = (contexts or {}).get(name)
-            shape = Shape(name, middlewares) if context is None else context.shape
+            shape = Shape(name, middlewares, tcp_middlewares) if context is None else context.shape
             self._feeds.append(Feed(name, provider, shape, throttle_seconds, self._dirty.set, pause))
 
     def __repr__(self) -> str:
@@ -140,7 +142,7 @@ class Watcher:
 
 
 def read_once(
-    providers: Sequence[tuple[str, Provider]], middlewares: Mapping[str, type[Middleware]]
+    providers: Sequence[tuple[str, Provider]], middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS
 ) -> tuple[Tree, list[Problem]]:
     """What the providers say now, without running them: for `check` and `explain`.
 
@@ -162,7 +164,7 @@ def read_once(
         except Exception as error:  # a provider may fail in any way
             found.append(Problem(f"providers.{name}", f"cannot be read: {type(error).__name__}: {error}"))
             continue
-        verdict = Shape(name, middlewares).check(document, name)
+        verdict = Shape(name, middlewares, tcp_middlewares).check(document, name)
         found += [*problems, *(problem for problem in verdict.problems if problem not in problems)]
         if verdict.accepted:
             documents[name] = document

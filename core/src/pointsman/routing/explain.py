@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -85,7 +85,8 @@ def _why_false(tree: Node, rule: Rule, request: Request) -> Iterator[Reason]:
         case Call():
             matcher, test = rule.leaf(tree)
             if not test(request):
-                has = f": {matcher.explain(request)}" if matcher.explain is not None else " does not match"
+                say: Callable[[Any], str] | None = matcher.explain
+                has = f": {say(request)}" if say is not None else " does not match"
                 yield f"{tree} at column {tree.column}{has}", tree.column
         case Not(part):
             yield from _why_true(part, rule, request)

@@ -1,20 +1,23 @@
 """Rule text to predicate (routing.md §3): what a route table needs to know of a rule, compiled once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import chain
 from math import prod
+from typing import Any
 
 from attrs import field, frozen
 
-from pointsman.api import Matcher, Predicate
-from pointsman.message import Request
+from pointsman.api import Matcher, TcpMatcher
 from pointsman.routing.syntax import And, Call, Node, Not, Or, RuleError, parse_tree
 
 IndexKey = tuple[tuple[str, bytes] | None, tuple[str, bytes] | None]
 """A necessary condition the route table can look up: on the host, on the path, on both, or on neither."""
 
 ANYWHERE: IndexKey = (None, None)
+Predicate = Callable[[Any], bool]
+"""Asked of a Request, or, in the rules of TCP routers, of Facts."""
+AnyMatcher = Matcher | TcpMatcher
 Tests = tuple[Predicate, ...]
 _Branch = tuple[IndexKey, Tests]
 _MAX_PRODUCT = 256
@@ -38,7 +41,7 @@ class Rule:
     """The names in Host() that are not negated, lower-case, as written otherwise (`*.example.com`); TLS wants them."""
     default_priority: int
     """The length of the text in bytes (routing.md §3.7)."""
-    matchers: Mapping[str, Matcher] = field(repr=False)
+    matchers: Mapping[str, AnyMatcher] = field(repr=False)
 
     @property
     def keys(self) -> tuple[IndexKey, ...]:
@@ -48,7 +51,7 @@ class Rule:
     def has_wildcard_host(self) -> bool:
         return any(host.startswith("*") for host in self.hosts)
 
-    def leaf(self, call: Call) -> tuple[Matcher, Predicate]:
+    def leaf(self, call: Call) -> tuple[AnyMatcher, Predicate]:
         """The matcher and the predicate of one call in the tree; for explanations, so it is compiled anew."""
         matcher = resolve(call, self.matchers)
         return matcher, compile_call(call, matcher)
@@ -57,7 +60,7 @@ class Rule:
         return self.text
 
 
-def parse(text: str, matchers: Mapping[str, Matcher]) -> Rule:
+def parse(text: str, matchers: Mapping[str, AnyMatcher]) -> Rule:
     """The rule that `text` says, with these matchers. Raises RuleError and nothing else."""
     tree = parse_tree(text)
     resolved = {call: resolve(call, matchers) for call in dict.fromkeys(_calls(tree))}
@@ -77,7 +80,7 @@ def parse(text: str, matchers: Mapping[str, Matcher]) -> Rule:
 # --- one call ---
 
 
-def resolve(call: Call, matchers: Mapping[str, Matcher]) -> Matcher:
+def resolve(call: Call, matchers: Mapping[str, AnyMatcher]) -> AnyMatcher:
     """The matcher a call means, by one of its four spellings (§3.1), if its arguments are right in number."""
     matcher = matchers.get(call.name) or _respelled(call.name, matchers)
     where = f"'{call.name}' at column {call.column}"
@@ -100,7 +103,7 @@ def spellings(name: str) -> tuple[str, str, str, str]:
     return name, name.lower(), name.upper(), name.lower().capitalize()
 
 
-def _respelled(name: str, matchers: Mapping[str, Matcher]) -> Matcher | None:
+def _respelled(name: str, matchers: Mapping[str, AnyMatcher]) -> AnyMatcher | None:
     return next((matcher for known, matcher in matchers.items() if name in spellings(known)), None)
 
 
@@ -110,7 +113,7 @@ def _meant(name: str, matchers: Iterable[str]) -> str:
     return f"did you mean '{known[close[0]]}'?" if close else f"there are {', '.join(sorted(known.values()))}"
 
 
-def compile_call(call: Call, matcher: Matcher) -> Predicate:
+def compile_call(call: Call, matcher: AnyMatcher) -> Predicate:
     try:
         return matcher.compile(*call.args)
     except ValueError as error:
@@ -131,7 +134,7 @@ def _calls(tree: Node) -> Iterable[Call]:
                 yield from _calls(part)
 
 
-def _hosts(tree: Node, resolved: Mapping[Call, Matcher], negated: bool) -> Iterable[str]:
+def _hosts(tree: Node, resolved: Mapping[Call, AnyMatcher], negated: bool) -> Iterable[str]:
     match tree:
         case Call(args=args):
             if not negated and resolved[tree].name in _HOSTS:
@@ -159,7 +162,7 @@ def _compiled(tree: Node, leaves: Mapping[Call, Predicate]) -> Predicate:
 
 
 def _none(first: Predicate) -> Predicate:
-    return lambda request: not first(request)
+    return lambda subject: not first(subject)
 
 
 def _all(tests: Sequence[Predicate]) -> Predicate:
@@ -168,29 +171,29 @@ def _all(tests: Sequence[Predicate]) -> Predicate:
         return tests[0]
     if len(tests) == 2:
         first, second = tests
-        return lambda request: first(request) and second(request)
+        return lambda subject: first(subject) and second(subject)
     if len(tests) == 3:
         first, second, third = tests
-        return lambda request: first(request) and second(request) and third(request)
+        return lambda subject: first(subject) and second(subject) and third(subject)
     return _every(tests)
 
 
 def _any(tests: Sequence[Predicate]) -> Predicate:
     if len(tests) == 2:
         first, second = tests
-        return lambda request: first(request) or second(request)
+        return lambda subject: first(subject) or second(subject)
     if len(tests) == 3:
         first, second, third = tests
-        return lambda request: first(request) or second(request) or third(request)
+        return lambda subject: first(subject) or second(subject) or third(subject)
     return _some(tests)
 
 
 def _every(tests: Sequence[Predicate]) -> Predicate:
     every = tuple(tests)
 
-    def check(request: Request) -> bool:
+    def check(subject: Any) -> bool:
         for test in every:  # noqa: SIM110  # a loop costs half of all() with a generator
-            if not test(request):
+            if not test(subject):
                 return False
         return True
 
@@ -200,9 +203,9 @@ def _every(tests: Sequence[Predicate]) -> Predicate:
 def _some(tests: Sequence[Predicate]) -> Predicate:
     some = tuple(tests)
 
-    def check(request: Request) -> bool:
+    def check(subject: Any) -> bool:
         for test in some:  # noqa: SIM110
-            if test(request):
+            if test(subject):
                 return True
         return False
 
@@ -213,7 +216,7 @@ def _some(tests: Sequence[Predicate]) -> Predicate:
 
 
 def _branches(
-    tree: Node, resolved: Mapping[Call, Matcher], leaves: Mapping[Call, Predicate], negated: bool
+    tree: Node, resolved: Mapping[Call, AnyMatcher], leaves: Mapping[Call, Predicate], negated: bool
 ) -> list[_Branch]:
     """The (negated) tree as branches of which any one suffices: for each a necessary index key and its tests."""
     match tree:
@@ -228,7 +231,7 @@ def _branches(
             return _joined(every) if isinstance(tree, And) is not negated else _together(every)
 
 
-def _key(call: Call, matcher: Matcher) -> IndexKey:
+def _key(call: Call, matcher: AnyMatcher) -> IndexKey:
     if matcher.index is None:
         return ANYWHERE
     try:

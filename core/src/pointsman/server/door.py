@@ -3,26 +3,20 @@
 Pure: made while a configuration is compiled, asked by `server/opening.py` before anything is answered.
 """
 
+import logging
 import ssl
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from attrs import Factory, frozen
 
-from pointsman.message import Address, Link
+from pointsman.api import TcpMiddleware
+from pointsman.deadlines import Deadlines
+from pointsman.message import Facts, Link
+from pointsman.net.pipe import PipeEnd
 from pointsman.server.certificates import Pair
 
-
-@frozen
-class Facts:
-    """What is known of a connection before it is routed: nothing but addresses for plaintext, the ClientHello for TLS."""
-
-    client: Address
-    local: Address
-    server_name: bytes = b""
-    """SNI, lower case, without a trailing dot; b"" if there is none."""
-    alpn: tuple[bytes, ...] = ()
-    """What the client offers, in its order."""
+log: Final = logging.getLogger("pointsman.server")
 
 
 class Terms(Protocol):
@@ -56,16 +50,70 @@ class Certificates(Protocol):
         """The certificate for a server name, or, without one, for the local address as text; None: the default is left."""
 
 
-class TcpRoute(Protocol):
+class TcpServers(Protocol):
+    """The servers that a service has chosen for a connection."""
+
+    @property
+    def termination_delay(self) -> float:
+        """Seconds that one side has left when the other has finished; negative for no limit (routing.md §8.6)."""
+
+    async def connect(self, link: Link, deadlines: Deadlines) -> PipeEnd:
+        """A connection to one of them, as a pipe that is not open yet. GatewayError if none is to be had."""
+
+
+class TcpService(Protocol):
+    """What a TCP router passes connections on to."""
+
+    def choose(self) -> TcpServers | None:
+        """The servers for the next connection; None if there are none."""
+
+
+class TcpRoute:
     """A compiled TCP router."""
 
-    name: str
-    passthrough: bool
-    terms: Terms | None
-    """For a terminating router; None if its options are broken: its connections are closed without an alert."""
+    __slots__ = ("middlewares", "name", "passthrough", "service", "terms")
+
+    def __init__(
+        self,
+        name: str,
+        service: TcpService,
+        middlewares: Sequence[TcpMiddleware] = (),
+        *,
+        terms: Terms | None = None,
+        passthrough: bool = False,
+    ) -> None:
+        self.name = name
+        self.service = service
+        self.middlewares = tuple(middlewares)
+        self.terms = terms
+        """For a terminating router; None if its options are broken: its connections are closed without an alert."""
+        self.passthrough = passthrough
 
     def admit(self, link: Link) -> Callable[[], None] | None:
         """Ask the router's middlewares. What to call when the connection is over, or None: it is closed at once."""
+        releases: list[Callable[[], None]] = []
+        for middleware in self.middlewares:
+            try:
+                release = middleware.admit(link)
+            except Exception:  # a plugin's mistake lets nobody in
+                log.exception("router %s: a middleware failed", self.name)
+                release = None
+            if release is None:
+                _run(releases)
+                return None
+            releases.append(release)
+        return lambda: _run(releases)
+
+    def __repr__(self) -> str:
+        return f"<TcpRoute {self.name}{' passthrough' if self.passthrough else ''}>"
+
+
+def _run(releases: list[Callable[[], None]]) -> None:
+    while releases:
+        try:
+            releases.pop()()
+        except Exception:  # the others must run
+            log.exception("a middleware failed at the end of a connection")
 
 
 class TcpTable(Protocol):

@@ -51,6 +51,8 @@ class Entry:
         self.refused_proxy_headers: Counter[str] = Counter()
         """By reason."""
         self._failures_logged: dict[str, tuple[float, int]] = {}
+        self.unserved = 0
+        """TCP connections for which no server could be had."""
 
     def opened(self, connection: Connection) -> None:
         """It counts for draining and cutting, and has a deadline, until `closed`."""

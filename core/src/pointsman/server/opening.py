@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from pointsman.deadlines import NEVER
-from pointsman.message import Address, Link
+from pointsman.message import Address, Facts, Link
 from pointsman.net import proxyheader
 from pointsman.net.hello import RECORD, BadHello, Hello, HelloReader
 from pointsman.net.tls import HandshakeFailure, TlsTransport
-from pointsman.server.door import EMPTY_DOOR, Closed, Door, Facts, TcpRoute, Terms
+from pointsman.server.door import EMPTY_DOOR, Closed, Door, TcpRoute, Terms
 from pointsman.server.entry import Entry
 from pointsman.server.http1 import Http1Protocol
+from pointsman.server.tcp import TcpProtocol
 
 log = logging.getLogger("pointsman.server")
 
@@ -294,7 +295,7 @@ class Opening(asyncio.Protocol):
         agreed = self.link.tls = tls.agreement(takes.terms.name, takes.server_name)
         self._tls = self._takes = None
         if takes.route is not None:
-            self._hand(tcp_protocol(self.entry, self.link, takes.route, takes.release), b"", tls)
+            self._hand(TcpProtocol(self.entry, self.link, takes.route, takes.release), b"", tls)
         else:
             self.link.scheme = b"https"
             self._hand(http_protocol(agreed.alpn, self.entry, self.link), b"", tls)
@@ -348,7 +349,7 @@ class Opening(asyncio.Protocol):
     def _to_tcp(self, route: TcpRoute, data: bytes = b"", postgres: bool = False) -> None:
         release = self._admitted(route)
         if release is not None:
-            self._hand(tcp_protocol(self.entry, self.link, route, release, postgres), data or self._data)
+            self._hand(TcpProtocol(self.entry, self.link, route, release, postgres), data or self._data)
 
     def _hand(self, protocol: asyncio.Protocol, data: bytes, tls: TlsTransport | None = None) -> None:
         """The connection is `protocol`'s from here on."""
@@ -384,13 +385,6 @@ class Taking:
 def http_protocol(alpn: bytes, entry: Entry, link: Link) -> asyncio.Protocol:
     """Who speaks what was agreed on: HTTP/1.1 unless it is HTTP/2."""
     return Http1Protocol(entry, link)
-
-
-def tcp_protocol(
-    entry: Entry, link: Link, route: TcpRoute, release: Callable[[], None], ssl_request: bool = False
-) -> asyncio.Protocol:
-    """Who moves the bytes of a TCP router; `release` is its own from here on."""
-    raise NotImplementedError
 
 
 def _nothing() -> None:

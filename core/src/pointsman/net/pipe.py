@@ -1,0 +1,183 @@
+"""One end of a byte pipe over a transport: what arrives goes to the other end, which can hold it back (message.Tunnel).
+
+Theory of operation. Until `open` what arrives is held, and above HELD_BYTES no more is read. Then each end writes into the
+other; whose buffer is full pauses the other's reading, and pauses are counted. The end of what one side says is told to the
+other by half-closing it, and the pipe goes on in the other direction until that ends too. An end that is closed still sends
+what it has, for CLOSE_SECONDS.
+"""
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Final, cast
+
+from pointsman.deadlines import NEVER, Deadlines
+from pointsman.message import Tunnel
+
+HELD_BYTES: Final = 64 * 1024
+CLOSE_SECONDS: Final = 5.0
+
+
+class PipeEnd(asyncio.Protocol):
+    """One connection as an end of a pipe."""
+
+    __slots__ = (
+        "_deadlines",
+        "_ended",
+        "_first",
+        "_held",
+        "_other",
+        "_pauses",
+        "_shut",
+        "_waiting",
+        "deadline",
+        "transport",
+        "write_paused",
+    )
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.deadline = NEVER
+        self.write_paused = False
+        self._deadlines = deadlines
+        self._other: Tunnel | None = None
+        self._held = bytearray()
+        self._pauses = 0
+        self._waiting = False
+        self._ended = False
+        self._first: asyncio.Future[None] | None = None
+        self._shut = False
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._deadlines.watch(self)
+
+    def data_received(self, data: bytes) -> None:
+        other = self._other
+        if other is not None:
+            other.write(data)
+            return
+        self._held += data
+        if len(self._held) >= HELD_BYTES:
+            self.wait()
+        self._wake()
+
+    async def first_bytes(self) -> bytes:
+        """What has come, or else what comes first; b"" if nothing does."""
+        if not self._held and not self._ended and not self.transport.is_closing():
+            self._first = asyncio.get_running_loop().create_future()
+            await self._first
+        held = bytes(self._held)
+        self._held.clear()
+        return held
+
+    def _wake(self) -> None:
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
+
+    def wait(self) -> None:
+        """Read no more until the pipe is open."""
+        if not self._waiting:
+            self._waiting = True
+            self.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The peer says no more. False, which closes the transport, once both directions are over."""
+        self._ended = True
+        self._wake()
+        if self._other is not None:
+            self._other.write_eof()
+        return not self._shut and not self.transport.is_closing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._deadlines.forget(self)
+        self.deadline = NEVER
+        self._wake()
+        other, self._other = self._other, None
+        if other is not None:
+            other.close()
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        if self._other is not None:
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self._other is not None:
+            self._other.resume_reading()
+
+    def expire(self) -> None:
+        """What is left to send is not taken."""
+        self.transport.abort()
+
+    # the other end's side
+
+    def open(self, other: Tunnel) -> None:
+        """From now on what arrives goes to `other`, and first of all what has arrived."""
+        if self.transport.is_closing():
+            other.close()
+            return
+        self._other = other
+        if self.write_paused:
+            other.pause_reading()
+        if self._held:
+            held = bytes(self._held)
+            self._held.clear()
+            other.write(held)
+        if self._waiting:
+            self._waiting = False
+            self.resume_reading()
+        if self._ended and self._other is other:
+            other.write_eof()
+
+    def write(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def write_eof(self) -> None:
+        """The other side says no more."""
+        self._shut = True
+        if self.transport.is_closing():
+            return
+        if self._ended or not self.transport.can_write_eof():
+            other = self._other
+            self.close()
+            if other is not None:
+                other.close()
+        else:
+            self.transport.write_eof()
+
+    def pause_reading(self) -> None:
+        self._pauses += 1
+        if self._pauses == 1 and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._pauses -= 1
+        if not self._pauses and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """The other end is gone. What it said is still sent."""
+        self._other = None
+        self._held.clear()
+        if not self.transport.is_closing():
+            self.deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+            self.transport.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'open' if self._other is not None else 'apart'}, {self._pauses} pauses>"
+
+
+def keep_alive(transport: asyncio.BaseTransport, seconds: float) -> None:
+    """Have the kernel notice a peer that has gone without a word."""
+    found = transport.get_extra_info("socket")
+    if seconds <= 0 or found is None:
+        return
+    with suppress(OSError, AttributeError):  # not on every system, nor for every kind of socket
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            found.setsockopt(socket.IPPROTO_TCP, option, max(1, round(seconds)))
