@@ -34,6 +34,18 @@ async def test_the_last_request_that_a_connection_may_make_says_so():
         assert await closed(client)
 
 
+async def test_a_connection_that_has_lived_long_enough_is_closed_after_its_next_answer():
+    static = {"entryPoints": {"web": {"transport": {"keepAliveMaxTime": "300ms"}}}}
+    async with staged(lambda urls: routed(ROUTES, urls), static, ["a"]) as stage, stage.connect() as client:
+        assert (await client.ask(GET)).get("connection") is None
+
+        async def says_goodbye():
+            return (await client.ask(GET)).get("connection") == "close"
+
+        await eventually(says_goodbye, "the last answer says so")
+        assert await closed(client)
+
+
 @pytest.mark.spec("O-44")
 async def test_a_client_that_does_not_get_on_is_shut_out():
     static = {
@@ -83,9 +95,26 @@ async def _refuses(running: Gateway):
         return True
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("settings", [{}, {"proxyProtocol": {"insecure": True}}], ids=["plain", "behind a balancer"])
+async def test_who_never_sent_a_byte_does_not_hold_a_stop(workers, settings):
+    static = {"entryPoints": {"web": {**settings, **life(graceTimeOut="60s")["entryPoints"]["web"]}}}
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(staged(lambda urls: routed(ROUTES, urls), static, ["a"], workers=workers))
+        silent = [await stack.enter_async_context(stage.connect()) for _ in range(5)]
+        assert (await stage.get("/", "a.test")).status == 200
+        begun = time.monotonic()
+        stage.gateway.process.send_signal(signal.SIGTERM)
+        for client in silent:
+            assert await closed(client)
+        assert await stage.gateway.exited() == 0
+        assert time.monotonic() - begun < 15
+
+
 @pytest.mark.spec("O-46")
-async def test_a_stop_cuts_what_outlasts_the_grace_period():
-    async with staged(lambda urls: routed(ROUTES, urls), life(graceTimeOut="500ms"), ["a"]) as stage:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_stop_cuts_what_outlasts_the_grace_period(workers):
+    async with staged(lambda urls: routed(ROUTES, urls), life(graceTimeOut="500ms"), ["a"], workers=workers) as stage:
         stage["a"].answers([asyncio.Event()])
         async with stage.connect() as client:
             await client.send(GET)
