@@ -60,3 +60,14 @@ def test_a_taken_port_is_refused_unless_both_share_it(workers: int, protocol: st
     second = open_listeners({"e": EntryPoint(address, reuse_port=True)}, workers)
     assert port_of(first[0]) == port_of(second[-1])
     close_listeners(first + second)
+
+
+def test_the_kernel_asks_silent_clients_whether_they_are_still_there() -> None:
+    (listeners,) = open_listeners({"e": EntryPoint("127.0.0.1:0")}, 1)
+    listeners["e"].setblocking(True)
+    with socket.create_connection(("127.0.0.1", port_of(listeners))):
+        accepted, _ = listeners["e"].accept()
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 180
+        accepted.close()
+    close_listeners([listeners])

@@ -16,6 +16,8 @@ from pointsman.control.activation import NOTHING_PASSED, Passed
 from pointsman.errors import ConfigError, Problem
 
 BACKLOG: Final = 4096
+KEEP_ALIVE_SECONDS: Final = 180
+"""Silence after which the kernel asks whether a client is still there (operations.md §2.1); connections inherit it."""
 Sockets = dict[str, socket.socket]
 """By entry point: a listening socket for TCP, a bound one for UDP (its `type` tells)."""
 
@@ -66,6 +68,8 @@ def not_passed(points: Mapping[str, EntryPoint], passed: Passed) -> Iterator[Pro
 
 def _shared(ready: socket.socket, workers: int) -> list[socket.socket]:
     """A passed socket, for as many workers as can share it."""
+    if ready.type == socket.SOCK_STREAM:
+        _keep_alive(ready)
     return [ready.dup() for _ in range(workers if ready.type == socket.SOCK_STREAM else 1)]
 
 
@@ -106,6 +110,7 @@ def _bound(family: socket.AddressFamily, kind: socket.SocketKind, host: str, por
     try:
         if kind == socket.SOCK_STREAM:  # for datagrams it would let others take the port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _keep_alive(listening)
         if shared:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:  # `[::]` is for both families, like no host at all
@@ -118,3 +123,10 @@ def _bound(family: socket.AddressFamily, kind: socket.SocketKind, host: str, por
         listening.close()
         raise
     return listening
+
+
+def _keep_alive(listening: socket.socket) -> None:
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):  # not everywhere
+        if hasattr(socket, name):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEP_ALIVE_SECONDS)
