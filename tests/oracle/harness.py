@@ -8,12 +8,14 @@ names with their case included; `Date` alone is left out. `differences.py` holds
 
 import asyncio
 import shutil
+import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from attrs import define, field, frozen
@@ -21,6 +23,7 @@ from attrs import define, field, frozen
 from pointsman.testing import Gateway, Message, Step, Upstream, answer, gateway, refusing, upstream
 from pointsman.testing.wire import LINE_LIMIT, Recorder, read_body, read_head
 
+from .certificates import label
 from .differences import BUGS, declared_for
 
 TRAEFIK = shutil.which("traefik", path=Path(sys.executable).parent) or shutil.which("traefik")
@@ -54,6 +57,85 @@ class Case:
     entry_point: str = "web"
     probe: bool = True
     """Whether the connection's fate is asked for with one more request."""
+    hello: "Hello | None" = None
+    """TLS from the start, if the client wants it."""
+
+    async def play(self, arena: "Arena", running: Gateway) -> Aspects:
+        """The steps on a connection to one gateway, and what the upstream saw meanwhile."""
+        arena.upstream.answers(*self.scripts)
+        arena.upstream.requests.clear()
+        async with AsyncExitStack() as stack:
+            try:
+                client = await stack.enter_async_context(dialled(running.port(self.entry_point), self.hello))
+            except (OSError, TimeoutError) as error:
+                return {"status": "no connection", "tls": fate_of(error)}
+            await client.play(self.steps)
+            aspects = client.aspects | seen_by_server(arena.upstream.requests)
+            if self.probe:
+                aspects["fate"] = await client.fate()
+        return aspects
+
+
+@frozen
+class Hello:
+    """What a TLS client says, and what it wants to know."""
+
+    sni: str | None = None
+    alpn: Sequence[str] = ()
+    lowest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    certificate: Path | None = None
+    """The client's own: chain and key in one file."""
+    cipher: bool = False
+    """Whether the cipher suite is an aspect: the two rank them differently where the configuration does not say."""
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if self.lowest < ssl.TLSVersion.TLSv1_2:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = self.lowest, self.highest
+        if self.alpn:
+            context.set_alpn_protocols(list(self.alpn))
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate)
+        return context
+
+    def agreed(self, secured: ssl.SSLObject) -> Aspects:
+        aspects: Aspects = {
+            "tls:version": secured.version(),
+            "tls:alpn": secured.selected_alpn_protocol(),
+            "tls:certificate": label(secured.getpeercert(binary_form=True) or b""),
+        }
+        if self.cipher:
+            aspects["tls:cipher"] = (secured.cipher() or ("none",))[0]
+        return aspects
+
+
+@asynccontextmanager
+async def dialled(port: int, hello: Hello | None) -> AsyncIterator["Client"]:
+    """A connection to a gateway, its TLS handshake done if there is one. OSError if that fails."""
+    options: dict[str, Any] = {}
+    if hello is not None:
+        options = {"ssl": hello.context(), "server_hostname": hello.sni or "", "ssl_handshake_timeout": PATIENCE_SECONDS}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=LINE_LIMIT, **options)
+    client = Client(Recorder(reader), writer)
+    if hello is not None:
+        client.aspects |= hello.agreed(writer.get_extra_info("ssl_object"))
+    try:
+        yield client
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def fate_of(error: Exception) -> str:
+    """A word for how a connection ended."""
+    if isinstance(error, ssl.SSLError) and "EOF" not in str(error.reason):
+        return f"alert {error.reason or str(error).partition(' (')[0]}"
+    return "silent" if isinstance(error, TimeoutError) else "closed"
 
 
 def case(
@@ -62,10 +144,31 @@ def case(
     *scripts: Script,
     entry_point: str = "web",
     probe: bool = True,
+    hello: Hello | None = None,
 ) -> Case:
     """A case; a single request is followed by reading its answer."""
     steps: Sequence[bytes | Act | int] = [request, ANSWER] if isinstance(request, bytes) else request
-    return Case(name, steps, scripts or (OK,), entry_point, probe)
+    return Case(name, steps, scripts or (OK,), entry_point, probe, hello)
+
+
+@frozen
+class Told:
+    """A case that is a function: for what is not steps on one connection."""
+
+    name: str
+    story: "Callable[[Arena, Gateway], Awaitable[Aspects]]"
+
+    async def play(self, arena: "Arena", running: Gateway) -> Aspects:
+        return await self.story(arena, running)
+
+
+class Playable(Protocol):
+    """What an arena compares."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def play(self, arena: "Arena", running: Gateway) -> Aspects: ...
 
 
 def get(path: str = "/", host: str = "a.test", *lines: str, method: str = "GET", body: bytes = b"") -> bytes:
@@ -126,7 +229,8 @@ class Client:
             elif step is REST:
                 self.aspects["rest"] = await self._patiently(self.reader.rest())
             elif isinstance(step, int):
-                self.aspects["piped"] = await self._patiently(self.reader.exactly(step))
+                piped = await self._patiently(self.reader.exactly(step))
+                self.aspects.setdefault("piped", []).append(piped)
 
     async def one_head(self) -> None:
         message = await self._patiently(read_head(self.reader))
@@ -180,6 +284,8 @@ class Client:
             raise AssertionError(f"nothing within {PATIENCE_SECONDS:g} s; so far {self.reader.take()!r}") from None
         except asyncio.IncompleteReadError as error:
             return "closed" if not error.partial else f"cut after {error.partial!r}"
+        except ssl.SSLError as error:
+            return fate_of(error)
         except ConnectionError:
             return "closed"
 
@@ -217,28 +323,11 @@ class Arena:
     pointsman: Gateway
     upstream: Upstream
 
-    async def play(self, case: Case, running: Gateway) -> Aspects:
-        """The case on one gateway."""
-        self.upstream.answers(*case.scripts)
-        self.upstream.requests.clear()
-        reader, writer = await asyncio.open_connection("127.0.0.1", running.port(case.entry_point), limit=LINE_LIMIT)
-        client = Client(Recorder(reader), writer)
-        try:
-            await client.play(case.steps)
-            aspects = client.aspects | seen_by_server(self.upstream.requests)
-            if case.probe:
-                aspects["fate"] = await client.fate()
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-        return aspects
-
-    async def compare(self, case: Case) -> None:
+    async def compare(self, case: Playable) -> None:
         """Fails for a difference that is not declared, and for a declared one that is not there."""
         __tracebackhide__ = True
-        theirs = await self.play(case, self.traefik)
-        ours = await self.play(case, self.pointsman)
+        theirs = await case.play(self, self.traefik)
+        ours = await case.play(self, self.pointsman)
         aspects, status = declared_for(case.name)
         if status:
             assert theirs["status"] != status, f"{case.name}: both answer {status!r}, declared to differ"
@@ -255,7 +344,7 @@ class Arena:
         assert not lines, f"{case.name}\n" + "\n".join(lines)
 
 
-def both_agree(cases: Sequence[Case]) -> Any:
+def both_agree(cases: Sequence[Playable]) -> Any:
     """Marks a test that compares each of these cases, all in one arena."""
     return pytest.mark.parametrize("case", [pytest.param(case, id=case.name, marks=_bug(case.name)) for case in cases])
 

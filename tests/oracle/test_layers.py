@@ -111,7 +111,7 @@ async def test_weights_give_the_same_shares(arena, host, count):
     for running in (arena.traefik, arena.pointsman):
         chosen = Counter()
         for _ in range(count):
-            seen = await arena.play(case("share", get("/", f"{host}.test"), answer(), probe=False), running)
+            seen = await case("share", get("/", f"{host}.test"), answer(), probe=False).play(arena, running)
             chosen[seen["server:start"]] += 1
         shares.append(chosen)
 

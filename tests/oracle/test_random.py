@@ -146,8 +146,8 @@ async def rules():
 
 async def agree(arena, request, entry_point="web"):
     asked = case("random", request, entry_point=entry_point, probe=False)
-    theirs = await arena.play(asked, arena.traefik)
-    ours = await arena.play(asked, arena.pointsman)
+    theirs = await asked.play(arena, arena.traefik)
+    ours = await asked.play(arena, arena.pointsman)
     # what is no request is refused with another reason phrase, see differences.py
     theirs["status"], ours["status"] = theirs["status"][:3], ours["status"][:3]
     assert [theirs.get(name) for name in COMPARED] == [ours.get(name) for name in COMPARED], request
