@@ -107,11 +107,11 @@ async def test_pools_of_servers_that_are_in_no_service_any_more_are_forgotten():
     pools = one.compiler.default_transport.transport._pools
     first = tree(s=service(A, B))
     await one.apply(first)
-    assert {host for _, host, _ in pools} == {"a.example", "b.example"}
+    assert {host for _, _, host, _ in pools} == {"a.example", "b.example"}
     kept = one.compiled.services["s@file"].peers[1].pool
     await one.apply(tree(first, s=service(B, C)))
     await asyncio.gather(*one._closing)
-    assert {host for _, host, _ in pools} == {"b.example", "c.example"}
+    assert {host for _, _, host, _ in pools} == {"b.example", "c.example"}
     assert one.compiled.services["s@file"].peers[0].pool is kept
 
 
@@ -124,8 +124,8 @@ async def test_pools_stay_while_a_request_that_began_before_may_use_them():
     snapshot.holders += 1
     await one.apply(tree(first, s=service(B)))
     await asyncio.gather(*one._closing)
-    assert {host for _, host, _ in pools} == {"a.example", "b.example"}
+    assert {host for _, _, host, _ in pools} == {"a.example", "b.example"}
     snapshot.holders -= 1
     snapshot.on_free()
     await asyncio.gather(*one._closing)
-    assert {host for _, host, _ in pools} == {"b.example"}
+    assert {host for _, _, host, _ in pools} == {"b.example"}

@@ -50,6 +50,7 @@ class Peer:
     __slots__ = (
         "authority",
         "base_path",
+        "h2c",
         "host",
         "in_flight",
         "pool",
@@ -69,6 +70,7 @@ class Peer:
         host: str,
         port: int,
         tls: bool = False,
+        h2c: bool = False,
         base_path: bytes = b"",
         preserve_path: bool = False,
         weight: int = 1,
@@ -77,6 +79,8 @@ class Peer:
         self.host = host
         self.port = port
         self.tls = tls
+        self.h2c = h2c
+        """Whether it is spoken to in HTTP/2 without TLS, and without asking."""
         self.authority = b""
         """The Host header that names this server."""
         self.base_path = base_path

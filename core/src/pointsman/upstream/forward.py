@@ -19,6 +19,8 @@ from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 CONTINUE_SECONDS: Final = 1.0
+MAX_REFUSALS: Final = 5
+"""How often a request is offered to a server that says each time that it did not begin with it."""
 
 
 def _drop(response: Response) -> None:
@@ -68,6 +70,7 @@ class Forwarding:
         "_paused",
         "_peer",
         "_receiver",
+        "_refusals",
         "_started",
         "request",
         "sent",
@@ -88,6 +91,7 @@ class Forwarding:
         self._left: int | None = None
         self._paused = False
         self._started = False
+        self._refusals = 0
 
     # whoever asked
 
@@ -149,7 +153,7 @@ class Forwarding:
         self._peer = peer
         request = self.request
         request.exchange.peer = peer.url
-        connection = peer.pool.take() if request.link.private is None else None
+        connection = peer.pool.take() if request.link.private is None and not request.upgrade else None
         if connection is not None:
             self._send(connection)
         else:
@@ -160,11 +164,12 @@ class Forwarding:
         private = self.request.link.private
         if private is not None:
             pool = private.get(pool) or private.setdefault(pool, Pool(f"{pool.name} for one client", 1))
-        connection = pool.take()
+        single = private is not None or self.request.upgrade != b""
+        connection = pool.take_single() if single else pool.take()
         if connection is not None:
             self._send(connection)
             return
-        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool))
+        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool, single))
         self._connecting = task
         task.add_done_callback(self._connected)
 
@@ -312,11 +317,18 @@ class Forwarding:
         """The connection broke before the response head was here."""
         self._stop_waiting()
         self._connection = None
-        if connection.reused and not connection.heard and error.retry == "if_reused" and self._repeatable():
+        if self._may_go_again(connection, error):
             assert self._peer is not None
             self._dispatch(self._peer)
             return
         self._fail(error)
+
+    def _may_go_again(self, connection: Carrier, error: GatewayError) -> bool:
+        """Whether the server has not begun with it, or may begin twice (routing.md §6.8)."""
+        if error.retry == "always":  # it said so: REFUSED_STREAM, or a GOAWAY that leaves this one out
+            self._refusals += 1
+            return self._refusals <= MAX_REFUSALS and not self._started
+        return error.retry == "if_reused" and connection.reused and not connection.heard and self._repeatable()
 
     def _repeatable(self) -> bool:
         request = self.request

@@ -4,7 +4,7 @@ from pointsman import wire
 from pointsman.api import Peer
 from pointsman.message import HeaderList, Request
 
-_USUALLY_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+USUALLY_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 """Methods whose requests say that they have no body (RFC 9110 §8.6)."""
 
 
@@ -34,7 +34,7 @@ def request_head(request: Request, peer: Peer, pass_host: bool) -> bytes:
         counted = _write_headers(parts, request, request.headers.raw)
     if body.length is None:
         parts.append(b"\r\nTransfer-Encoding: chunked")
-    elif body.length or counted or request.method in _USUALLY_WITH_BODY:
+    elif body.length or counted or request.method in USUALLY_WITH_BODY:
         parts.append(b"\r\nContent-Length: %d" % body.length)
     if request.upgrade:
         parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: ")

@@ -1,7 +1,8 @@
 """How servers are reached: timeouts, TLS, and one pool per server (routing.md §7.1)."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -10,8 +11,11 @@ from pointsman.api import Peer
 from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
+from pointsman.net.tls import Handshake
+from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1 import Http1Upstream
-from pointsman.upstream.pool import Pool
+from pointsman.upstream.http2 import Http2Upstream
+from pointsman.upstream.pool import Pool, SharedPool
 
 
 @frozen
@@ -37,47 +41,98 @@ class Transport:
     def __init__(self, settings: TransportSettings, deadlines: Deadlines) -> None:
         self.settings = settings
         self.deadlines = deadlines
-        self._pools: dict[tuple[bool, str, int], Pool[Http1Upstream]] = {}
+        self._pools: dict[tuple[bool, bool, str, int], Pool[Any]] = {}
 
-    def pool_for(self, peer: Peer) -> Pool[Http1Upstream]:
+    def pool_for(self, peer: Peer) -> Pool[Any]:
         """The pool of connections to this server; made on first use, shared with every service that has the server too."""
-        key = (peer.tls, peer.host, peer.port)
+        key = (peer.tls, peer.h2c, peer.host, peer.port)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = Pool(f"{peer.host}:{peer.port}", max(0, self.settings.max_idle))
+            kind = SharedPool if self.settings.http2 and (peer.tls or peer.h2c) else Pool
+            pool = self._pools[key] = kind(f"{peer.host}:{peer.port}", max(0, self.settings.max_idle))
         return pool
 
-    async def connect(self, peer: Peer, pool: Pool[Http1Upstream]) -> Http1Upstream:
-        """A new connection. GatewayError 504 if it takes too long, 502 if it fails."""
-        loop = asyncio.get_running_loop()
-        tls = self.settings.tls if peer.tls else None
+    async def connect(self, peer: Peer, pool: Pool[Any], single: bool = False) -> Carrier:
+        """Something new to carry a request, or a place on what others opened meanwhile.
+
+        `single`: a connection of its own, over HTTP/1. GatewayError 504 if it takes too long, 502 if it fails.
+        """
+        if peer.h2c and not self.settings.http2:
+            raise GatewayError(502, f"{peer.url} speaks HTTP/2, which its serversTransport disables")
+        if single or not isinstance(pool, SharedPool):
+            return await self._open(peer, pool, False)
+        while pool.shares is not False:
+            if (carrier := pool.take()) is not None:
+                return cast(Carrier, carrier)
+            if not pool.dialling and not pool.full:
+                return await self._open_for_all(peer, pool)
+            try:
+                async with asyncio.timeout(self.settings.dial_timeout or None):
+                    await pool.wait()
+            except TimeoutError:
+                raise GatewayError(504, f"no connection to {peer.url} had room for one more request in time") from None
+        return await self._open(peer, pool, True)
+
+    async def _open_for_all(self, peer: Peer, pool: SharedPool) -> Carrier:
+        """Requests that come meanwhile wait for this one connection, and share its fate."""
+        pool.dialling = True
+        failure: GatewayError | None = None
+        try:
+            return await self._open(peer, pool, True)
+        except GatewayError as error:
+            failure = error
+            raise
+        finally:
+            pool.dialled(failure)
+
+    async def _open(self, peer: Peer, pool: Pool[Any], http2: bool) -> Carrier:
+        """A connection of our own. `http2`: over HTTP/2, if the server agrees."""
         pool.opened()
-        connection: Http1Upstream | None = None
-        ready = False
+        made: list[Http1Upstream | Http2Upstream] = []
+
+        def make(protocol: bytes) -> Http1Upstream | Http2Upstream:
+            chosen = Http2Upstream(self, pool) if protocol == b"h2" else Http1Upstream(self, pool)  # type: ignore[arg-type]
+            made.append(chosen)
+            return chosen
+
+        carrier: Carrier | None = None
         try:
             async with asyncio.timeout(self.settings.dial_timeout or None):
-                if peer.host.startswith("/"):
-                    _, connection = await loop.create_unix_connection(lambda: Http1Upstream(self, pool), peer.host)
-                else:
-                    _, connection = await loop.create_connection(
-                        lambda: Http1Upstream(self, pool),
-                        peer.host,
-                        peer.port,
-                        ssl=tls.context("http/1.1") if tls else None,
-                        server_hostname=tls.name_for(peer.host) if tls else None,
-                        ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-                    )
-            ready = connection.ready()
-            if not ready:
+                await self._dial(peer, http2, make)
+                carrier = await _greeted(made[-1])
+            if carrier is None:
                 raise GatewayError(502, f"{peer.url} closed the connection as soon as it was open", retry="always")
         except TimeoutError:
             raise GatewayError(504, f"connecting to {peer.url} took too long", retry="always") from None
-        except (OSError, ValueError) as error:  # includes SSLErrors, and names that cannot be asked for
+        except (OSError, ValueError) as error:  # includes failed handshakes, and names that cannot be asked for
             raise GatewayError(502, f"cannot connect to {peer.url}: {error}", retry="always") from error
         finally:
-            if not ready:
+            if carrier is None:
                 pool.gone()
-        return connection
+                for connection in made:
+                    if connection.transport is not None:
+                        connection.shut()
+        return carrier
+
+    async def _dial(self, peer: Peer, http2: bool, make: Callable[[bytes], asyncio.Protocol]) -> None:
+        """Connect, and have `make` make the protocol that was agreed on."""
+        loop = asyncio.get_running_loop()
+        if peer.host.startswith("/"):
+            await loop.create_unix_connection(lambda: make(b""), peer.host)
+        elif not peer.tls:
+            await loop.create_connection(lambda: make(b"h2" if peer.h2c and http2 else b""), peer.host, peer.port)
+        else:
+            tls = self.settings.tls
+            context = tls.context("h2", "http/1.1") if http2 else tls.context("http/1.1")
+            name, done = tls.name_for(peer.host), loop.create_future()
+            try:
+                await loop.create_connection(
+                    lambda: Handshake(context, name, lambda agreed: make(agreed.alpn), done), peer.host, peer.port
+                )
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    await done
+            finally:
+                done.cancel()
 
     def close(self) -> None:
         """Close what is idle; what is busy closes when it is done."""
@@ -85,11 +140,26 @@ class Transport:
             for connection in pool.close():
                 connection.shut()
 
-    def prune(self, used: Collection[Pool[Http1Upstream]]) -> None:
+    def prune(self, used: Collection[Pool[Any]]) -> None:
         """Forget the pools of servers that no service has any more: servers come and go for as long as the process lives."""
         for key in [key for key, pool in self._pools.items() if pool not in used]:
             for connection in self._pools.pop(key).close():
                 connection.shut()
+
+
+async def _greeted(connection: Http1Upstream | Http2Upstream) -> Carrier | None:
+    """A carrier on a connection that has just been made; None if it has closed already. GatewayError if it is of no use."""
+    if isinstance(connection, Http1Upstream):
+        if isinstance(connection.pool, SharedPool):
+            connection.pool.shares = False
+        return connection if connection.ready() else None
+    async with asyncio.timeout(HANDSHAKE_SECONDS):
+        await connection.greeted
+    connection.pool.shares = True
+    if connection.room <= 0:
+        return None
+    connection.pool.join(connection)
+    return connection.carrier()
 
 
 def unix_peer(path: str) -> Peer:
@@ -106,14 +176,12 @@ def peer_from(url: str, *, weight: int = 1, preserve_path: bool = False) -> Peer
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https", "h2c"):
         raise ValueError(f"the server URL {url!r} does not begin with http://, https:// or h2c://")
-    if parts.scheme == "h2c":
-        raise ValueError(f"the server URL {url!r}: HTTP/2 to servers is not supported yet; use http:// or https://")
     host = parts.hostname
     if not host:
         raise ValueError(f"the server URL {url!r} names no host")
     tls = parts.scheme == "https"
     port = parts.port or (443 if tls else 80)
-    peer = Peer(url, host=host, port=port, tls=tls, weight=weight, preserve_path=preserve_path)
+    peer = Peer(url, host=host, port=port, tls=tls, h2c=parts.scheme == "h2c", weight=weight, preserve_path=preserve_path)
     peer.authority = parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii")
     peer.base_path = parts.path.encode()
     return peer
