@@ -13,6 +13,8 @@ from typing import Final
 log = logging.getLogger("pointsman.control")
 
 _VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+TELL_SECONDS: Final = 0.2
+"""How long a manager that is slow to read may hold us up: a READY=1 that is lost would cost more."""
 MAX_WATCHDOG_USEC: Final = 10**15
 
 
@@ -44,7 +46,7 @@ class Supervisor:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.setblocking(False)
+                sender.settimeout(TELL_SECONDS)
                 sender.sendto(state.encode(), self._address)
             self._failed = False
         except OSError as error:
