@@ -207,7 +207,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._protocol = protocol
         self._raw.set_protocol(self)
         protocol.connection_made(self)
-        if not self._paused and not self._closing:
+        if self._incoming.pending and not self._paused and not self._closing:
             self._deliver()
 
     # the raw transport's protocol
