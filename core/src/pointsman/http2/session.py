@@ -196,7 +196,7 @@ class Stream:
     def _wait(self, chunk: bytes, end: bool) -> None:
         session = self.session
         first = not self.waiting
-        if first and session.waiting > WAITING_BYTES:
+        if first and session.waiting > WAITING_BYTES and not session._client:
             session.give_up(self, ENHANCE_YOUR_CALM)
             return
         if self._pending is None:
