@@ -244,7 +244,7 @@ def test_hop_by_hop_and_nominated_response_headers_are_not_sent_on() -> None:
 
 def test_a_line_means_the_same_whether_it_is_remembered_or_not() -> None:
     for line in (b"X-A: 1", b"Content-Length: 5", b"Host: a", b"x_forwarded_for: 1", b"X-Forwarded-For: 2"):
-        fresh = wire._Lines(wire._Prefixes(wire.HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"}))
+        fresh = wire._WireLines(wire._Prefixes(wire.HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"}))
         assert wire.REQUEST_LINES[line] == wire.REQUEST_LINES[line] == fresh[line]
 
 

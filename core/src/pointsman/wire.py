@@ -8,7 +8,7 @@ ready-made parsers refuse, must see the bytes of a body without copying them, an
 import re
 import time
 from email.utils import formatdate
-from typing import Final
+from typing import Final, TypeVar
 
 from pointsman.errors import PointsmanError
 from pointsman.message import HeaderList, Parsed, reason
@@ -108,6 +108,7 @@ MAX_VALUES: Final = 256
 
 Special = tuple[int, bytes, bytes]
 """A header with a meaning: its bits, its lower-case name, its value."""
+_Key = TypeVar("_Key")
 Line = tuple[tuple[bytes, bytes], Special | None, bytes]
 """A header line: its name and value, its special if it has a meaning, and its wire form, b"" if it is not sent on."""
 
@@ -164,7 +165,7 @@ def _read_line(line: bytes) -> tuple[bytes, int, bytes]:
     return lower, meaning, value.strip(b" \t")
 
 
-class _Lines(dict[bytes, Line]):
+class Lines(dict[_Key, Line]):
     """Header lines as they came -> what they say. Most lines have come before: a client repeats itself, and so do servers.
 
     Bounded: it forgets everything when full. Long lines and those that hold secrets are never kept, nor are those of names
@@ -176,28 +177,35 @@ class _Lines(dict[bytes, Line]):
         self._prefixes = prefixes
         self._chances: dict[bytes, int] = {}
 
+    def _read(self, key: _Key, name: bytes, meaning: int, value: bytes) -> Line:
+        """The line of a lower-case name and its value, kept under `key` if it is likely to come again."""
+        prefix = self._prefixes[name]
+        read = ((name, value), (meaning, name, value) if meaning else None, prefix + value if prefix else b"")
+        chances = self._chances
+        left = chances.get(name)
+        if left is None:
+            if len(chances) >= MAX_CACHED:
+                chances.clear()
+            left = 0 if _SECRET.search(name) else MAX_VALUES
+            chances[name] = left
+        if left and len(name) + len(value) <= 160:
+            chances[name] = left - 1
+            if len(self) >= MAX_CACHED:
+                self.clear()
+                chances.clear()
+            self[key] = read
+        return read
+
+
+class _WireLines(Lines[bytes]):
+    """For lines with a colon in them."""
+
     def __missing__(self, line: bytes) -> Line:
         name, colon, value = line.partition(b":")
         lower, meaning = NAMES[name]
         if not colon:
             raise BadMessage("a header line has no colon")
-        value = value.strip(b" \t")
-        prefix = self._prefixes[lower]
-        read = ((lower, value), (meaning, lower, value) if meaning else None, prefix + value if prefix else b"")
-        chances = self._chances
-        left = chances.get(lower)
-        if left is None:
-            if len(chances) >= MAX_CACHED:
-                chances.clear()
-            left = 0 if _SECRET.search(lower) else MAX_VALUES
-            chances[lower] = left
-        if left and len(line) <= 160:
-            chances[lower] = left - 1
-            if len(self) >= MAX_CACHED:
-                self.clear()
-                chances.clear()
-            self[line] = read
-        return read
+        return self._read(line, lower, meaning, value.strip(b" \t"))
 
 
 def split_request(head: bytes) -> tuple[bytes, bytes, int, bytes]:
@@ -392,14 +400,14 @@ def chunk(data: bytes) -> bytes:
 
 
 def last_chunk(trailers: HeaderList) -> bytes:
-    """The end of a chunked body. Trailers that could change framing or routing, or vouch for somebody, are left out
-    (RFC 9110 §6.5.1): there are servers that merge them into the headers."""
-    lines = b"".join(
-        PREFIXES[name][2:] + value + CRLF
-        for name, value in trailers
-        if name not in FORBIDDEN_TRAILERS and not NAMES[name][1] & MANAGED
-    )
-    return b"0\r\n" + lines + CRLF
+    """The end of a chunked body."""
+    return b"0\r\n" + b"".join([PREFIXES[name][2:] + value + CRLF for name, value in passable(trailers)]) + CRLF
+
+
+def passable(trailers: HeaderList) -> HeaderList:
+    """Without the trailers that could change framing or routing, or vouch for somebody (RFC 9110 §6.5.1): there are servers
+    that merge them into the headers."""
+    return [line for line in trailers if line[0] not in FORBIDDEN_TRAILERS and not NAMES[line[0]][1] & MANAGED]
 
 
 _SPELLINGS: Final = {
@@ -487,8 +495,8 @@ REQUEST_WIRES: Final = _Wires(
     REQUEST_PREFIXES, frozenset((b"x-forwarded-for", b"content-length", b"te", b"connection", b"trailer"))
 )
 RESPONSE_WIRES: Final = _Wires(RESPONSE_PREFIXES, frozenset())
-REQUEST_LINES: Final = _Lines(REQUEST_PREFIXES)
-RESPONSE_LINES: Final = _Lines(RESPONSE_PREFIXES)
+REQUEST_LINES: Final = _WireLines(REQUEST_PREFIXES)
+RESPONSE_LINES: Final = _WireLines(RESPONSE_PREFIXES)
 
 
 class _LengthLines(dict[int, bytes]):

@@ -233,7 +233,7 @@ class _Run:
         if tls is None or not tls.cert_resolver or tls.cert_resolver in self.around.static.certificates_resolvers:
             return []
         message = f"the certificate resolver '{tls.cert_resolver}' does not exist; a certificate that is there is used"
-        return [Problem(f"{path}.certResolver", message, warning=True, loud=True)]
+        return [Problem(f"{path}.certResolver", message, warning=True)]
 
     def _rule(self, text: str, syntax: str) -> Rule:
         if syntax == "v2":
@@ -384,15 +384,10 @@ class _Run:
         for point, claims in self.claims.items():
             agreed = yield from settling(claims)
             hosts = yield from filling(claims, agreed, {name: entry.terms for name, entry in parts.options.items()})
-            entries[point] = on_point = []
-            for number, claim in enumerate(claims):
-                entry = claim.on_table(point)
-                if entry is not None:
-                    on_point.append(entry)
+            entries[point] = [entry for claim in claims if (entry := claim.on_table(point)) is not None]
+            for claim in claims:
                 if claim.disputed:
                     self._warn_of_dispute(claim, point)
-                if not number % SLICE:
-                    yield
             routers = tcp.tables.get(point, NO_TCP)
             doors[point] = Door(
                 plain=routers.plain,
@@ -413,7 +408,7 @@ class _Run:
             f"options '{DEFAULT}' are used for it there; give its routers the same options"
         )
         problems = self.statuses[ROUTERS][claim.router].problems
-        problems.append(Problem(f"{ROUTERS}.{claim.router}.tls.options", message, warning=True, loud=True))
+        problems.append(Problem(f"{ROUTERS}.{claim.router}.tls.options", message, warning=True))
 
     def _child(self, name: str) -> Row | None:
         """A router below another, compiled once however often it is reached."""

@@ -35,6 +35,9 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         proxy_protocol=proxy is not None,
         proxy_trust_all=proxy is not None and proxy.insecure,
         proxy_trusted=networks(proxy.trusted_ips) if proxy is not None else (),
+        max_streams=point.http2.max_concurrent_streams or 250,
+        decoder_table=point.http2.max_decoder_header_table_size or 4096,
+        encoder_table=point.http2.max_encoder_header_table_size or 4096,
         denied_escapes=tuple(
             escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
         ),

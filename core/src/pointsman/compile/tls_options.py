@@ -18,8 +18,6 @@ DEFAULT: Final = "default"
 CHALLENGE: Final = "acme-tls/1"
 """Spoken with whoever asks for a challenge certificate, so never agreed on in an ordinary handshake."""
 DEFAULT_ALPN: Final = ("h2", "http/1.1", CHALLENGE)
-TO_COME: Final = "h2"
-"""Not agreed on until `server/http2.py` is there."""
 
 _VERIFY: Final = {
     "": ssl.CERT_NONE,
@@ -90,7 +88,7 @@ class _Reader:
             client_certificate=verify,
             any_client_certificate=unverified,
             authorities=authorities,
-            alpn=tuple(name for name in options.alpn_protocols or DEFAULT_ALPN if name not in (CHALLENGE, TO_COME)),
+            alpn=tuple(name for name in options.alpn_protocols or DEFAULT_ALPN if name != CHALLENGE),
             tickets=not options.disable_session_tickets,
         )
         if all(problem.warning for problem in self._problems):

@@ -1,6 +1,6 @@
 """What a session calls, and how it is set up: the two ends of the engine."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import frozen
 
@@ -85,6 +85,20 @@ class Receiver(Protocol):
 
     def sent(self) -> None:
         """Our side has ended on the wire, some time after `end` was called: only if it could not be sent at once."""
+
+
+class Nobody:
+    """The receiver of a stream that nobody has, or nobody has any more."""
+
+    def data(self, chunk: bytes) -> None: ...
+    def ended(self, trailers: list[Field]) -> None: ...
+    def gone(self, code: int, by_peer: bool) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def sent(self) -> None: ...
+
+
+NOBODY: Final = Nobody()
 
 
 class ResponseReceiver(Receiver, Protocol):

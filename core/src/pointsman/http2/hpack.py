@@ -9,13 +9,14 @@ into the table, and for the rest a few bytes are cheaper than the time. A line g
 
 import re
 from collections import deque
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from hpack.table import HeaderTable
 
 from pointsman.http2 import huffman
 
+_Key = TypeVar("_Key")
 Field = tuple[bytes, bytes]
 
 _STATIC: Final[tuple[tuple[Field, int], ...]] = (
@@ -307,31 +308,37 @@ class Encoder:
         self._evict()
 
     def encode(self, fields: Iterable[Field]) -> bytes:
-        """A header block, or, if the first of it has been made already, more of it."""
+        """A header block."""
         parts, _ = self._encode(fields)
-        return b"".join(parts)
+        return self._update() + b"".join(parts) if self._lowest >= 0 else b"".join(parts)
 
-    def kept(self, key: Any, fields: Iterable[Field]) -> bytes:
-        """The same for fields that may come again under `key`, an object that always stands for the same fields."""
+    def encode_kept(self, first: bytes, key: _Key, fields: Callable[[_Key], Iterable[Field]], rest: bytes) -> bytes:
+        """A header block of literals, fields that may come again, and literals.
+
+        `fields(key)` are always the same, and `key` is compared by identity.
+        """
         known = self._blocks.get(key)
         if known is not None:
-            return known
-        fresh = self._lowest >= 0
-        parts, settled = self._encode(fields)
+            return first + known + rest
+        update = self._update() if self._lowest >= 0 else b""
+        parts, settled = self._encode(fields(key))
         block = b"".join(parts)
-        if settled and not fresh:
+        if settled:
             if len(self._blocks) >= _MOST_WAITING:
                 self._blocks.clear()
             self._blocks[key] = block
-        return block
+        return update + first + block + rest
+
+    def _update(self) -> bytes:
+        """What tells the peer that the table has another size."""
+        sizes = sorted({self._lowest, self._capacity})
+        self._lowest = -1
+        return b"".join([_encoded(size, 5, 0x20) for size in sizes])
 
     def _encode(self, fields: Iterable[Field]) -> tuple[list[bytes], bool]:
         """The parts of a block, and whether the same fields would give the same again."""
         parts: list[bytes] = []
         settled = True
-        if self._lowest >= 0:
-            parts += [_encoded(size, 5, 0x20) for size in sorted({self._lowest, self._capacity})]
-            self._lowest = -1
         places = self._places
         for field in fields:
             static = _FIELDS.get(field)

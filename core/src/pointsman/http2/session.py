@@ -20,7 +20,7 @@ from typing import Final, cast
 
 from pointsman.http2 import frames
 from pointsman.http2.budget import CONTROL_FRAMES, CONTROL_FRAMES_PER_SECOND, RESETS, RESETS_PER_SECOND, Budget
-from pointsman.http2.contract import Fault, Malformed, Owner, Receiver, ResponseReceiver, SessionSettings
+from pointsman.http2.contract import NOBODY, Fault, Malformed, Owner, Receiver, ResponseReceiver, SessionSettings
 from pointsman.http2.fields import read_status, read_trailers
 from pointsman.http2.frames import (
     CANCEL,
@@ -92,7 +92,8 @@ class Stream:
     def __init__(self, session: "Session", number: int, window: int, credit: int) -> None:
         self.id = number
         self.session = session
-        self.receiver: Receiver = None  # type: ignore[assignment]  # set by whoever takes the stream
+        self.receiver: Receiver = NOBODY
+        """Set by whoever takes the stream."""
         self.window = window
         """What the peer lets us send."""
         self.credit = credit
@@ -321,6 +322,7 @@ class Session:
         "_buffer",
         "_client",
         "_control",
+        "_corked",
         "_credit",
         "_gathered",
         "_gathered_bytes",
@@ -340,7 +342,6 @@ class Session:
         "_peer_window",
         "_phase",
         "_ready",
-        "_receiving",
         "_reset_budget",
         "_resets",
         "_skipped",
@@ -399,7 +400,7 @@ class Session:
         self._acked = False
         self._phase = _WAIT_SETTINGS if client else _WAIT_PREFACE
         self._buffer = b""
-        self._receiving = False
+        self._corked = False
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._ready: dict[int, Stream] = {}
@@ -505,7 +506,7 @@ class Session:
             data = self._buffer + data
             self._buffer = b""
         at, size = 0, len(data)
-        self._receiving = True
+        self._corked = True
         fault: Fault | None = None
         try:
             if self._phase == _WAIT_PREFACE:
@@ -529,7 +530,7 @@ class Session:
         except Fault as problem:
             fault = problem
         finally:
-            self._receiving = False
+            self._corked = False
         if fault is not None:
             self._fail(fault)
         else:
@@ -886,12 +887,24 @@ class Session:
         """Frames for the peer: at once, or, while we read, with all that follows from what has come."""
         if self.closed:
             return
-        if not self._receiving:
+        if not self._corked:
             self._owner.send(data)
             return
         self._out.append(data)
         self._out_bytes += len(data)
         if self._out_bytes > FLUSH_BYTES:
+            self._flush()
+
+    def cork(self) -> bool:
+        """Collect what is emitted until `uncork`; False if it is being collected already, and not to be uncorked."""
+        if self._corked:
+            return False
+        self._corked = True
+        return True
+
+    def uncork(self) -> None:
+        self._corked = False
+        if self._out:
             self._flush()
 
     def _flush(self) -> None:
@@ -941,8 +954,7 @@ class Session:
         if stream is not None:
             self.forget(stream, by_us=True)
             stream.drop()
-            if stream.receiver is not None:
-                stream.receiver.gone(code, False)
+            stream.receiver.gone(code, False)
         else:
             self._remember_reset(number)
         self._count_reset()

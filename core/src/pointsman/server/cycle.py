@@ -163,6 +163,15 @@ class Cycle(Exchange):
         if body is not None:
             body.abandon()
 
+    def cancel_work(self) -> None:
+        """Stop whatever is preparing an answer; another one will be given."""
+        task, self._task = self._task, None
+        pending, self._pending = self._pending, None
+        if task is not None:
+            task.cancel()
+        if pending is not None:
+            pending.cancel()
+
     def finish(self) -> None:
         """Close the exchange's books, once."""
         if not self.open:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Final, Protocol
 
 from pointsman.deadlines import Deadlines, Watched
+from pointsman.http2.contract import SessionSettings
 from pointsman.message import Address
 from pointsman.routing.snapshot import Current
 from pointsman.server.settings import HEAD_GRACE, EntrySettings
@@ -37,6 +38,13 @@ class Entry:
         self.deadlines = deadlines
         self.loop = loop
         self.head_limit = settings.max_header_bytes + HEAD_GRACE
+        self.http2 = SessionSettings(
+            max_streams=settings.max_streams,
+            header_limit=self.head_limit,
+            decoder_table=settings.decoder_table,
+            encoder_table=settings.encoder_table,
+            connect_protocol=True,
+        )
         self.connections: set[Connection] = set()
         self.draining = False
         self.limited = settings.keep_alive_max_requests > 0 or settings.keep_alive_max_time > 0
@@ -45,6 +53,8 @@ class Entry:
         """Set when draining is done."""
         self.accepted = 0
         self.refused = 0
+        self.calmed = 0
+        """HTTP/2 connections ended because their client had work done for nothing."""
         self.ambiguous = 0
         self.handshake_failures: Counter[str] = Counter()
         """By class: `no_shared_cipher`, `timeout`, `alert_unknown_ca` ..."""

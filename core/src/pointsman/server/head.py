@@ -89,7 +89,26 @@ class Block:
     def __init__(self, source: bytes, minor: int, settings: EntrySettings, link: Link, trusted: bool) -> None:
         self.source = source
         self.tail = source + b"\r\n\r\n"
-        lines = wire.request_lines(source)
+        self._read(wire.request_lines(source), minor, settings, link, trusted)
+
+    @classmethod
+    def of(cls, lines: list[Line], settings: EntrySettings, link: Link, trusted: bool, protocol: bytes = b"") -> "Block":
+        """The same of an HTTP/2 request's fields; `protocol` is what its extended CONNECT asks for (RFC 8441)."""
+        block = cls.__new__(cls)
+        block.source = block.tail = b""
+        block._read(lines, 1, settings, link, trusted, protocol)
+        return block
+
+    def _read(
+        self,
+        lines: list[Line],
+        minor: int,
+        settings: EntrySettings,
+        link: Link,
+        trusted: bool,
+        protocol: bytes | None = None,
+    ) -> None:
+        """Take the meaning out of the lines; `protocol` is None but for HTTP/2."""
         authority: bytes | None = None
         self.length: int | None = None
         self.chunked = self.expects = self.negotiates = False
@@ -118,11 +137,15 @@ class Block:
         if seen & _FRAMING:
             self.length, self.chunked = wire.framing([line[1] for line in lines if line[1] is not None], minor)
         if authority is None and minor:
-            raise BadMessage("an HTTP/1.1 request without Host")
+            raise BadMessage("a request without Host")
         self.authority = authority
         self.host = AUTHORITIES[authority or b""][0]
         self.close = b"close" in options or (not minor and b"keep-alive" not in options)
-        if self.upgrade and (b"upgrade" not in options or not minor or b"h2c" in wire.tokens(self.upgrade)):
+        if protocol is not None:
+            self.upgrade = protocol
+            if self.length is None:
+                seen |= wire.TRANSFER  # as with chunks, the body ends by itself, and trailers may follow it
+        elif self.upgrade and (b"upgrade" not in options or not minor or b"h2c" in wire.tokens(self.upgrade)):
             self.upgrade = b""
         if seen & wire.ALIAS:
             lines = _without_aliases(lines, settings)

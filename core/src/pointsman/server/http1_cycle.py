@@ -276,15 +276,6 @@ class Http1Cycle(Cycle):
         if body is not None:
             body.abandon()
 
-    def cancel_work(self) -> None:
-        """Stop whatever is preparing an answer; another one will be given."""
-        task, self._task = self._task, None
-        pending, self._pending = self._pending, None
-        if task is not None:
-            task.cancel()
-        if pending is not None:
-            pending.cancel()
-
     def interim(self, status: int, headers: Headers) -> None:
         if self.open and not self.head_sent and self.request.version != 10:
             lines = [wire.STATUS_LINES[status]]

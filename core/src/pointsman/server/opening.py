@@ -20,6 +20,7 @@ from pointsman.net.tls import HandshakeFailure, TlsTransport
 from pointsman.server.door import EMPTY_DOOR, Closed, Door, TcpRoute, Terms
 from pointsman.server.entry import Entry
 from pointsman.server.http1 import Http1Protocol
+from pointsman.server.http2 import Http2Protocol
 from pointsman.server.tcp import TcpProtocol
 
 log = logging.getLogger("pointsman.server")
@@ -384,7 +385,7 @@ class Taking:
 
 def http_protocol(alpn: bytes, entry: Entry, link: Link) -> asyncio.Protocol:
     """Who speaks what was agreed on: HTTP/1.1 unless it is HTTP/2."""
-    return Http1Protocol(entry, link)
+    return Http2Protocol(entry, link) if alpn == b"h2" else Http1Protocol(entry, link)
 
 
 def _nothing() -> None:

@@ -50,6 +50,11 @@ class EntrySettings:
     """Whether connections may begin with a PROXY header."""
     proxy_trust_all: bool = False
     proxy_trusted: Collection[Network] = ()
+    max_streams: int = 250
+    """HTTP/2 requests that one connection may have at once."""
+    decoder_table: int = 4096
+    encoder_table: int = 4096
+    """Bytes of the two HPACK tables."""
     denied_escapes: tuple[bytes, ...] = ()
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())

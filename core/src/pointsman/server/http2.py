@@ -1,0 +1,393 @@
+"""HTTP/2 towards clients: a session, a cycle per stream.
+
+Theory of operation. The connection lives as long as its `Session`; a stream's life is its `Http2Cycle`'s. It is SERVING;
+perhaps WORN (a keep-alive limit is reached: it leaves when it is idle, or with the next request); then LEAVING (a GOAWAY is
+out, streams that came before it go on, and with the last one it closes); or LINGERING (broken off:
+our side is shut, what comes is thrown away so that the GOAWAY is not lost to a reset). `deadline` is when something may be
+due, and `expire` looks what is: nothing is written down per request but for bodies.
+
+Draining is said twice: first "no more streams", and, when a PING sent with it has come back, or after a second, "none after
+this one", so that no request is lost that was on its way (RFC 9113 §6.8).
+"""
+
+import asyncio
+import base64
+import secrets
+from typing import Final, cast
+
+from pointsman.deadlines import NEVER
+from pointsman.http2.contract import Malformed
+from pointsman.http2.fields import REQUEST_FIELDS, Pseudo, request_lines
+from pointsman.http2.frames import CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, SETTINGS_TIMEOUT
+from pointsman.http2.hpack import Field, HeaderBlock, literal
+from pointsman.http2.session import Session, Stream
+from pointsman.message import Link, Request, reason
+from pointsman.server.entry import Entry
+from pointsman.server.head import Block, request_from
+from pointsman.server.http2_cycle import Drain, Http2Cycle
+from pointsman.wire import BadMessage, Line
+
+SERVING: Final = 0
+WORN: Final = 1
+LEAVING: Final = 2
+LINGERING: Final = 3
+
+SETTINGS_SECONDS: Final = 10.0
+GOODBYE_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 5.0
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 256 * 1024
+STALL_SECONDS: Final = 60.0
+"""How long what was sent may wait without any of it being taken, where the idle timeout is off."""
+_GOODBYE: Final = b"farewell"
+
+
+class Head:
+    """What a header block means here, kept with it as long as the client repeats it."""
+
+    __slots__ = ("authority", "block", "fields", "method", "target", "upgrade")
+
+    def __init__(self, pseudo: Pseudo, fields: list[Field], block: Block) -> None:
+        self.method = b"GET" if pseudo.protocol is not None else pseudo.method
+        self.target = pseudo.path or pseudo.authority or b"*"
+        self.authority = pseudo.authority
+        self.fields = fields
+        self.block = block
+        self.upgrade = pseudo.protocol is not None
+
+
+class Http2Protocol(asyncio.Protocol):
+    """One client connection."""
+
+    __slots__ = (
+        "_discarded",
+        "_goodbye_due",
+        "_idle_since",
+        "_last",
+        "_opened",
+        "_requests",
+        "_state",
+        "_unsent",
+        "deadline",
+        "entry",
+        "link",
+        "loop",
+        "session",
+        "transport",
+        "trusted",
+    )
+
+    def __init__(self, entry: Entry, link: Link) -> None:
+        self.entry = entry
+        self.loop = entry.loop
+        self.link = link
+        self.trusted = entry.settings.trusts(link.client.ip)
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.session = Session(self, entry.http2, clock=self.loop.time)
+        self.deadline = NEVER
+        self._state = SERVING
+        self._last: Head | None = None
+        self._requests = 0
+        self._opened = self._idle_since = self.loop.time()
+        self._goodbye_due = NEVER
+        self._unsent = NEVER
+        self._discarded = 0
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.entry.opened(self)
+        self._by(self._opened + SETTINGS_SECONDS)
+        self.session.start()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.entry.closed(self)
+        self.deadline = NEVER
+        for stream in self.session.lost():
+            stream.receiver.gone(CANCEL, True)
+        for pool in (self.link.private or {}).values():
+            for connection in pool.close():
+                connection.shut()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._state != LINGERING:
+            self.session.receive(data)
+            return
+        self._discarded += len(data)
+        if self._discarded > LINGER_BYTES:
+            self.transport.pause_reading()  # a reset could overtake the GOAWAY: leave the rest until the deadline
+
+    def pause_writing(self) -> None:
+        """The client does not take what it asked for: nothing more is read of it until it does."""
+        self.session.pause_writing()
+        self._unsent = NEVER
+        self.transport.pause_reading()
+        self.stalls()
+
+    def resume_writing(self) -> None:
+        self.session.resume_writing()
+        if not self.session.write_paused and not self.transport.is_closing() and self._state != LINGERING:
+            self.transport.resume_reading()
+
+    def shut_when_idle(self) -> None:
+        """Close now if no request is running, else after the last."""
+        if self._state > WORN:
+            return
+        self._state = LEAVING
+        self.session.announce_shut()
+        self.session.ping(_GOODBYE)
+        self._goodbye_due = self.loop.time() + GOODBYE_SECONDS
+        self._by(self._goodbye_due)
+
+    def _leave(self) -> None:
+        """Take no more requests than have come."""
+        self._state = LEAVING
+        self._goodbye_due = NEVER
+        self.session.shut()
+        if not self.session.streams:
+            self.loop.call_soon(self._close_if_idle)  # the GOAWAY may still be on its way out
+
+    def _close_if_idle(self) -> None:
+        if not self.session.streams and not self.transport.is_closing():
+            self.transport.close()
+
+    # what is due
+
+    def _by(self, due: float) -> None:
+        if due < self.deadline:
+            self.deadline = due
+
+    def _patience(self) -> float:
+        settings = self.entry.settings
+        return settings.idle_timeout or STALL_SECONDS
+
+    def stalls(self) -> None:
+        """Something waits for the client: look later whether it still does."""
+        self._by(self.loop.time() + self._patience())
+
+    def expire(self) -> None:
+        if self._state == LINGERING:
+            self.transport.abort()
+            return
+        now = self.loop.time()
+        if not self.session.settled:
+            if self._opened + SETTINGS_SECONDS <= now:
+                self._break_off(SETTINGS_TIMEOUT)
+                return
+            self._by(self._opened + SETTINGS_SECONDS)
+        if self.session.write_paused and not self._moves():
+            self.transport.abort()
+            return
+        if self._goodbye_due <= now:
+            self._leave()
+        self._by(self._goodbye_due)
+        if self.session.streams:
+            self._expire_streams(now)
+        else:
+            self._expire_idle(now)
+
+    def _moves(self) -> bool:
+        """Whether the client has taken some of what waits in the transport since we last looked."""
+        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        self.stalls()
+        return self._unsent < unsent
+
+    def _expire_streams(self, now: float) -> None:
+        patience, answering = self._patience(), self.entry.settings.write_timeout
+        for stream in list(self.session.streams.values()):
+            cycle = stream.receiver
+            if stream.waiting:
+                if stream.waiting_since + patience <= now:
+                    self.session.give_up(stream, CANCEL)
+                    continue
+                self._by(stream.waiting_since + patience)
+            if isinstance(cycle, Drain):
+                stream.reset(NO_ERROR) if cycle.due <= now else self._by(cycle.due)
+                continue
+            if not isinstance(cycle, Http2Cycle):
+                continue
+            if cycle.read_due <= now:
+                cycle.late()
+            elif answering > 0 and stream.remote_ended and cycle.started + answering <= now:
+                self.session.give_up(stream, CANCEL)
+            else:
+                self._by(cycle.read_due)
+                if answering > 0:
+                    self._by(max(cycle.started + answering, now + 1.0))
+
+    def _expire_idle(self, now: float) -> None:
+        settings = self.entry.settings
+        timeout = settings.idle_timeout if self._requests else settings.read_timeout
+        if timeout <= 0:
+            return
+        if self._idle_since + timeout > now:
+            self._by(self._idle_since + timeout)
+            return
+        self.session.shut()
+        self.transport.close()
+
+    # what the session says
+
+    def send(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def ready(self) -> None:
+        timeout = self.entry.settings.read_timeout
+        if timeout > 0:
+            self._by(self._opened + timeout)
+
+    def idle(self) -> None:
+        self._idle_since = now = self.loop.time()
+        if self._state == WORN or self.session.going_away:
+            self._leave()
+        elif self._state != SERVING:
+            if self._goodbye_due == NEVER:
+                self.loop.call_soon(self._close_if_idle)
+        elif self.entry.settings.idle_timeout > 0:
+            self._by(now + self.entry.settings.idle_timeout)
+
+    def pong(self, payload: bytes) -> None:
+        if payload == _GOODBYE and self._goodbye_due != NEVER:
+            self._leave()
+
+    def goaway(self, last: int, code: int, debug: bytes) -> None:
+        if not self.session.streams:
+            self._leave()
+
+    def failed(self, code: int, reason: str) -> None:
+        """The client broke a rule: GOAWAY is out."""
+        if code == ENHANCE_YOUR_CALM:
+            self.entry.calmed += 1
+        else:
+            self.entry.refused += 1
+        self._linger(code)
+
+    def _break_off(self, code: int) -> None:
+        self.entry.refused += 1
+        self.session.shut(code)
+        self._linger(code)
+
+    def _linger(self, code: int) -> None:
+        self._state = LINGERING
+        for stream in self.session.lost():
+            stream.receiver.gone(code, False)
+        if self.transport.is_closing():
+            return
+        self.deadline = self.loop.time() + LINGER_SECONDS
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # requests
+
+    def opened(self, stream: Stream, fields: HeaderBlock, ended: bool) -> None:
+        """The client has begun a request. Malformed resets its stream."""
+        head: Head | None = fields.made
+        try:
+            if head is None:
+                head = self._read(fields)
+            request = self._request_from(head)
+        except BadMessage as error:
+            self._refuse(stream, error)
+            return
+        except Malformed:
+            self.entry.refused += 1
+            raise
+        block = head.block
+        if ended and block.length:
+            self.entry.refused += 1
+            raise Malformed("a request without the content that it announces")
+        entry = self.entry
+        self._requests += 1
+        if entry.limited:
+            self._limit()
+        cycle = Http2Cycle(self, stream, request, entry.current.snapshot)
+        stream.receiver = cycle
+        if head.upgrade:
+            stream.pause()  # until there is somebody who takes what the client says beyond its request
+        elif not ended:
+            timeout = entry.settings.read_timeout
+            due = cycle.started + timeout if timeout > 0 else NEVER
+            cycle.expect_body(block.length, due, block.expects)
+            self._by(due)
+        if entry.settings.write_timeout > 0:
+            self._by(cycle.started + entry.settings.write_timeout)
+        cycle.dispatch(entry)
+
+    def _read(self, block: HeaderBlock) -> Head:
+        """What a header block says that was not seen before, or not since the client's table changed."""
+        if block.oversize:
+            raise BadMessage("the head is too large", 431)
+        pseudo = Pseudo(block.fields)
+        fields = block.fields[pseudo.count :]
+        last = self._last
+        if last is not None and pseudo.protocol is None and pseudo.authority == last.authority and fields == last.fields:
+            made = last.block  # another path, and all else as before
+        else:
+            lines = request_lines(pseudo, fields)
+            if pseudo.protocol == b"websocket":
+                lines = _with_websocket_key(lines)
+            made = Block.of(lines, self.entry.settings, self.link, self.trusted, pseudo.protocol or b"")
+        head = Head(pseudo, fields, made)
+        if pseudo.protocol is None:
+            self._last = block.made = head
+        if made.negotiates and self.link.private is None:
+            self.link.private = {}
+        return head
+
+    def _request_from(self, head: Head) -> Request:
+        request = request_from(head.method, head.target, 1, head.block, self.entry.settings, self.link, self.trusted)
+        request.version = 20
+        return request
+
+    def _refuse(self, stream: Stream, error: BadMessage) -> None:
+        """Answer what is a stream, but no request for anybody."""
+        self.entry.refused += 1
+        phrase = b"%d %b" % (error.status, reason(error.status))
+        fields = [(b":status", b"%d" % error.status), (b"content-type", b"text/plain; charset=utf-8")]
+        block = self.session.encoder.encode(fields) + literal(b"content-length", b"%d" % len(phrase))
+        stream.answer(block, phrase)
+        if not stream.closed:
+            self.drain(stream)
+
+    def drain(self, stream: Stream) -> None:
+        """The answer is out, or on its way, and the request is not all here."""
+        due = self.loop.time() + DRAIN_SECONDS
+        stream.receiver = Drain(stream, due)
+        stream.resume()
+        self._by(due)
+
+    def _limit(self) -> None:
+        """The request that has come may be the last of this connection (operations.md §2.1)."""
+        settings = self.entry.settings
+        if self._state == WORN:
+            self._leave()
+        elif self._state == SERVING and (
+            0 < settings.keep_alive_max_requests <= self._requests
+            or 0 < settings.keep_alive_max_time <= self.loop.time() - self._opened
+        ):
+            self._state = WORN
+
+    def linger(self, task: "asyncio.Task[None]") -> None:
+        """Its stream is over, the work for it is not: it counts as open until then."""
+        self.session.lingering += 1
+        task.add_done_callback(self._lingered)
+
+    def _lingered(self, task: "asyncio.Task[None]") -> None:
+        self.session.lingering -= 1
+
+    def __repr__(self) -> str:
+        state = ("serving", "worn", "leaving", "lingering")[self._state]
+        return f"<Http2Protocol {self.link.client} {state}, {self._requests} requests, {len(self.session.streams)} streams>"
+
+
+def _with_websocket_key(lines: list[Line]) -> list[Line]:
+    """HTTP/1 asks for a WebSocket with a key, HTTP/2 without (RFC 8441 §5): it is made here, and its answer checked here."""
+    others = [line for line in lines if line[0][0] != b"sec-websocket-key"]
+    return [*others, REQUEST_FIELDS[(b"sec-websocket-key", base64.b64encode(secrets.token_bytes(16)))]]
