@@ -68,7 +68,7 @@ class Case:
             try:
                 client = await stack.enter_async_context(dialled(running.port(self.entry_point), self.hello))
             except (OSError, TimeoutError) as error:
-                return {"status": "no connection", "tls": fate_of(error)}
+                return {"connection": fate_of(error)}
             await client.play(self.steps)
             aspects = client.aspects | seen_by_server(arena.upstream.requests)
             if self.probe:
@@ -104,6 +104,7 @@ class Hello:
 
     def agreed(self, secured: ssl.SSLObject) -> Aspects:
         aspects: Aspects = {
+            "connection": "made",
             "tls:version": secured.version(),
             "tls:alpn": secured.selected_alpn_protocol(),
             "tls:certificate": label(secured.getpeercert(binary_form=True) or b""),
@@ -334,7 +335,9 @@ class Arena:
             assert ours["status"] == status, f"{case.name}: Pointsman answers {ours['status']!r}, declared to be {status!r}"
             return
         differing = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)}
-        if "status" in differing:  # the rest only follows from that
+        if "connection" in differing:  # the rest only follows from that
+            differing = {"connection"}
+        elif "status" in differing:
             differing = {"status", "body"}
         lines = [
             f"{name}:\n    traefik   {theirs.get(name, 'absent')!r}\n    pointsman {ours.get(name, 'absent')!r}"
