@@ -267,7 +267,8 @@ class Opening(asyncio.Protocol):
         if pair is None:
             self._alert(UNRECOGNIZED_NAME)
             return
-        if hello.alpn and not any(protocol in hello.alpn for protocol in terms.alpn):
+        spoken = self._state == POSTGRES or not hello.alpn or any(protocol in hello.alpn for protocol in terms.alpn)
+        if not spoken:  # a Postgres client of today offers `postgresql` here too, where all is agreed without it
             self._alert(NO_APPLICATION_PROTOCOL)
             return
         try:
