@@ -16,6 +16,8 @@ class Problem:
     path: str
     message: str
     warning: bool = False
+    loud: bool = False
+    """A warning that is logged as an error is: it closes nothing, and nobody shall miss it."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message

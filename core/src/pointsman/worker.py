@@ -19,6 +19,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from attrs import astuple
+
 from pointsman.api import Handler
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.compile import Compiled, Compiler, Secrets, Surroundings
@@ -336,7 +338,7 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         while done != latest:
             done = latest
             problems = await worker.apply(tree)
-            texts = [[problem.path, problem.message, problem.warning] for problem in problems]
+            texts = [astuple(problem) for problem in problems]
             _tell(writer, {"applied": done, "problems": texts})
 
     leaving = loop.create_task(leave.wait())

@@ -233,7 +233,7 @@ class _Run:
         if tls is None or not tls.cert_resolver or tls.cert_resolver in self.around.static.certificates_resolvers:
             return []
         message = f"the certificate resolver '{tls.cert_resolver}' does not exist; a certificate that is there is used"
-        return [Problem(f"{path}.certResolver", message, warning=True)]
+        return [Problem(f"{path}.certResolver", message, warning=True, loud=True)]
 
     def _rule(self, text: str, syntax: str) -> Rule:
         if syntax == "v2":
@@ -408,7 +408,7 @@ class _Run:
             f"options '{DEFAULT}' are used for it there; give its routers the same options"
         )
         problems = self.statuses[ROUTERS][claim.router].problems
-        problems.append(Problem(f"{ROUTERS}.{claim.router}.tls.options", message, warning=True))
+        problems.append(Problem(f"{ROUTERS}.{claim.router}.tls.options", message, warning=True, loud=True))
 
     def _child(self, name: str) -> Row | None:
         """A router below another, compiled once however often it is reached."""

@@ -142,7 +142,8 @@ class Gateway:
         known = frozenset[Problem]().union(*self._known.values())
         for problem in dict.fromkeys(problems):
             if problem not in known:
-                log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
+                level = logging.WARNING if problem.warning and not problem.loud else logging.ERROR
+                log.log(level, "%s", problem)
         self._known[source] = frozenset(problems)
 
     def _handle_signals(self, watcher: Watcher) -> None:

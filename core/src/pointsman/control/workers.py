@@ -230,7 +230,7 @@ class Process:
     async def _heard(self, message: dict[str, Any]) -> None:
         self._heard_of, self._beats = True, 0
         if "applied" in message:
-            self._report([Problem(path, text, warning) for path, text, warning in message["problems"]])
+            self._report([Problem(*problem) for problem in message["problems"]])
             async with self._changed:
                 self._applied = message["applied"]
                 self._changed.notify_all()
