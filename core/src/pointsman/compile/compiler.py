@@ -384,10 +384,15 @@ class _Run:
         for point, claims in self.claims.items():
             agreed = yield from settling(claims)
             hosts = yield from filling(claims, agreed, {name: entry.terms for name, entry in parts.options.items()})
-            entries[point] = [entry for claim in claims if (entry := claim.on_table(point)) is not None]
-            for claim in claims:
+            entries[point] = on_point = []
+            for number, claim in enumerate(claims):
+                entry = claim.on_table(point)
+                if entry is not None:
+                    on_point.append(entry)
                 if claim.disputed:
                     self._warn_of_dispute(claim, point)
+                if not number % SLICE:
+                    yield
             routers = tcp.tables.get(point, NO_TCP)
             doors[point] = Door(
                 plain=routers.plain,

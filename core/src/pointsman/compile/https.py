@@ -88,7 +88,12 @@ def settling(claims: list[Claim]) -> Generator[None, None, dict[str, str]]:
                 by_host.setdefault(host, []).append(claim)
         if not number % SLICE:
             yield
-    waiting = [host for host, claimed in by_host.items() if len(claimed) > 1]
+    waiting: list[str] = []
+    for number, (host, claimed) in enumerate(by_host.items()):
+        if len(claimed) > 1:
+            waiting.append(host)
+        if not number % SLICE:
+            yield
     while waiting:
         host = waiting.pop()
         if len({claim.options for claim in by_host[host]}) > 1:
@@ -98,7 +103,11 @@ def settling(claims: list[Claim]) -> Generator[None, None, dict[str, str]]:
                     claim.options = DEFAULT
                     waiting += claim.hosts
         yield
-    agreed = {host: claimed[0].options for host, claimed in by_host.items()}
+    agreed: dict[str, str] = {}
+    for number, (host, claimed) in enumerate(by_host.items()):
+        agreed[host] = claimed[0].options
+        if not number % SLICE:
+            yield
     for claim in unserved:
         for host in claim.hosts:
             if host not in by_host:  # of two that are not served, the one that is closed decides
@@ -115,5 +124,6 @@ def filling(
         hosts.put(host, terms.get(options) or CLOSED)
         if not number % SLICE:
             yield
+    yield
     hosts.catch_all = any(claim.entry is not None and not claim.hosts for claim in claims)
     return hosts

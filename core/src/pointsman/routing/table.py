@@ -281,8 +281,9 @@ class Building:
             if not count % SLICE:
                 yield
 
-        for count, (host_name, branches) in enumerate(hosts.items()):
-            if not count % SLICE:
+        while hosts:  # emptied on the way: to free it all at once would hold the loop
+            host_name, branches = hosts.popitem()
+            if not len(hosts) % SLICE:
                 yield
             table._hosts[host_name] = _small(branches) if len(branches) <= _FEW else (yield from _large(branches))
         for count, (suffix, branches) in enumerate(suffixes.items()):
