@@ -29,7 +29,7 @@ http {{
   ssl_certificate {folder}/cert; ssl_certificate_key {folder}/key;
   server {{
     listen 127.0.0.1:{tls} ssl http2; listen 127.0.0.1:{single} ssl; listen 127.0.0.1:{h2c} http2; root {folder};
-    location = /protocol {{ return 200 "$server_protocol $connection"; }}
+    location = /protocol {{ return 200 "$server_protocol $connection $ssl_session_reused"; }}
   }}
 }}
 """
@@ -38,7 +38,7 @@ http {{
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("servers")
-    leaf = AUTHORITY.issue_cert("127.0.0.1")
+    leaf = AUTHORITY.issue_cert("127.0.0.1", "a.test")
     (folder / "cert").write_bytes(leaf.cert_chain_pems[0].bytes())
     (folder / "key").write_bytes(leaf.private_key_pem.bytes())
     (folder / "big").write_bytes(BIG)
@@ -79,6 +79,7 @@ async def front(running):
         "tls": balancer(f"https://{at}:{running['tls']}"),
         "tls-single": balancer(f"https://{at}:{running['tls']}", "single"),
         "single": balancer(f"https://{at}:{running['single']}"),
+        "tls-once": balancer(f"https://{at}:{running['tls']}", "once"),
         "h2c": balancer(f"h2c://{at}:{running['h2c']}"),
         "h2c-single": balancer(f"h2c://{at}:{running['h2c']}", "single"),
         "nghttpd": balancer(f"h2c://{at}:{running['nghttpd']}"),
@@ -88,6 +89,11 @@ async def front(running):
     }
     routers = {name: {"rule": f"Host(`{name}.test`)", "service": name} for name in services}
     transports = {"trusting": {"rootCAs": [ROOT]}, "single": {"rootCAs": [ROOT], "disableHTTP2": True}}
+    transports["once"] = {
+        "rootCAs": [ROOT],
+        "maxIdleConnsPerHost": -1,
+        "peerCertSANs": [{"type": "DNSName", "value": "a.test"}],
+    }
     dynamic = {"http": {"routers": routers, "services": services, "serversTransports": transports}}
     async with AsyncExitStack() as stack:
         front = await started(stack, lambda: gateway(dynamic))
@@ -119,6 +125,13 @@ async def test_a_server_is_spoken_to_as_it_and_the_transport_wish(front, name, p
 async def test_a_server_that_speaks_only_what_may_not_be_spoken_is_a_bad_gateway(front, name):
     refused = await ask(front, name)
     assert (refused.status, refused.body) == (502, b"Bad Gateway")
+
+
+@pytest.mark.real("nginx", "nghttpd")
+async def test_a_new_connection_goes_on_with_the_tls_session_of_the_last(front):
+    answers = [(await ask(front, "tls-once")).body.split() for _ in range(4)]
+    assert len({connection for _, connection, _ in answers}) == 4
+    assert [reused for _, _, reused in answers[1:]] == [b"r"] * 3
 
 
 @pytest.mark.real("nginx", "nghttpd")

@@ -109,6 +109,11 @@ class Agreement:
         """Whether the peer came with a ticket of an earlier session."""
         return bool(self._ssl.session_reused)
 
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What another connection to this server can go on with, as far as the server has said by now."""
+        return self._ssl.session
+
     def certificates(self) -> Sequence[bytes]:
         """The peer's certificate in DER, then what it sent of its chain; a resumed session knows only the first."""
         own = self._ssl.getpeercert(binary_form=True)
@@ -149,16 +154,23 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     )
 
     def __init__(
-        self, raw: asyncio.Transport, context: ssl.SSLContext, *, server_side: bool, server_name: str | None = None
+        self,
+        raw: asyncio.Transport,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_name: str | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> None:
-        """`server_name` is for the client's side: what is asked for (SNI), and what the certificate is checked against.
+        """`server_name` is for the client's side: what is asked for (SNI), and what the certificate is checked against. So is
+        `session`, an earlier one of the same context to go on with.
 
         ValueError if it cannot be either.
         """
         self._raw = raw
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name)
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name, session)
         self._protocol: asyncio.Protocol = None  # type: ignore[assignment]  # set by hand_to
         self._paused = False
         """The inner protocol wants no more."""
@@ -445,7 +457,7 @@ class Handshake(asyncio.Protocol):
     cancelled before aborts the connection.
     """
 
-    __slots__ = ("_choose", "_context", "_done", "_raw", "_server_name", "_tls")
+    __slots__ = ("_choose", "_context", "_done", "_raw", "_server_name", "_session", "_tls")
 
     def __init__(
         self,
@@ -453,8 +465,10 @@ class Handshake(asyncio.Protocol):
         server_name: str,
         choose: Callable[[Agreement], asyncio.Protocol],
         done: "asyncio.Future[asyncio.Protocol]",
+        session: ssl.SSLSession | None = None,
     ) -> None:
         self._context = context
+        self._session = session
         self._server_name = server_name
         self._choose = choose
         self._done = done
@@ -465,7 +479,9 @@ class Handshake(asyncio.Protocol):
         raw = self._raw = cast(asyncio.Transport, transport)
         self._done.add_done_callback(self._left)
         try:
-            self._tls = TlsTransport(raw, self._context, server_side=False, server_name=self._server_name)
+            self._tls = TlsTransport(
+                raw, self._context, server_side=False, server_name=self._server_name, session=self._session
+            )
         except ValueError as error:
             self._fail(error)
         self.data_received(b"")

@@ -31,13 +31,15 @@ class Pool(Generic[C]):
     Whatever is idle here can be used: a connection says `lost` the moment it closes.
     """
 
-    __slots__ = ("_idle", "busy", "closed", "max_idle", "name")
+    __slots__ = ("_idle", "agreed", "busy", "closed", "max_idle", "name")
 
     def __init__(self, name: str, max_idle: int) -> None:
         self.name = name
         self.max_idle = max_idle
         self.busy = 0
         self.closed = False
+        self.agreed: Any = None
+        """What TLS agreed on last, for the next connection to go on with its session; its connector's own business."""
         self._idle: list[C] = []
 
     def take(self) -> C | None:

@@ -11,7 +11,7 @@ from pointsman.api import Peer
 from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
-from pointsman.net.tls import Handshake
+from pointsman.net.tls import Agreement, Handshake
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.http2 import Http2Upstream
@@ -98,7 +98,7 @@ class Transport:
         carrier: Carrier | None = None
         try:
             async with asyncio.timeout(self.settings.dial_timeout or None):
-                await self._dial(peer, http2, make)
+                await self._dial(peer, pool, http2, make)
                 carrier = await _greeted(made[-1])
             if carrier is None:
                 raise GatewayError(502, f"{peer.url} closed the connection as soon as it was open", retry="always")
@@ -114,7 +114,7 @@ class Transport:
                         connection.shut()
         return carrier
 
-    async def _dial(self, peer: Peer, http2: bool, make: Callable[[bytes], asyncio.Protocol]) -> None:
+    async def _dial(self, peer: Peer, pool: Pool[Any], http2: bool, make: Callable[[bytes], asyncio.Protocol]) -> None:
         """Connect, and have `make` make the protocol that was agreed on."""
         loop = asyncio.get_running_loop()
         if peer.host.startswith("/"):
@@ -122,17 +122,28 @@ class Transport:
         elif not peer.tls:
             await loop.create_connection(lambda: make(b"h2" if peer.h2c and http2 else b""), peer.host, peer.port)
         else:
-            tls = self.settings.tls
-            context = tls.context("h2", "http/1.1") if http2 else tls.context("http/1.1")
-            name, done = tls.name_for(peer.host), loop.create_future()
-            try:
-                await loop.create_connection(
-                    lambda: Handshake(context, name, lambda agreed: make(agreed.alpn), done), peer.host, peer.port
-                )
-                async with asyncio.timeout(HANDSHAKE_SECONDS):
-                    await done
-            finally:
-                done.cancel()
+            await self._shake_hands(peer, pool, http2, make)
+
+    async def _shake_hands(
+        self, peer: Peer, pool: Pool[Any], http2: bool, make: Callable[[bytes], asyncio.Protocol]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        tls = self.settings.tls
+        context = tls.context("h2", "http/1.1") if http2 else tls.context("http/1.1")
+        name, done = tls.name_for(peer.host), loop.create_future()
+        before, last = pool.agreed or (None, None)
+        session = last.session if before is context else None
+
+        def choose(agreed: Agreement) -> asyncio.Protocol:
+            pool.agreed = (context, agreed)
+            return make(agreed.alpn)
+
+        try:
+            await loop.create_connection(lambda: Handshake(context, name, choose, done, session), peer.host, peer.port)
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await done
+        finally:
+            done.cancel()
 
     def close(self) -> None:
         """Close what is idle; what is busy closes when it is done."""
