@@ -162,8 +162,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         server_name: str | None = None,
         session: ssl.SSLSession | None = None,
     ) -> None:
-        """`server_name` is for the client's side: what is asked for (SNI), and what the certificate is checked against. So is
-        `session`, an earlier one of the same context to go on with.
+        """For the client's side: `server_name` is what is asked for (SNI), and what the certificate is checked
+        against; `session` an earlier one of the same context to go on with.
 
         ValueError if it cannot be either.
         """

@@ -17,6 +17,9 @@ from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.http2 import Http2Upstream
 from pointsman.upstream.pool import Pool, SharedPool
 
+Maker = Callable[[bytes], asyncio.Protocol]
+"""Makes what speaks a protocol: b"h2", or anything else for HTTP/1.1."""
+
 
 @frozen
 class TransportSettings:
@@ -114,7 +117,7 @@ class Transport:
                         connection.shut()
         return carrier
 
-    async def _dial(self, peer: Peer, pool: Pool[Any], http2: bool, make: Callable[[bytes], asyncio.Protocol]) -> None:
+    async def _dial(self, peer: Peer, pool: Pool[Any], http2: bool, make: Maker) -> None:
         """Connect, and have `make` make the protocol that was agreed on."""
         loop = asyncio.get_running_loop()
         if peer.host.startswith("/"):
@@ -124,15 +127,13 @@ class Transport:
         else:
             await self._shake_hands(peer, pool, http2, make)
 
-    async def _shake_hands(
-        self, peer: Peer, pool: Pool[Any], http2: bool, make: Callable[[bytes], asyncio.Protocol]
-    ) -> None:
+    async def _shake_hands(self, peer: Peer, pool: Pool[Any], http2: bool, make: Maker) -> None:
         loop = asyncio.get_running_loop()
         tls = self.settings.tls
         context = tls.context("h2", "http/1.1") if http2 else tls.context("http/1.1")
         name, done = tls.name_for(peer.host), loop.create_future()
-        before, last = pool.agreed or (None, None)
-        session = last.session if before is context else None
+        last = pool.agreed
+        session = last[1].session if last is not None and last[0] is context else None
 
         def choose(agreed: Agreement) -> asyncio.Protocol:
             pool.agreed = (context, agreed)
