@@ -65,3 +65,29 @@ def test_a_closed_router_is_named_with_its_reason(tmp_path: Path, capsys: pytest
 def test_a_request_that_is_none_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str) -> None:
     assert explained(tmp_path, ["Path(`/`)"], "GET", "http://a.test/", "--header", header) == 1
     assert "refused with 400" in capsys.readouterr().out
+
+
+def test_over_tls_other_routers_stand_there_and_the_options_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "routes.yml"
+    routers = {
+        "one": "rule: 'Host(`a.test`)', tls: {options: strict}",
+        "two": "rule: 'Host(`a.test`) && Path(`/two`)', tls: {}",
+        "strict": "rule: 'Host(`s.test`)', tls: {options: strict}",
+        "bad": "rule: 'Host(`bad.test`)', tls: {options: nope}",
+    }
+    lines = "".join(f"    {name}: {{service: s, {router}}}\n" for name, router in routers.items())
+    file.write_text(HEAD + lines + "tls: {options: {strict: {minVersion: VersionTLS13}}}\n")
+
+    def said(url: str) -> str:
+        main(["explain", "GET", url, f"--configFile={file}"])
+        return capsys.readouterr().out
+
+    assert "TLS options: strict@file; certificate: the default one" in said("https://s.test/")
+    assert "no router takes the request" in said("http://s.test/")
+    assert "TLS options: broken or unknown, so the connection is closed" in said("https://bad.test/")
+    disputed = said("https://a.test/")
+    assert "TLS options: default" in disputed
+    assert "http-conflicted-one@file takes the request" in disputed
+    assert "service: s@file" in disputed

@@ -155,6 +155,33 @@ def test_what_cannot_be_served_is_refused_without_a_word_of_the_key(certificate:
     assert "c2VjcmV0" not in str(caught.value)
 
 
+SIGNED_WITH_SHA1 = """\
+-----BEGIN CERTIFICATE-----
+MIIBDTCBtgIBATAJBgcqhkjOPQQBMBYxFDASBgNVBAMMC2lzc3Vlci50ZXN0MCAX
+DTI2MTEyMzA1NTgyNVoYDzIxMjYxMDMwMDU1ODI1WjARMQ8wDQYDVQQDDAZhLnRl
+c3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARSjunpfWr/adapUgPwL8P+Vutw
+DxN5hjSeEeSLNFC2aTb1VZV2oXDkfy1nq1+Osby+EwZxKg2t0o2GJuS7xBK/MAkG
+ByqGSM49BAEDRwAwRAIgALm6bKAFtzVvs700kDJK6HW85If2LdEm8phg4tMraP8C
+IDU0QG0roYEYzXbSr52SRyZUds525cORxQAtnwpp2fKT
+-----END CERTIFICATE-----
+"""
+ITS_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgf7E0g94WRp6RoPQp
+UXX1IO1Oxrdt0D/eldo13g1AqxihRANCAARSjunpfWr/adapUgPwL8P+VutwDxN5
+hjSeEeSLNFC2aTb1VZV2oXDkfy1nq1+Osby+EwZxKg2t0o2GJuS7xBK/
+-----END PRIVATE KEY-----
+"""
+"""Made with `openssl x509 -req -sha1`, which `cryptography` refuses to do; valid for a hundred years, of use to nobody."""
+
+
+def test_a_signature_that_openssl_refuses_is_told_before_a_client_comes() -> None:
+    with pytest.raises(ValueError, match="signed with SHA1, which OpenSSL refuses"):
+        read_pair(SIGNED_WITH_SHA1, ITS_KEY)
+    with pytest.raises(ValueError, match="no pair that can be used"):
+        Pair(SIGNED_WITH_SHA1, ITS_KEY, ()).load_into(TlsSettings().context())
+
+
 def test_a_key_is_never_shown() -> None:
     certificate, key = issued("a.test")
     pair, _ = read_pair(certificate, key)

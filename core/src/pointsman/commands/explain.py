@@ -10,6 +10,7 @@ from pointsman.compile.entrypoints import settings_for
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Address, Link, Request
 from pointsman.plugins import load_registry
+from pointsman.server.door import Closed, Door
 from pointsman.server.head import Block, request_from
 from pointsman.wire import BadMessage, split_request
 
@@ -35,7 +36,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         known = ", ".join(static.entry_points)
         raise ConfigError(Problem("--entryPoint", f"there is no entry point '{point}'; there are {known}"))
     settings = settings_for(point, static.entry_points[point], static)
-    link = Link(Address(arguments.client, 0), Address("", 0), b"http", point)
+    secure = arguments.url.lower().startswith("https://")
+    link = Link(Address(arguments.client, 0), Address("", 0), b"https" if secure else b"http", point)
     try:
         head = _head(arguments.method, arguments.url, arguments.header)
         method, target, minor, source = split_request(head)
@@ -45,15 +47,19 @@ def _explain(arguments: argparse.Namespace) -> int:
         status = getattr(error, "status", 400)
         print(f"refused with {status} before any router sees it: {error}")
         return 1
-    print(f"{method.decode()} {request.authority.decode()}{target.decode()} on entry point {point}")
+    over = " over TLS" if secure else ""
+    print(f"{method.decode()} {request.authority.decode()}{target.decode()} on entry point {point}{over}")
+    snapshot = reading.compiled.snapshot
+    if secure:
+        print(_terms(snapshot.doors[point], request.host))
     if request.path != target.partition(b"?")[0]:
         print(f"canonical path: {request.path.decode()}")
-    explanation = reading.compiled.snapshot.tables[point].explain(request)
+    explanation = (snapshot.secure if secure else snapshot.tables)[point].explain(request)
     print(explanation)
     if explanation.winner is None or explanation.ambiguity:
         print("the client gets 400" if explanation.ambiguity else "the client gets 404 page not found")
     else:
-        print(_way(reading.compiled.rows[explanation.winner], request))
+        print(_way(reading.compiled.rows[explanation.winner.removeprefix(f"{point}-conflicted-")], request))
     closed = [name for name, status in reading.compiled.statuses["http.routers"].items() if status.word == "disabled"]
     for name in closed:
         problems = reading.compiled.statuses["http.routers"][name].problems
@@ -68,6 +74,16 @@ def _head(method: str, url: str, headers: list[str]) -> bytes:
     if not any(header.lower().startswith("host:") for header in headers):
         lines.append(f"Host: {parts.netloc}")
     return "\r\n".join([*lines, *headers]).encode()
+
+
+def _terms(door: Door, host: bytes) -> str:
+    """What a client agrees on that names this host in its handshake."""
+    terms = door.https.find(host) or door.default
+    if isinstance(terms, Closed) or door.certificates is None:
+        return "TLS options: broken or unknown, so the connection is closed"
+    pair = door.certificates.find(host)
+    shown = f"for {', '.join(name.decode() for name in pair.names)}" if pair is not None else "the default one"
+    return f"TLS options: {terms.name}; certificate: {shown}"
 
 
 def _way(row: Row, request: Request) -> str:

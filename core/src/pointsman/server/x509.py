@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -38,16 +39,31 @@ def read_pair(certificate: str, key: str) -> tuple[Pair, list[str]]:
 
 def _read_chain(text: str) -> tuple[x509.Certificate, list[str]]:
     try:
-        leaf = x509.load_pem_x509_certificates(text.encode())[0]
+        chain = x509.load_pem_x509_certificates(text.encode())
+        leaf = chain[0]
         begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     except Exception as error:  # a parser of hostile formats may raise anything
         raise ValueError(f"the certificate cannot be read as PEM ({type(error).__name__})") from None
+    for each in chain:
+        weak = _weak_signature(each)
+        if weak:
+            raise ValueError(f"a certificate of the chain is signed with {weak}, which OpenSSL refuses; have it issued anew")
     now = datetime.datetime.now(datetime.UTC)
     if ends < now:
         return leaf, [f"the certificate expired on {ends:%Y-%m-%d %H:%M} UTC and is served nevertheless; renew it"]
     if begins > now:
         return leaf, [f"the certificate is valid only from {begins:%Y-%m-%d %H:%M} UTC and is served nevertheless"]
     return leaf, []
+
+
+def _weak_signature(certificate: x509.Certificate) -> str:
+    """The hash of a signature that nobody believes any more. That of a root, which is trusted for itself, does not count."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1) and certificate.issuer != certificate.subject
+    return algorithm.name.upper() if weak and algorithm is not None else ""
 
 
 def _read_key(text: str) -> bytes:
