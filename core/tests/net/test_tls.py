@@ -587,3 +587,15 @@ async def test_a_protocol_that_cannot_be_made_is_heard_of(wire):
     dialled.wire.receive(dialled.far.shake())
     with pytest.raises(ZeroDivisionError):
         await dialled.done
+
+
+@pytest.mark.parametrize("way", ["write", "close"])
+async def test_session_tickets_go_with_the_first_words(wire, way):
+    pair = Pair(wire(), server_context(), client_context(ssl.TLSVersion.TLSv1_3))
+    pair.receive(pair.far.say(b"question"))
+    assert pair.wire.take() == b""
+    assert not pair.far.tls.session.has_ticket
+    pair.tls.write(b"answer") if way == "write" else pair.tls.close()
+    assert len(pair.wire.writes) == 1
+    pair.far.read()
+    assert pair.far.tls.session.has_ticket

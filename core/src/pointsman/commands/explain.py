@@ -41,8 +41,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     try:
         head = _head(arguments.method, arguments.url, arguments.header)
         method, target, minor, source = split_request(head)
-        block = Block(source, minor, settings, link, settings.trusts(link.client.ip))
-        request = request_from(method, target, minor, block, settings, link, settings.trusts(link.client.ip))
+        block = Block(source, minor, settings, link, settings.trusts(link.client))
+        request = request_from(method, target, minor, block, settings, link, settings.trusts(link.client))
     except (BadMessage, ValueError) as error:
         status = getattr(error, "status", 400)
         print(f"refused with {status} before any router sees it: {error}")

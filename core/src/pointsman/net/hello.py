@@ -5,6 +5,7 @@ looked at again. OpenSSL reads the same bytes once more and is the stricter judg
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -81,52 +82,52 @@ def _message_length(message: bytearray) -> int:
 
 
 def _hello(body: bytes) -> Hello:
+    try:
+        return _read(body)
+    except IndexError:
+        raise BadHello("the ClientHello is cut short") from None
+
+
+def _read(body: bytes) -> Hello:
     """Version (2), random (32), session id <1>, cipher suites <2>, compression methods <1>, extensions <2>."""
-    at = 35 + _byte(body, 34)
-    at += 2 + _short(body, at)
-    at += 1 + _byte(body, at)
-    if at == len(body):
+    at = 35 + body[34]
+    at += 2 + (body[at] << 8 | body[at + 1])
+    at += 1 + body[at]
+    end = len(body)
+    if at == end:
         return Hello()  # extensions are optional before TLS 1.3
-    if at > len(body) or at + 2 + _short(body, at) != len(body):
+    if at + 2 + (body[at] << 8 | body[at + 1]) != end:
         raise BadHello("the extensions do not fill the ClientHello")
+    at += 2
     server_name = b""
     alpn: tuple[bytes, ...] = ()
-    seen = set()
-    for kind, content in _extensions(body, at + 2):
-        if kind in seen:
-            raise BadHello("an extension comes twice")
-        seen.add(kind)
-        if kind == _SERVER_NAME:
-            server_name = _server_name(content)
-        elif kind == _ALPN:
-            alpn = tuple(_protocols(content))
-    return Hello(server_name, alpn)
-
-
-def _extensions(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    end = len(body)
+    kinds = []
     while at < end:
-        begin = at + 4
-        at = begin + _short(body, at + 2)
+        kind, begin = body[at] << 8 | body[at + 1], at + 4
+        at = begin + (body[at + 2] << 8 | body[at + 3])
         if at > end:
             raise BadHello("an extension is cut short")
-        yield body[begin - 4] << 8 | body[begin - 3], body[begin:at]
+        kinds.append(kind)
+        if kind == _SERVER_NAME:
+            server_name = _server_name(body[begin:at])
+        elif kind == _ALPN:
+            alpn = tuple(_protocols(body[begin:at]))
+    if len(set(kinds)) != len(kinds):
+        raise BadHello("an extension comes twice")
+    return Hello(server_name, alpn)
 
 
 def _server_name(content: bytes) -> bytes:
     """A list of one name of type host_name: no other type was ever defined, and none may come twice."""
-    length = _short(content, 3)
-    if content[2] or length != len(content) - 5 or _short(content, 0) != len(content) - 2:
-        raise BadHello("the server name is malformed")
     name = content[5:]
-    if not _NAME.fullmatch(name):
+    if content[:5] != struct.pack("!HBH", len(name) + 3, 0, len(name)) or not _NAME.fullmatch(name):
         raise BadHello("the server name is malformed")
     return name.lower().removesuffix(b".")
 
 
 def _protocols(content: bytes) -> Iterator[bytes]:
     at, end = 2, len(content)
-    if _short(content, 0) != end - 2 or end == 2:
+    if end < 4 or content[0] << 8 | content[1] != end - 2:
         raise BadHello("the list of application protocols is malformed")
     while at < end:
         begin = at + 1
@@ -134,15 +135,3 @@ def _protocols(content: bytes) -> Iterator[bytes]:
         if at == begin or at > end:
             raise BadHello("the list of application protocols is malformed")
         yield content[begin:at]
-
-
-def _byte(body: bytes, at: int) -> int:
-    if at >= len(body):
-        raise BadHello("the ClientHello is cut short")
-    return body[at]
-
-
-def _short(body: bytes, at: int) -> int:
-    if at + 2 > len(body):
-        raise BadHello("the ClientHello is cut short")
-    return body[at] << 8 | body[at + 1]

@@ -150,6 +150,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         "_protocol",
         "_raw",
         "_ssl",
+        "_tickets",
         "_told",
     )
 
@@ -189,6 +190,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """We say no more: our close_notify is out, or follows what is held."""
         self._closing = False
         self._error: Exception | None = None
+        self._tickets = 0
+        """Bytes of session tickets that go out with the first answer: nobody waits for them, and a packet is a packet."""
 
     # the handshake
 
@@ -202,13 +205,20 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
+            self._flush()
             return False
         except (ssl.SSLError, ssl.CertificateError) as error:
+            self._flush()
             raise _failure(error) from error
-        finally:
-            if self._outgoing.pending:
-                self._raw.write(self._outgoing.read())
+        if self._ssl.server_side and self._ssl.version() == "TLSv1.3":
+            self._tickets = self._outgoing.pending
+        else:
+            self._flush()
         return True
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._raw.write(self._outgoing.read())
 
     def agreement(self, options: str = "", server_name: bytes = b"") -> Agreement:
         """What the handshake agreed on."""
@@ -285,7 +295,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         except ssl.SSLError as error:
             self._break(error)
             return
-        if self._outgoing.pending:
+        if self._outgoing.pending and self._outgoing.pending != self._tickets:
             self._answer()
         if not pieces:
             return
@@ -325,8 +335,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def _break(self, error: Exception) -> None:
         """What came is not TLS: say so, and lose the connection."""
         self._error = error
-        if self._outgoing.pending and not self._raw.is_closing():
-            self._raw.write(self._outgoing.read())
+        if not self._raw.is_closing():
+            self._flush()
         self._give_up()
         self._raw.close()
 
@@ -395,8 +405,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._ssl.unwrap()
         if unread:
             self._incoming.write(unread)
-        if self._outgoing.pending and not self._raw.is_closing():
-            self._raw.write(self._outgoing.read())
+        if not self._raw.is_closing():
+            self._flush()
 
     def can_write_eof(self) -> bool:
         return True

@@ -74,7 +74,7 @@ class Http1Protocol(asyncio.Protocol):
         # per connection
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.link = link
-        self.trusted = entry.settings.trusts(link.client.ip)
+        self.trusted = entry.settings.trusts(link.client)
         self.deadline = NEVER
         self.write_paused = False
         self._opened = 0.0

@@ -81,7 +81,7 @@ class Http2Protocol(asyncio.Protocol):
         self.entry = entry
         self.loop = entry.loop
         self.link = link
-        self.trusted = entry.settings.trusts(link.client.ip)
+        self.trusted = entry.settings.trusts(link.client)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.session = Session(self, entry.http2, clock=self.loop.time)
         self.deadline = NEVER

@@ -151,7 +151,7 @@ class Opening(asyncio.Protocol):
             self._data = data
             return
         link = self.link
-        if header.client is not None and header.local is not None and self.entry.settings.believes_proxy(link.client.ip):
+        if header.client is not None and header.local is not None and self.entry.settings.believes_proxy(link.client):
             link.client, link.local = header.client, header.local
         self._data = b""
         self._state = FIRST

@@ -6,6 +6,7 @@ from typing import Literal
 
 from attrs import Factory, define
 
+from pointsman.message import Address
 from pointsman.paths import Canonical
 
 Strategy = Literal["keep", "delete", "reject"]
@@ -59,13 +60,13 @@ class EntrySettings:
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())
 
-    def trusts(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    def trusts(self, peer: Address) -> bool:
         """Whether a peer's X-Forwarded-* headers are believed (operations.md §2.3)."""
-        return self.trust_all or any(ip in network for network in self.trusted)
+        return self.trust_all or any(peer.ip in network for network in self.trusted)
 
-    def believes_proxy(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    def believes_proxy(self, peer: Address) -> bool:
         """Whether what a peer's PROXY header says is believed (operations.md §2.4)."""
-        return self.proxy_trust_all or any(ip in network for network in self.proxy_trusted)
+        return self.proxy_trust_all or any(peer.ip in network for network in self.proxy_trusted)
 
 
 def _host_name() -> bytes:
