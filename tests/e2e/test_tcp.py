@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import pytest_asyncio
@@ -282,3 +282,50 @@ async def test_open_sessions_have_the_grace_time_and_no_more(start_gateway):
             assert await session.ask(b"2", 2) == b"a2"
             assert await session.rest() == b""
         assert await front.exited() == 0
+
+
+@pytest.mark.spec("R-101")
+async def test_servers_that_answer_wrongly_are_not_used_until_they_answer_right(start_gateway):
+    words = {"a": b"PONG", "b": b"PONG"}
+
+    def healthy(name):
+        async def talk(connection):
+            first = await connection.reader.read(4)
+            await connection.say(words[name] if first == b"PING" else name.encode() + first)
+            await connection.rest()
+
+        return talk
+
+    async with serving("a", healthy("a")) as a, serving("b", healthy("b")) as b:
+        check = {"send": "PING", "expect": "PONG", "interval": "100ms", "timeout": "2s"}
+        services = {"a": balancer(a, healthCheck=check), "b": balancer(b, healthCheck=check)}
+        shares = {"services": [{"name": "a", "weight": 3}, {"name": "b"}], "healthCheck": {}}
+        routers = {
+            name: {"rule": ALL, "entryPoints": [name], "service": service}
+            for name, service in {"both": "both", "only": "a"}.items()
+        }
+        config = {"tcp": {"routers": routers, "services": {**services, "both": {"weighted": shares}}}}
+        front = await start_gateway(config, {"entryPoints": {"both": {}, "only": {}}, "log": {"level": "INFO"}})
+
+        async def heard(point):
+            async with dialled(front.port(point)) as client:
+                with suppress(OSError):
+                    return await client.ask(b"x", 2)
+                return b""
+
+        words_before = [await heard("both") for _ in range(12)]
+        assert [words_before.count(word) for word in (b"ax", b"bx")] == [9, 3]
+        words["a"] = b"PANG"
+        await eventually(lambda: f"server {a.address} is DOWN: its answer is not what is expected" in front.log())
+        assert await heard("only") == b""
+        assert {await heard("both") for _ in range(4)} == {b"bx"}
+
+        await front.update({**config, "http": {}})
+        assert await heard("only") == b"", "a reload does not bring it back"
+        words["a"] = b"PONG"
+
+        async def is_back():
+            return await heard("only") == b"ax"
+
+        await eventually(is_back)
+        assert b"ax" in {await heard("both") for _ in range(4)}

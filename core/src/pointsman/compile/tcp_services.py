@@ -186,5 +186,11 @@ def odd_check(check: TCPHealthCheck, path: str) -> list[Problem]:
     return problems
 
 
+def within_limits(check: TCPHealthCheck) -> TCPHealthCheck:
+    """The check without what is too long to be said or expected."""
+    send, expect = ("" if len(text.encode()) > MAX_PAYLOAD else text for text in (check.send, check.expect))
+    return evolve(check, send=send, expect=expect)
+
+
 def _not_enabled(name: str) -> str:
     return f"healthCheck not enabled in config for this service: '{name}'; give it a healthCheck"

@@ -17,7 +17,7 @@ from pointsman.control.listeners import Sockets, close_listeners, not_passed, op
 from pointsman.control.merge import Delta, Tree
 from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
-from pointsman.control.probe import HttpProbe
+from pointsman.control.probes import Probes
 from pointsman.control.providers import build_providers
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
@@ -54,7 +54,9 @@ class Gateway:
         self._supervisor = supervisor or Supervisor()
         self._workers: list[DataPlane] = []
         self._secrets = Secrets()
-        self._checker = Checker(self.static.servers_transport, self._learn, HttpProbe())
+        self._checker = Checker(
+            self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
+        )
         self._known: dict[str, frozenset[Problem]] = {}
         self._stopping = asyncio.Event()
 

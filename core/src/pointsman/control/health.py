@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
-from pointsman.config.static import StaticServersTransport
-from pointsman.control.checks import SLICE, Check, Checks
+from pointsman.config.static import StaticServersTransport, StaticTCPServersTransport
+from pointsman.control.checks import SLICE, AnyCheck, Changes, Checks, TcpChecks
 from pointsman.control.merge import Delta, Slices, Tree
 from pointsman.control.probe import Failed
 from pointsman.control.rounds import LIMIT, Rounds, Server
@@ -26,7 +26,7 @@ class Probe(Protocol):
     """Asks a server how it is."""
 
     async def start(self) -> None: ...
-    async def __call__(self, check: Check, url: str, /) -> None:
+    async def __call__(self, check: AnyCheck, url: str, /) -> None:
         """Return if it is healthy, else raise Failed."""
 
     async def aclose(self) -> None: ...
@@ -41,11 +41,12 @@ class Checker:
         tell: Callable[[News], None],
         probe: Probe,
         *,
+        tcp_transport: StaticTCPServersTransport | None = None,
         limit: int = LIMIT,
     ) -> None:
         self._tell = tell
         self._probe = probe
-        self._checks = Checks(transport)
+        self._readers = (Checks(transport), TcpChecks(tcp_transport or StaticTCPServersTransport()))
         self._rounds = Rounds(limit)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -77,7 +78,9 @@ class Checker:
         self._news.set()
 
     def _following(self, tree: Tree, delta: Delta) -> Slices[News]:
-        changes = yield from self._checks.reading(tree, delta)
+        changes: Changes = {}
+        for reader in self._readers:
+            changes |= yield from reader.reading(tree, delta)
         now = asyncio.get_running_loop().time()
         news: dict[str, dict[str, bool]] = {}
         for number, (name, check) in enumerate(changes.items()):

@@ -9,7 +9,7 @@ known and the appointments of its servers, whatever else changed about its servi
 from heapq import heappop, heappush
 from typing import Final
 
-from pointsman.control.checks import Check
+from pointsman.control.checks import AnyCheck
 
 LIMIT: Final = 100
 
@@ -19,7 +19,7 @@ class Server:
 
     __slots__ = ("begun", "check", "gone", "up", "url")
 
-    def __init__(self, check: Check, url: str) -> None:
+    def __init__(self, check: AnyCheck, url: str) -> None:
         self.check = check
         self.url = url
         self.up = True
@@ -43,7 +43,7 @@ class Rounds:
 
     # configuration
 
-    def put(self, check: Check, now: float) -> list[str]:
+    def put(self, check: AnyCheck, now: float) -> list[str]:
         """Check the servers of this service so from now on. The URLs that are not known to be down any more."""
         old = self._services.pop(check.service, {})
         self._count += len(check.urls) - len(old)
