@@ -1,6 +1,7 @@
 """TCP routers: who takes a connection, and what passes through it (routing.md §8.3-§8.7)."""
 
 import asyncio
+import socket
 import ssl
 from contextlib import AsyncExitStack, suppress
 
@@ -11,7 +12,7 @@ import trustme
 from pointsman.testing import connect, eventually, free_port, gateway, upstream
 
 from .stage import started
-from .streams import balancer, dialled, serving
+from .streams import Server, balancer, dialled, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -329,3 +330,54 @@ async def test_servers_that_answer_wrongly_are_not_used_until_they_answer_right(
 
         await eventually(is_back)
         assert b"ax" in {await heard("both") for _ in range(4)}
+
+
+async def test_a_server_behind_tls_must_be_who_the_transport_says(start_gateway):
+    root = CA.cert_pem.bytes().decode()
+    transports = {
+        "named": {"tls": {"serverName": "pass.test", "rootCAs": [root]}, "proxyProtocol": {"version": 1}},
+        "misnamed": {"tls": {"serverName": "other.test", "rootCAs": [root]}},
+        "skipping": {"tls": {"insecureSkipVerify": True}},
+    }
+    context, lines = behind_tls(), []
+
+    def secured(listening):
+        """A server that is told who the client is before TLS begins, and answers over it."""
+        with listening.accept()[0] as raw:
+            raw.settimeout(5)
+            line = b""
+            while not line.endswith(b"\n"):
+                line += raw.recv(1)
+            lines.append(line)
+            with context.wrap_socket(raw, server_side=True) as connection:
+                connection.sendall(b"secret" + connection.recv(5))
+
+    async with serving("late", tls=behind_tls()) as late:
+        listening = socket.create_server(("127.0.0.1", 0))
+        proxied = Server("front", None)
+        proxied.port = listening.getsockname()[1]
+        answered = asyncio.get_running_loop().run_in_executor(None, secured, listening)
+        servers = {"named": proxied, "misnamed": late, "skipping": late, "default": late}
+        services = {
+            name: {
+                "loadBalancer": {
+                    "servers": [{"address": server.address, "tls": True}],
+                    **({"serversTransport": name} if name in transports else {}),
+                }
+            }
+            for name, server in servers.items()
+        }
+        routers = {name: {"rule": ALL, "entryPoints": [name], "service": name} for name in servers}
+        config = {"tcp": {"routers": routers, "services": services, "serversTransports": transports}}
+        front = await start_gateway(config, {"entryPoints": {name: {} for name in servers}, "log": {"level": "INFO"}})
+        async with dialled(front.port("named")) as client:
+            assert await client.ask(b"hello", 11) == b"secrethello"
+        await answered
+        listening.close()
+        assert lines[0].startswith(b"PROXY TCP4 127.0.0.1 127.0.0.1 ")
+        async with dialled(front.port("skipping")) as client:
+            assert await client.ask(b"hello", 9) == b"latehello"
+        for name in ("misnamed", "default"):
+            async with dialled(front.port(name)) as client:
+                assert await client.rest() == b""
+    assert front.log().count("cannot connect to 127.0.0.1") == 2

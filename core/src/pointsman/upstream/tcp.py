@@ -19,6 +19,7 @@ from pointsman.message import Link
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
 from pointsman.net.pipe import PipeEnd, keep_alive
 from pointsman.net.proxyheader import build
+from pointsman.net.tls import Handshake
 from pointsman.upstream.shares import in_turn
 
 log: Final = logging.getLogger("pointsman.upstream.tcp")
@@ -67,7 +68,7 @@ class TcpServers:
                     tried.append(peer)
                     try:
                         end = await self._dial(peer, link, deadlines)
-                    except OSError as error:  # includes failures of TLS
+                    except (OSError, ValueError) as error:  # includes failed handshakes, and names that cannot be asked for
                         self._failed(peer, error)
                     else:
                         self._silent.discard(peer)
@@ -80,33 +81,19 @@ class TcpServers:
         raise NoServer
 
     async def _dial(self, peer: Peer, link: Link, deadlines: Deadlines) -> PipeEnd:
-        loop = asyncio.get_running_loop()
-        transport, end = await loop.create_connection(lambda: PipeEnd(deadlines), peer.host, peer.port)
-        ready = False
+        loop, end = asyncio.get_running_loop(), PipeEnd(deadlines)
+        settings = self.settings
+        transport, _ = await loop.create_connection(asyncio.Protocol if peer.tls else lambda: end, peer.host, peer.port)
         try:
-            keep_alive(transport, self.settings.keep_alive)
-            if self.settings.proxy_version:
-                transport.write(build(self.settings.proxy_version, link.client, link.local))
+            keep_alive(transport, settings.keep_alive)
+            if settings.proxy_version:
+                transport.write(build(settings.proxy_version, link.client, link.local))
             if peer.tls:
-                await self._secure(peer, transport, end)
-            ready = True
-        finally:
-            if not ready:
-                transport.abort()
+                await _secure(transport, settings.tls, peer.host, end)
+        except BaseException:
+            transport.abort()
+            raise
         return end
-
-    async def _secure(self, peer: Peer, transport: asyncio.Transport, end: PipeEnd) -> None:
-        tls = self.settings.tls
-        secured = await asyncio.get_running_loop().start_tls(
-            transport,
-            end,
-            tls.context(),
-            server_hostname=tls.name_for(peer.host),
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        )
-        if secured is None:
-            raise ConnectionResetError("the connection was closed in the handshake")
-        end.transport = secured
 
     def _failed(self, peer: Peer, error: Exception) -> None:
         """Said once for as long as it lasts."""
@@ -116,6 +103,19 @@ class TcpServers:
 
     def __repr__(self) -> str:
         return f"<TcpServers {self.name}, {len(self.peers)} servers, {len(self._silent)} silent>"
+
+
+async def _secure(transport: asyncio.Transport, tls: ClientTls, host: str, end: PipeEnd) -> None:
+    """Put TLS between the connection and its end. OSError if the handshake fails."""
+    done: asyncio.Future[asyncio.Protocol] = asyncio.get_running_loop().create_future()
+    handshake = Handshake(tls.context(), tls.name_for(host), lambda agreed: end, done)
+    transport.set_protocol(handshake)
+    try:
+        handshake.connection_made(transport)
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            await done
+    finally:
+        done.cancel()
 
 
 def tcp_peer(address: str, tls: bool = False) -> Peer:
