@@ -296,3 +296,24 @@ async def test_connections_over_tls_are_drained_like_any_other():
         assert await reader.read() == b""
         assert await closed(silent)
         writer.close()
+
+
+@pytest.mark.real("openssl")
+async def test_a_client_cannot_renegotiate(stage):
+    where = f"127.0.0.1:{stage.gateway.port('web')}"
+    process = await asyncio.create_subprocess_exec(
+        *("openssl", "s_client", "-connect", where, "-servername", "exact.test", "-tls1_2"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdout.readuntil(b"Extended master secret")
+    process.stdin.write(b"R\n")
+    async with asyncio.timeout(10):
+        said = await process.stdout.read()
+        await process.wait()
+    assert b"RENEGOTIATING" in said
+    assert b"no renegotiation" in said
+    assert (await visit(stage, "exact.test")).status == 200
