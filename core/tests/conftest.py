@@ -293,7 +293,7 @@ async def house(clock: Clock) -> House:
     return House(asyncio.get_running_loop(), clock)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wire_type() -> type[Wire]:
     return Wire
 
