@@ -84,14 +84,9 @@ class Gateway:
             )
             self._handle_signals(watcher)
             watcher.start()
-            await watcher.first_ready.wait()
-            await asyncio.gather(*(worker.serve() for worker in self._workers))
-            for name, listening in listeners[0].items():
-                udp = " (UDP)" if listening.type == socket.SOCK_DGRAM else ""
-                log.info("entry point %s listens on %s%s", name, Address(*listening.getsockname()[:2]), udp)
-            log.info("%d worker%s", count, "" if count == 1 else "s")
-            self._supervisor.tell("READY=1")
-            reassuring = asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
+            await _either(watcher.first_ready, self._stopping)
+            if not self._stopping.is_set():
+                reassuring = await self._serve(listeners)
             await self._stopping.wait()
             app.stopping = True
             self._supervisor.tell("STOPPING=1")
@@ -106,6 +101,16 @@ class Gateway:
             close_listeners(listeners)
             await app.aclose()
         log.info("stopped")
+
+    async def _serve(self, listeners: list[Sockets]) -> asyncio.Task[None]:
+        """The first configuration is live: let everybody in, and say so."""
+        await asyncio.gather(*(worker.serve() for worker in self._workers))
+        for name, listening in listeners[0].items():
+            udp = " (UDP)" if listening.type == socket.SOCK_DGRAM else ""
+            log.info("entry point %s listens on %s%s", name, Address(*listening.getsockname()[:2]), udp)
+        log.info("%d worker%s", len(listeners), "" if len(listeners) == 1 else "s")
+        self._supervisor.tell("READY=1")
+        return asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
 
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
         report = partial(self._tell, f"worker {number}")
@@ -154,3 +159,11 @@ class Gateway:
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, watcher.refresh)
         loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for the first of them."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
