@@ -1,5 +1,6 @@
 """Under a service manager: passed sockets, signs of life, and workers that hang (operations.md section 1.10, 2.10)."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -100,6 +101,34 @@ async def test_a_passed_socket_is_used_in_place_of_the_address(workers):
             finally:
                 await running.stop()
                 running.remove()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_all_datagrams_of_a_passed_socket_meet_one_session(workers):
+    with ExitStack() as stack:
+        dns, backend, client = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3))
+        for each in (dns, backend):
+            each.bind(("127.0.0.1", 0))
+        sessions = set()
+        server = {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{backend.getsockname()[1]}"}]}}
+        document = {"udp": {"routers": {"r": {"service": "s"}}, "services": {"s": server}}}
+        points = {"entryPoints": {"web": {}, "dns": {"address": "192.0.2.1:1/udp"}}}
+        running = Managed(document, points, workers=workers, passed=[("dns", dns)])
+        try:
+            await running.start()
+            client.settimeout(10)
+            backend.settimeout(10)
+            for number in range(20):
+                client.sendto(b"%d" % number, dns.getsockname())
+                data, gateway = await asyncio.to_thread(backend.recvfrom, 2048)
+                assert data == b"%d" % number
+                sessions.add(gateway)
+                backend.sendto(b"answer", gateway)
+                assert await asyncio.to_thread(client.recv, 2048) == b"answer"
+            assert len(sessions) == 1
+        finally:
+            await running.stop()
+            running.remove()
 
 
 async def status_of(port):
