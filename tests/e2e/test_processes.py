@@ -95,7 +95,7 @@ async def test_sigusr1_reopens_the_log_file(tmp_path: Path) -> None:
     file = tmp_path / "gateway.log"
     static = {"log": {"level": "INFO", "filePath": str(file)}}
     async with upstream() as server, gateway(routes(server.port), static) as running:
-        assert "listens on" in file.read_text()
+        await eventually(lambda: "listens on" in file.read_text(), "it says where it listens")
         file.rename(tmp_path / "old.log")
         running.process.send_signal(signal.SIGUSR1)
         await running.stop()
