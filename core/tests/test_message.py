@@ -91,7 +91,7 @@ def test_what_came_before_the_sink_is_held_and_given_in_order() -> None:
     body.attach(sink)
     body.feed(b"c")
     body.end([(b"t", b"1")])
-    assert sink.log == [b"a", b"b", b"c", [(b"t", b"1")]]
+    assert sink.log == [b"ab", b"c", [(b"t", b"1")]]
     assert source.log == []
 
 

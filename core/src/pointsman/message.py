@@ -21,6 +21,9 @@ _BAD_VALUE = re.compile(rb"[\r\n\0]")
 HIGH_WATER = 64 * 1024
 """Bytes a body without a sink may hold before its source is paused."""
 
+SMALL_PIECE = 1024
+"""Held pieces are joined up to this size."""
+
 REASONS: dict[int, bytes] = {status.value: status.phrase.encode() for status in HTTPStatus}
 REASONS |= {
     413: b"Request Entity Too Large",
@@ -213,7 +216,11 @@ class Body:
         if self._sink is not None:
             self._sink.write(chunk)
             return
-        self._chunks.append(chunk)
+        chunks = self._chunks
+        if chunks and len(chunk) + len(chunks[-1]) <= SMALL_PIECE:
+            chunks[-1] += chunk  # a thousand bytes that come one by one cost no more than a thousand bytes
+        else:
+            chunks.append(chunk)
         self._held += len(chunk)
         if self._held - len(chunk) < HIGH_WATER <= self._held:
             self.pause()

@@ -8,6 +8,7 @@ the snapshot back and runs the request's `on_done` callbacks.
 """
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable
 from typing import Any
@@ -34,6 +35,7 @@ class Cycle(Exchange):
     snapshot: Snapshot
     open: bool
     head_sent: bool
+    _answering: Awaitable[Response]
     _task: asyncio.Task[None] | None
     _pending: Pending | None
     _body: Body | None
@@ -79,6 +81,7 @@ class Cycle(Exchange):
                 self._pending = answer
                 answer.subscribe(self)
             else:
+                self._answering = answer
                 self._task = self.loop.create_task(self._run(answer))
         except Exception as error:
             self.fail(error)
@@ -157,18 +160,24 @@ class Cycle(Exchange):
         body, self._body = self._body, None
         self.finish()
         if task is not None:
-            task.cancel()
+            self._cancel(task)
         if pending is not None:
             pending.cancel()
         if body is not None:
             body.abandon()
+
+    def _cancel(self, task: "asyncio.Task[None]") -> None:
+        answer = self._answering
+        if inspect.iscoroutine(answer) and inspect.getcoroutinestate(answer) == inspect.CORO_CREATED:
+            answer.close()  # its task has not run yet, and will not: nobody else would
+        task.cancel()
 
     def cancel_work(self) -> None:
         """Stop whatever is preparing an answer; another one will be given."""
         task, self._task = self._task, None
         pending, self._pending = self._pending, None
         if task is not None:
-            task.cancel()
+            self._cancel(task)
         if pending is not None:
             pending.cancel()
 
