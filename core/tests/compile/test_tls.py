@@ -200,6 +200,8 @@ def test_an_entry_point_gives_its_tls_to_routers_that_have_none() -> None:
     assert winner(compiled, "http://h.test/", "b") == ("b-r@file", "v13@file")
     assert winner(compiled, "http://own.test/", "a") == ("own@file", "default")
     assert winner(compiled, "http://own.test/", "b") == ("b-own@file", "default")
+    alone = compiler(b=points["b"]).compile_now(tree(routers, options={"v13": V13}))
+    assert winner(alone, "http://h.test/", "b") == ("r@file", "v13@file")  # on one entry point there is no other name
     assert "entryPoints.b.http.tls.certResolver: the certificate resolver 'nope'" in status(compiled, "http.routers", "r")[1]
 
 

@@ -211,3 +211,21 @@ def test_without_tickets_nothing_is_resumed(maximum: str) -> None:
 def test_a_pair_that_openssl_refuses_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="no pair"):
         terms().context_for(Pair("-----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----", ()))
+
+
+def test_a_chain_of_several_certificates_is_shown_whole() -> None:
+    leaf = AUTHORITY.create_child_ca().create_child_ca().issue_cert("a.test")
+    chain = "".join(blob.bytes().decode() for blob in leaf.cert_chain_pems)
+    assert chain.count("BEGIN CERTIFICATE") == 3
+    pair, _ = read_pair(chain, leaf.private_key_pem.bytes().decode())
+    assert Shaken(terms().context_for(pair), a_client()).client.version() == "TLSv1.3"  # who knows the root alone
+
+
+def test_contexts_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.server.terms.MAX_CONTEXTS", 2)
+    pairs = [read_pair(*issued(AUTHORITY, f"{name}.test"))[0] for name in "abc"]
+    default = terms()
+    contexts = [default.context_for(pair) for pair in pairs]
+    assert repr(default) == "<TlsTerms o@file, 2 contexts>"
+    assert default.context_for(pairs[2]) is contexts[2]
+    assert default.context_for(pairs[0]) is not contexts[0]

@@ -318,9 +318,9 @@ class _Run:
         served: list[str] = []
         closed: list[tuple[str, Problem]] = []
         for where in (*copies, plain) if plain else copies:
-            shown = name if where is plain else f"{where[0]}-{name}"
+            shown = name if where is plain or len(points) == 1 else f"{where[0]}-{name}"
             own = Status(list(status.problems))
-            self._place(name, shown, where, own)
+            self._place(name, shown, where, own, model=where is not plain)
             new = [problem for problem in own.problems if problem not in status.problems]
             if own.word == "disabled":
                 closed += [(", ".join(where), problem) for problem in new]
@@ -335,19 +335,19 @@ class _Run:
                 status.problems.append(problem)
 
     def _is_model(self, point: str) -> bool:
-        """Whether routers are served there by another name, since the entry point adds to them (routing.md §4.6)."""
+        """Whether the entry point adds to routers, so that one on several has another name there (routing.md §4.6)."""
         http = self.compiler._points[point].http
         return bool(http.middlewares) or http.tls is not None
 
-    def _place(self, name: str, shown: str, points: Sequence[str], status: Status) -> None:
+    def _place(self, name: str, shown: str, points: Sequence[str], status: Status, *, model: bool) -> None:
         """Compile a root router for entry points that treat it alike, and put it where their connections find it."""
         parsed = self.parsed[name]
         assert parsed.router is not None
-        model = self.compiler._points[points[0]].http
-        before = tuple(model.middlewares) if shown != name else ()
+        http = self.compiler._points[points[0]].http
+        before = tuple(http.middlewares) if model else ()
         tls = parsed.router.tls
-        if tls is None and shown != name:
-            tls = model.tls
+        if tls is None and model:
+            tls = http.tls
             status.problems += self._unknown_resolver(tls, f"entryPoints.{points[0]}.http.tls")
         if tls is None:
             row = self._row(name, shown, before, status)
