@@ -135,6 +135,9 @@ class Wire(asyncio.Transport):
                 self._paused = True
                 self.protocol.pause_writing()
 
+    def writelines(self, lines: Any) -> None:
+        self.write(b"".join(lines))
+
     def take(self) -> bytes:
         """What was written since the last time."""
         sent, self.sent = self.sent, b""

@@ -2,7 +2,7 @@
 
 Theory of operation. Whoever has the raw transport makes a `TlsTransport`, feeds it with `shake` until that says that the
 handshake is over, and then `hand_to`s it to the protocol within. From there on the transport is the raw transport's protocol
-and the inner protocol's transport. What came in one piece is delivered in one piece. What is written is encrypted at once,
+and the inner protocol's transport. What came together is delivered together. What is written is encrypted at once,
 in slices; while the raw transport has enough, the rest is held as it is, and the inner protocol has been told to pause.
 
     inner protocol  <-- data_received --  TlsTransport  <-- data_received --  raw transport
@@ -22,6 +22,8 @@ from typing import Any, Final, cast
 
 RECORD_BYTES: Final = 16 * 1024
 """The largest piece of plaintext in one TLS record."""
+FEED_BYTES: Final = 4 * RECORD_BYTES
+"""How much OpenSSL is given at once: its buffers grow with it and never shrink again."""
 SLICE_BYTES: Final = 8 * RECORD_BYTES
 """How much is encrypted before it is seen whether the raw transport has enough."""
 UNASKED_BYTES: Final = 512 * 1024
@@ -234,8 +236,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     # the raw transport's protocol
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         if self._ended or self._closing:
+            return
+        if len(data) > FEED_BYTES:
+            view = memoryview(data)
+            for at in range(0, len(view), FEED_BYTES):
+                self.data_received(view[at : at + FEED_BYTES])
             return
         self._incoming.write(data)
         if not self._paused:
@@ -386,12 +393,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         while held and not self._choked:
             view = held.popleft()
             at, end = 0, min(len(view), SLICE_BYTES)
+            records = []
             while at < end:
                 at += encrypt(view[at : min(at + RECORD_BYTES, end)])
+                records.append(self._outgoing.read())
             self._held_bytes -= end
             if end < len(view):
                 held.appendleft(view[end:])
-            self._raw.write(self._outgoing.read())
+            self._raw.writelines(records)
         if not held:
             if self._eof or self._closing:
                 self._notify()

@@ -356,14 +356,16 @@ class Opening(asyncio.Protocol):
     def _hand(self, protocol: asyncio.Protocol, data: bytes, tls: TlsTransport | None = None) -> None:
         """The connection is `protocol`'s from here on."""
         self._data = b""
-        if tls is not None:
-            tls.hand_to(protocol)
-        else:
-            self.transport.set_protocol(protocol)
-            protocol.connection_made(self.transport)
-            if data:
-                protocol.data_received(data)
-        self._let_go()
+        try:
+            if tls is not None:
+                tls.hand_to(protocol)
+            else:
+                self.transport.set_protocol(protocol)
+                protocol.connection_made(self.transport)
+                if data:
+                    protocol.data_received(data)
+        finally:
+            self._let_go()
         if self.entry.draining:
             cast(Any, protocol).shut_when_idle()
 
