@@ -1,5 +1,6 @@
 """A real gRPC server behind the gateway: all kinds of calls, over every way to reach it (routing.md §6.5)."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
@@ -9,7 +10,13 @@ import pytest_asyncio
 import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from pointsman.testing import connect, gateway
+from pointsman.config.http_model import HealthCheck
+from pointsman.control.checks import Check
+from pointsman.control.probe import Failed, HttpProbe
+from pointsman.net.client_tls import ClientTls
+from pointsman.testing import answer, connect, gateway, upstream
+from pointsman.upstream.transport import TransportSettings
+from pointsman.values import Duration
 
 from .stage import head, started
 
@@ -60,12 +67,18 @@ METHODS = {
 
 
 @pytest.fixture(scope="module")
-def server():
+def checks():
+    """What the server says of its health."""
+    checks = health.HealthServicer()
+    checks.set("", health_pb2.HealthCheckResponse.SERVING)
+    return checks
+
+
+@pytest.fixture(scope="module")
+def server(checks):
     """The ports of a gRPC server, without TLS and with it."""
     running = grpc.server(ThreadPoolExecutor(8))
     running.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Shop", METHODS),))
-    checks = health.HealthServicer()
-    checks.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, running)
     leaf = AUTHORITY.issue_cert("127.0.0.1")
     pair = (leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes())
@@ -123,3 +136,128 @@ async def test_an_http1_client_gets_the_trailers(front, way):
 async def test_an_http1_client_gets_an_answer_that_is_only_trailers_as_headers(front, way):
     answered = await over_http1(front, way, "Nothing", b"")
     assert (answered.status, answered.body, answered.get("grpc-status")) == (200, b"", "12")
+
+
+# gRPC clients
+
+
+@pytest.fixture(params=["h2c", "https"])
+async def shop(request, front):
+    """A client of the gateway; the gateway reaches the server this way."""
+    async with grpc.aio.insecure_channel(
+        f"127.0.0.1:{front.port()}", options=[("grpc.default_authority", f"{request.param}.test")]
+    ) as channel:
+        yield channel
+
+
+async def each(*messages):
+    for message in messages:
+        yield message
+
+
+async def test_one_message_there_and_one_back(shop):
+    call = shop.unary_unary("/shop.Shop/Unary")
+    assert await call(b"abc", timeout=10) == b"cba"
+    big = bytes(range(256)) * 8000
+    assert await call(big, timeout=10) == big[::-1]
+
+
+async def test_many_messages_back(shop):
+    call = shop.unary_stream("/shop.Shop/Count")(b"500", timeout=10)
+    assert [message async for message in call] == [b"%d" % number for number in range(500)]
+    assert await call.code() == grpc.StatusCode.OK
+
+
+async def test_many_messages_there(shop):
+    call = shop.stream_unary("/shop.Shop/Collect")
+    assert await call(each(*(b"%d" % number for number in range(200))), timeout=10) == b"+".join(
+        b"%d" % number for number in range(200)
+    )
+
+
+async def test_messages_both_ways_in_turn(shop):
+    call = shop.stream_stream("/shop.Shop/Talk")(timeout=10)
+    for number in range(20):
+        await call.write(b"word")
+        assert await call.read() == b"%d:word" % number
+    await call.done_writing()
+    assert await call.read() == grpc.aio.EOF
+    assert await call.code() == grpc.StatusCode.OK
+
+
+async def test_status_message_and_metadata_come_back(shop):
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await shop.unary_unary("/shop.Shop/Fails")(b"", timeout=10)
+    assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.NOT_FOUND, "no such thing")
+    assert dict(failed.value.trailing_metadata())["x-trailer"] == "tail"
+    call = shop.unary_unary("/shop.Shop/Headers")(b"", timeout=10, metadata=(("x-asked", "well"),))
+    assert await call == b"well"
+    assert dict(await call.initial_metadata())["x-initial"] == "begin"
+    assert dict(await call.trailing_metadata())["x-trailer"] == "tail"
+
+
+@pytest.mark.spec("R-62")
+async def test_an_answer_that_is_only_trailers_keeps_its_status(shop):
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await shop.unary_unary("/shop.Shop/Nothing")(b"", timeout=10)
+    assert failed.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_deadline_ends_a_call_and_its_stream(shop):
+    call = shop.unary_stream("/shop.Shop/Slow")(b"", timeout=0.5)
+    assert await call.read() == b"first"
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call.read()
+    assert await call.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert await shop.unary_unary("/shop.Shop/Unary")(b"still there", timeout=10) == b"ereht llits"
+
+
+async def test_a_call_that_is_cancelled_is_cancelled_at_the_server(shop):
+    for _ in range(20):  # more than the server has threads: each must be free again
+        call = shop.unary_stream("/shop.Shop/Slow")(b"", timeout=10)
+        assert await call.read() == b"first"
+        call.cancel()
+
+
+async def test_the_health_service_answers(shop):
+    answered = await health_pb2_grpc.HealthStub(shop).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert answered.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_many_calls_share_connections(shop):
+    call = shop.unary_unary("/shop.Shop/Unary")
+    answers = await asyncio.gather(*(call(b"%d." % number, timeout=20) for number in range(150)))
+    assert answers == [(b"%d." % number)[::-1] for number in range(150)]
+
+
+@pytest.fixture
+async def probe():
+    probe = HttpProbe()
+    await probe.start()
+    yield probe
+    await probe.aclose()
+
+
+def a_check(path="/", **options):
+    transport = TransportSettings(tls=ClientTls(authorities=[ROOT]))
+    return Check("s@file", (), HealthCheck(path=path, timeout=Duration(5.0), **options), transport)
+
+
+@WAYS
+async def test_a_probe_asks_a_grpc_server_for_its_health(probe, server, checks, way):
+    url = f"{way}://127.0.0.1:{server[way]}"
+    await probe(a_check(mode="grpc"), url)
+    if way == "h2c":
+        await probe(a_check(mode="grpc"), url.replace("h2c:", "http:"))
+    checks.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    try:
+        with pytest.raises(Failed, match="the server is not SERVING"):
+            await probe(a_check(mode="grpc"), url)
+    finally:
+        checks.set("", health_pb2.HealthCheckResponse.SERVING)
+
+
+async def test_what_is_no_grpc_server_is_not_healthy(probe):
+    async with upstream(answer(200)) as other:
+        with pytest.raises(Failed, match="does not speak HTTP/2"):
+            await probe(a_check(mode="grpc"), other.url)

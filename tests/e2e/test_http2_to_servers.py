@@ -10,7 +10,11 @@ import pytest
 import pytest_asyncio
 import trustme
 
+from pointsman.config.http_model import HealthCheck
+from pointsman.control.checks import Check
+from pointsman.control.probe import Failed, HttpProbe
 from pointsman.testing import answer, connect, eventually, free_port, gateway, upgrade, upstream
+from pointsman.upstream.transport import TransportSettings
 
 from .stage import head, started
 
@@ -165,6 +169,20 @@ async def test_a_big_post_goes_there_and_back(front, name, chunked):
         request = head("POST / HTTP/1.1", f"Host: {name}.test", framing, body=body)
         echoed, _ = await asyncio.gather(client.message("POST"), client.send(request))
     assert echoed.body == BIG
+
+
+@pytest.mark.real("nginx", "nghttpd")
+@pytest.mark.parametrize("server", ["h2c", "nghttpd"])
+async def test_a_probe_reaches_a_server_that_speaks_only_http2(front, running, server):
+    probe = HttpProbe()
+    await probe.start()
+    url = f"h2c://127.0.0.1:{running[server]}/base"
+    try:
+        await probe(Check("s@file", (), HealthCheck(path="/small"), TransportSettings()), url)
+        with pytest.raises(Failed, match="status 404"):
+            await probe(Check("s@file", (), HealthCheck(path="/none"), TransportSettings()), url)
+    finally:
+        await probe.aclose()
 
 
 async def test_a_websocket_to_a_server_with_tls_has_a_connection_of_its_own_over_http1(folder):

@@ -76,6 +76,9 @@ def files(tmp_path: Path) -> Path:
         ("https://h/x", "/a/../hz#top", {"scheme": "HTTP"}, "http://h/hz"),
         ("http://h:81/x", "/hz", {"scheme": "https"}, "https://h:81/hz"),
         ("https://h/x", "/hz", {"scheme": "http", "port": 8080}, "http://h:8080/hz"),
+        ("h2c://h:81/base", "hz", {}, "http://h:81/hz"),
+        ("h2c://h:81/base", "/hz", {"scheme": "https"}, "https://h:81/hz"),
+        ("http://h:81", "/hz", {"scheme": "h2c"}, "http://h:81/hz"),
     ],
 )
 def test_path_scheme_and_port_are_taken_relative_to_the_server(
@@ -92,8 +95,8 @@ def test_an_absolute_url_is_no_path(path: str) -> None:
 
 
 def test_other_schemes_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="cannot probe over 'h2c', only over http or https"):
-        probe_url(check(scheme="h2c"), "http://h")
+    with pytest.raises(ValueError, match="cannot probe over 'ftp', only over http, https or h2c"):
+        probe_url(check(scheme="ftp"), "http://h")
 
 
 @pytest.mark.parametrize(("status", "wanted", "well"), [(200, 0, True), (399, 0, True), (400, 0, False), (503, 503, True)])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.compile.health import active_check, odd_checks, passive_check
+from pointsman.compile.health import odd_checks, passive_check
 from pointsman.config.convert import structure
 from pointsman.config.http_model import LoadBalancer
 from pointsman.upstream.transport import peer_from
@@ -16,21 +16,6 @@ def balancer(**options: Any) -> LoadBalancer:
     made, problems = structure(LoadBalancer, {"servers": [{"url": PEER.url}], **options})
     assert made is not None, problems
     return made
-
-
-@pytest.mark.parametrize("mode", ["http", "", "anything"])
-def test_every_mode_but_grpc_is_http(mode: str):
-    config = balancer(healthCheck={"path": "/hz", "mode": mode})
-    assert active_check(config) is config.health_check
-    assert odd_checks("p", config) == []
-
-
-def test_a_check_over_grpc_is_no_check_and_says_so():
-    config = balancer(healthCheck={"mode": "grpc"})
-    assert active_check(config) is None
-    assert [str(problem) for problem in odd_checks("p", config)] == [
-        "p.healthCheck.mode: grpc is not supported by this version, so the servers are not checked; use http"
-    ]
 
 
 @pytest.mark.parametrize("interval", ["0s", "-1s"])

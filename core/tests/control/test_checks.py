@@ -67,12 +67,10 @@ def test_a_check_that_is_gone_is_told_once():
     assert reader.read({}) == {}
 
 
-def test_a_check_over_grpc_and_one_of_a_service_that_is_not_served_are_none():
+def test_a_check_of_a_service_that_is_not_served_is_none():
     reader = Reader()
-    changes = reader.read(
-        {"g": service(A, healthCheck={"mode": "grpc"}), "bad": service("127.0.0.1:80", healthCheck={"path": "/"})}
-    )
-    assert changes == {"g@file": None, "bad@file": None}
+    changes = reader.read({"bad": service("127.0.0.1:80", healthCheck={"path": "/"})})
+    assert changes == {"bad@file": None}
 
 
 def test_a_transport_reaches_the_checks_that_use_it_whenever_it_changes():

@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 
 from pointsman.api import Peer
-from pointsman.config.http_model import HealthCheck, LoadBalancer
+from pointsman.config.http_model import LoadBalancer
 from pointsman.errors import Problem
 from pointsman.upstream.health import Passive
-
-
-def active_check(balancer: LoadBalancer) -> HealthCheck | None:
-    """The check that the control side makes, if there is one it can make."""
-    check = balancer.health_check
-    return None if check is None or check.mode == "grpc" else check
 
 
 def passive_check(name: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> Passive | None:
@@ -24,7 +18,7 @@ def passive_check(name: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> P
         peers,
         window_seconds=config.failure_window,
         attempts=config.max_failed_attempts,
-        probed=active_check(balancer) is not None,
+        probed=balancer.health_check is not None,
     )
 
 
@@ -32,13 +26,9 @@ def odd_checks(path: str, balancer: LoadBalancer) -> list[Problem]:
     """What does not mean what it says."""
     problems = []
     check, passive = balancer.health_check, balancer.passive_health_check
-    if check is not None:
-        if check.mode == "grpc":
-            message = "grpc is not supported by this version, so the servers are not checked; use http"
-            problems.append(Problem(f"{path}.healthCheck.mode", message, warning=True))
-        elif check.interval <= 0:
-            message = f"{check.interval:g}s is no interval, so it is 30s; give a duration above 0"
-            problems.append(Problem(f"{path}.healthCheck.interval", message, warning=True))
+    if check is not None and check.interval <= 0:
+        message = f"{check.interval:g}s is no interval, so it is 30s; give a duration above 0"
+        problems.append(Problem(f"{path}.healthCheck.interval", message, warning=True))
     if passive is not None and passive.failure_window <= 0:
         message = f"in {passive.failure_window:g}s nothing can fail, so there is no such check; give a duration above 0"
         problems.append(Problem(f"{path}.passiveHealthCheck.failureWindow", message, warning=True))

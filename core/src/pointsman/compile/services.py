@@ -9,7 +9,7 @@ from attrs import define, frozen
 from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
 from pointsman.compile.composites import Child, Composites
-from pointsman.compile.health import active_check, odd_checks, passive_check
+from pointsman.compile.health import odd_checks, passive_check
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qualify
 from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
@@ -235,7 +235,7 @@ class Services:
             (transport,),
             tuple(peers),
             tuple(odd_checks(path, balancer)),
-            PeersHealth(peers) if active_check(balancer) is not None else None,
+            PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
         )
 

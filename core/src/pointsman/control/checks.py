@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from pointsman.compile.health import active_check
 from pointsman.compile.parts import SERVICES, TCP_SERVICES, TCP_TRANSPORTS, TRANSPORTS, qualify
 from pointsman.compile.services import DEFAULT_TRANSPORT
 from pointsman.compile.tcp_services import within_limits
@@ -117,7 +116,7 @@ class Checks:
         self._wants.pop(name, None)
         service, _ = structure_service(raw, "")
         balancer = service.load_balancer if service is not None else None
-        config = active_check(balancer) if balancer is not None else None
+        config = balancer.health_check if balancer is not None else None
         if balancer is None or config is None:
             return None
         transport: TransportSettings | None = self._transport(balancer.servers_transport, name, tree)

@@ -1,4 +1,7 @@
-"""One probe of one server over HTTP (routing.md §5.4): aiohttp, a connection of its own, at most ten redirects, no body."""
+"""One probe of one server (routing.md §5.4): a connection of its own, at most ten redirects, no body.
+
+HTTP/1 is aiohttp's; what can only be asked over HTTP/2 (`h2c://` servers, gRPC) is asked by `probe_http2.py`.
+"""
 
 import asyncio
 import re
@@ -14,8 +17,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pointsman.control.checks import Check
+from pointsman.control.probe_http2 import Http2Questions
 from pointsman.control.rounds import LIMIT
+from pointsman.errors import GatewayError
 from pointsman.message import Headers
+from pointsman.upstream.transport import TransportSettings
 
 MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
@@ -56,6 +62,7 @@ class HttpProbe:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._http2 = Http2Questions()
 
     async def start(self) -> None:
         # A probe that arrives by a new connection also shows that the server accepts them.
@@ -63,7 +70,6 @@ class HttpProbe:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "pointsman-healthcheck"},
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -76,10 +82,13 @@ class HttpProbe:
         """Return if the server is healthy; Failed if it is not."""
         try:
             async with asyncio.timeout(check.timeout):
+                if check.config.mode == "grpc":
+                    await self._http2.serving(check.transport, probe_url(check, url), probe_headers(check))
+                    return
                 status = await self._status(check, url)
         except TimeoutError:
             raise Failed(f"no answer within {check.timeout:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, GatewayError, OSError, ValueError) as error:
             raise Failed(" ".join(str(error).split()) or type(error).__name__) from error
         wanted = check.config.status
         if status != wanted if wanted else not 200 <= status < 400:
@@ -91,23 +100,16 @@ class HttpProbe:
             raise RuntimeError("this probe has not been started")
         config, transport = check.config, check.transport
         url = probe_url(check, server)
-        headers = probe_headers(config.headers, config.hostname)
+        only_http2 = url.origin() if speaks_h2c(check, server) else None
+        headers = probe_headers(check)
         if "authorization" in headers:
             url = url.with_user(None)
         method = config.method or "GET"
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=transport.dial_timeout or None)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._session.request(
-                method,
-                url,
-                headers=headers,
-                allow_redirects=False,
-                timeout=timeout,
-                ssl=transport.tls.context("http/1.1"),
-                server_hostname=transport.tls.name_for(url.raw_host or "") if url.scheme == "https" else None,
-            )
-            response.close()  # with what there is of its body
-            status, location = response.status, response.headers.get("Location")
+            if url.origin() == only_http2:
+                status, location = await self._http2.status(transport, url, method, headers)
+            else:
+                status, location = await self._ask(transport, url, method, headers)
             if not config.follow_redirects or status not in REDIRECTS or not location:
                 return status
             before, url = url, url.join(_url(location))
@@ -116,6 +118,23 @@ class HttpProbe:
             if status in (301, 302, 303) and method not in ("GET", "HEAD"):
                 method = "GET"
         raise Failed(f"more than {MAX_REDIRECTS} redirects")
+
+    async def _ask(
+        self, transport: TransportSettings, url: URL, method: str, headers: Mapping[str, str]
+    ) -> tuple[int, str | None]:
+        """The status over HTTP/1, and where it points."""
+        assert self._session is not None
+        response = await self._session.request(
+            method,
+            url,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=transport.dial_timeout or None),
+            ssl=transport.tls.context("http/1.1"),
+            server_hostname=transport.tls.name_for(url.raw_host or "") if url.scheme == "https" else None,
+        )
+        response.close()  # with what there is of its body
+        return response.status, response.headers.get("Location")
 
 
 def probe_url(check: Check, server: str) -> URL:
@@ -126,13 +145,11 @@ def probe_url(check: Check, server: str) -> URL:
         raise ValueError(f"the path {config.path!r} is an absolute URL; write it relative to the server's, such as /health")
     if bad := _BAD_ESCAPE.search(parts.path):
         raise ValueError(f"the path {config.path!r} holds {bad[0]!r}, which is no escape; write %25 for a percent sign")
-    base = urlsplit(server)
-    scheme = config.scheme.lower() or base.scheme
-    if scheme not in ("http", "https"):
-        raise ValueError(f"cannot probe over {scheme!r}, only over http or https; set healthCheck.scheme")
-    url = _url(urljoin(server, config.path)).with_fragment(None)
-    if scheme != base.scheme:
-        url = url.with_scheme(scheme)
+    scheme = _scheme(check, server)
+    if scheme not in ("http", "https", "h2c"):
+        raise ValueError(f"cannot probe over {scheme!r}, only over http, https or h2c; set healthCheck.scheme")
+    server = re.sub(r"\Ah2c:", "http:", server)  # which is known to have paths
+    url = _url(urljoin(server, config.path)).with_fragment(None).with_scheme("https" if scheme == "https" else "http")
     return url.with_port(config.port) if config.port else url
 
 
@@ -141,11 +158,22 @@ def _url(text: str) -> URL:
     return URL(text, encoded=_WRITTEN.fullmatch(text) is not None)
 
 
-def probe_headers(configured: Mapping[str, str], hostname: str) -> dict[str, str]:
+def speaks_h2c(check: Check, server: str) -> bool:
+    """Whether this server is asked over HTTP/2 without TLS."""
+    return _scheme(check, server) == "h2c"
+
+
+def _scheme(check: Check, server: str) -> str:
+    return check.config.scheme.lower() or urlsplit(server).scheme
+
+
+def probe_headers(check: Check) -> dict[str, str]:
     """Lower-case names; a Host among them does not count. ValueError for what is no header."""
-    headers = {name.lower(): value for name, value in configured.items() if name.lower() != "host"}
-    if hostname:
-        headers["host"] = hostname
+    config = check.config
+    headers = {"user-agent": "pointsman-healthcheck"}
+    headers |= {name.lower(): value for name, value in config.headers.items() if name.lower() != "host"}
+    if config.hostname:
+        headers["host"] = config.hostname
     checked = Headers()
     for name, value in headers.items():
         checked.add(name.encode(), value.encode())
