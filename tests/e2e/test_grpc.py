@@ -141,7 +141,7 @@ async def test_an_http1_client_gets_an_answer_that_is_only_trailers_as_headers(f
 # gRPC clients
 
 
-@pytest.fixture(params=["h2c", "https"])
+@pytest_asyncio.fixture(params=["h2c", "https"], loop_scope="module")
 async def shop(request, front):
     """A client of the gateway; the gateway reaches the server this way."""
     async with grpc.aio.insecure_channel(
@@ -230,7 +230,7 @@ async def test_many_calls_share_connections(shop):
     assert answers == [(b"%d." % number)[::-1] for number in range(150)]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def probe():
     probe = HttpProbe()
     await probe.start()
