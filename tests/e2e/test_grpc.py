@@ -101,9 +101,15 @@ async def front(server):
     }
     routers = {name: {"rule": f"Host(`{name}.test`)", "service": name} for name in services}
     transports = {"trusting": {"rootCAs": [ROOT]}}
-    dynamic = {"http": {"routers": routers, "services": services, "serversTransports": transports}}
+    routers["tls"] = {"rule": "Host(`tls.test`)", "service": "https", "tls": {}, "entryPoints": ["websecure"]}
+    leaf = AUTHORITY.issue_cert("tls.test")
+    pair = {"certFile": leaf.cert_chain_pems[0].bytes().decode(), "keyFile": leaf.private_key_pem.bytes().decode()}
+    dynamic = {
+        "http": {"routers": routers, "services": services, "serversTransports": transports},
+        "tls": {"certificates": [pair]},
+    }
     async with AsyncExitStack() as stack:
-        yield await started(stack, lambda: gateway(dynamic))
+        yield await started(stack, lambda: gateway(dynamic, {"entryPoints": {"web": {}, "websecure": {}}}))
 
 
 WAYS = pytest.mark.parametrize("way", ["h2c", "https"])
@@ -141,12 +147,16 @@ async def test_an_http1_client_gets_an_answer_that_is_only_trailers_as_headers(f
 # gRPC clients
 
 
-@pytest_asyncio.fixture(params=["h2c", "https"], loop_scope="module")
+@pytest_asyncio.fixture(params=["h2c", "https", "tls"], loop_scope="module")
 async def shop(request, front):
-    """A client of the gateway; the gateway reaches the server this way."""
-    async with grpc.aio.insecure_channel(
-        f"127.0.0.1:{front.port()}", options=[("grpc.default_authority", f"{request.param}.test")]
-    ) as channel:
+    """A client of the gateway; the gateway reaches the server this way. `tls`: both ways are encrypted."""
+    options = [("grpc.default_authority", f"{request.param}.test")]
+    if request.param == "tls":
+        trust = grpc.ssl_channel_credentials(ROOT.encode())
+        channel = grpc.aio.secure_channel(f"127.0.0.1:{front.port('websecure')}", trust, options)
+    else:
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{front.port()}", options)
+    async with channel:
         yield channel
 
 

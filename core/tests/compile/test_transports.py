@@ -16,11 +16,13 @@ from pointsman.values import FileOrContent
 ROOT = trustme.CA().cert_pem.bytes().decode()
 
 
-def compiled(transport: dict[str, Any], static: StaticServersTransport | None = None) -> Compiled:
+def compiled(
+    transport: dict[str, Any], static: StaticServersTransport | None = None, url: str = "https://127.0.0.1:1"
+) -> Compiled:
     """One router over a service that uses transport `t`."""
     around = Static(entry_points={"web": EntryPoint(":80")}, servers_transport=static or StaticServersTransport())
     compiler = Compiler(Surroundings(around, load_registry(entry_point_plugins=False), Deadlines()))
-    server = {"loadBalancer": {"servers": [{"url": "https://127.0.0.1:1"}], "serversTransport": "t"}}
+    server = {"loadBalancer": {"servers": [{"url": url}], "serversTransport": "t"}}
     return compiler.compile_now(
         {
             "http.routers": {"r@file": {"rule": "PathPrefix(`/`)", "service": "s"}},
@@ -101,6 +103,13 @@ def test_a_broken_transport_closes_its_services_and_never_falls_back(transport: 
 def test_a_minimum_version_alone_drops_nothing() -> None:
     made = settings(minVersion="VersionTLS12", insecureSkipVerify=True)
     assert not made.tls.verifies
+
+
+def test_a_server_that_speaks_only_what_its_transport_disables_is_told() -> None:
+    found = compiled({"disableHTTP2": True}, url="h2c://127.0.0.1:1")
+    assert [problem.path for problem in found.problems] == ["http.services.s@file.loadBalancer.servers[0].url"]
+    assert words(found)["services"] == "warning"
+    assert not compiled({"insecureSkipVerify": True}, url="h2c://127.0.0.1:1").problems
 
 
 def test_the_static_transport_is_told_about_too() -> None:

@@ -205,12 +205,16 @@ class Services:
         transport = self.transport(balancer.servers_transport or DEFAULT_TRANSPORT, name)
         peers: list[Peer] = []
         problems: list[Problem] = []
+        warnings = odd_checks(path, balancer)
         for position, server in enumerate(balancer.servers):
             try:
                 peer = peer_from(server.url, weight=server.weight, preserve_path=server.preserve_path)
             except ValueError as error:
                 problems.append(Problem(f"{path}.servers[{position}].url", str(error)))
                 continue
+            if peer.h2c and not transport.transport.settings.http2:
+                message = "is spoken to in HTTP/2, which its serversTransport disables, so every request to it is a 502"
+                warnings.append(Problem(f"{path}.servers[{position}].url", message, warning=True))
             peer.pool = transport.transport.pool_for(peer)
             peers.append(peer)
         if problems:
@@ -234,7 +238,7 @@ class Services:
             tuple(service.middlewares),
             (transport,),
             tuple(peers),
-            tuple(odd_checks(path, balancer)),
+            tuple(warnings),
             PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
         )

@@ -26,6 +26,8 @@ def _static(static: Static) -> Iterator[str]:
     for attribute, spelled in _SECTIONS.items():
         if getattr(static, attribute) is not None:
             yield spelled
+    if static.servers_transport.spiffe is not None:
+        yield "serversTransport.spiffe"
     for name in static.certificates_resolvers:
         yield f"certificatesResolvers.{name}"
     for name, point in static.entry_points.items():
