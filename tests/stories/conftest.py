@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,13 +25,26 @@ def long_stories() -> bool:
 @pytest.fixture(scope="module")
 def backend() -> Iterator[str]:
     """The URL of backend.py, running."""
+    with served("backend.py") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def sockets(count: int) -> Iterator[str]:
+    """The URL of sockets.py, running: after the test has asked for as many files as it needs."""
+    with served("sockets.py") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def served(script: str) -> Iterator[int]:
+    """A server script as a process of its own; the port it listens on."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:  # connections wait in it until it is served
-        number = listening.fileno()
-        command = [sys.executable, str(Path(__file__).with_name("backend.py")), str(number)]
+        number, port = listening.fileno(), listening.getsockname()[1]
+        command = [sys.executable, str(Path(__file__).with_name(script)), str(number)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[number])
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
-        yield url
+        yield port
     finally:
         process.terminate()
         try:
