@@ -459,6 +459,32 @@ async def test_a_server_that_does_not_know_the_key_has_not_accepted(house: Any, 
     house.check_books()
 
 
+@pytest.mark.parametrize("protocol", [b"connect-udp", b"h2c", b"x\r\n\r\nGET /admin HTTP/1.1\r\nHost: a.test"])
+async def test_any_other_protocol_than_websocket_is_refused(house: Any, raw_http2: Any, protocol: bytes) -> None:
+    from hpack import Decoder
+
+    client = raw_http2()
+    client.send(client.request(fields=[CONNECT[0], (b":protocol", protocol), *CONNECT[2:]]))
+    head = next(frame for frame in await client.settle() if frame.kind == frames.HEADERS)
+    assert dict(Decoder().decode(head.payload, raw=True))[b":status"] == b"501"
+    assert not house.servers
+
+
+async def test_a_client_that_ends_before_the_server_agrees_has_ended(house: Any, http2_client: Any) -> None:
+    client = http2_client()
+    answer = client.begin(CONNECT, end=False)
+    client.send(answer, b"", True)
+    await client.settle()
+    house.server.receive(accepted(house.server.take()))
+    await client.settle()
+    assert house.server.eof
+    house.server.receive(b"last")
+    house.server.receive_eof()
+    await client.settle()
+    assert (answer.body, answer.ended, answer.code) == (b"last", True, None)
+    house.check_books()
+
+
 # gRPC
 
 GRPC = [*POST, (b"content-type", b"application/grpc+proto"), (b"te", b"trailers")]

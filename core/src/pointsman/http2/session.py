@@ -256,6 +256,11 @@ class Stream:
 
     # receiving
 
+    @property
+    def end_told(self) -> bool:
+        """Whether the peer's side has ended, and nothing that came before the end is kept here."""
+        return self.remote_ended and self._end_came is None
+
     def pause(self) -> None:
         """Take no more for now: the peer gets no further window."""
         self.paused = True

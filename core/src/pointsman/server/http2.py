@@ -325,15 +325,17 @@ class Http2Protocol(asyncio.Protocol):
         if block.oversize:
             raise BadMessage("the head is too large", 431)
         pseudo = Pseudo(block.fields)
+        if pseudo.protocol is not None and pseudo.protocol.lower() != b"websocket":
+            raise BadMessage("a protocol that is not spoken over HTTP/2", 501)  # RFC 9220 §3
         fields = block.fields[pseudo.count :]
         last = self._last
         if last is not None and pseudo.protocol is None and pseudo.authority == last.authority and fields == last.fields:
             made = last.block  # another path, and all else as before
         else:
             lines = request_lines(pseudo, fields)
-            if pseudo.protocol == b"websocket":
+            if pseudo.protocol is not None:
                 lines = _with_websocket_key(lines)
-            made = Block.of(lines, self.entry.settings, self.link, self.trusted, pseudo.protocol or b"")
+            made = Block.of(lines, self.entry.settings, self.link, self.trusted, b"websocket" if pseudo.protocol else b"")
         head = Head(pseudo, fields, made)
         if pseudo.protocol is None:
             self._last = block.made = head

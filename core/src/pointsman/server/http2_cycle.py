@@ -359,6 +359,8 @@ class Http2Cycle(Cycle):
         end = StreamTunnel(self, tunnel)
         stream.receiver = end
         tunnel.open(end)
+        if stream.end_told:  # before there was a server to tell
+            end.ended([])
         stream.resume()
 
 
