@@ -670,7 +670,7 @@ def saying(request: Request) -> Response:
     return Response(200, [(b"date", b"x")], BODY)
 
 
-def check(then: Any, client: Any, came: list[Any]) -> None:
+async def check(then: Any, client: Any, came: list[Any]) -> None:
     """What the table says must come of a case has come."""
     if isinstance(then, Connection):
         assert client.goaway_code() == then.code, came
@@ -692,7 +692,7 @@ def check(then: Any, client: Any, came: list[Any]) -> None:
     if not client.closed:
         client.take()
         client.send(frames.ping(b"stillup?"))
-        assert [frame.payload for frame in client.take() if frame.kind == PING] == [b"stillup?"]
+        assert [frame.payload for frame in await client.settle() if frame.kind == PING] == [b"stillup?"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.number} (RFC 9113 {case.rfc}): {case.what}")
@@ -703,7 +703,7 @@ async def test_h2spec(house: Any, raw_http2: Callable[..., Any], case: Case) -> 
     if not case.begun:
         client.take()
     client.send(*case.sends)
-    check(case.then, client, await client.settle())
+    await check(case.then, client, await client.settle())
     if not client.closed:
         client.wire.break_off()
     await house.settle()

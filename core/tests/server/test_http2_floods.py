@@ -326,6 +326,7 @@ async def test_answers_that_nobody_takes_are_held_up_to_a_bound(house: Any, raw_
         client.take()
     session = client.wire.protocol.session
     assert session.waiting <= WAITING_BYTES + 100_000
+    await client.settle()
     resets = [frame.code for frame in client.frames if frame.kind == frames.RST_STREAM]
     assert set(resets) == {ENHANCE_YOUR_CALM}
     assert len(resets) >= 200 - WAITING_BYTES // 100_000 - 1
@@ -370,6 +371,7 @@ async def test_uploads_that_nobody_reads_are_held_up_to_the_windows(house: Any, 
     assert len(house.requests[-1].body._chunks) < 200
     for _ in range(100):
         client.send(data(b"z" * 16_000, 3))
+    await client.settle()
     assert client.reset_code(3) == frames.FLOW_CONTROL_ERROR or client.goaway_code() == frames.FLOW_CONTROL_ERROR
     client.wire.break_off()
     await house.settle()

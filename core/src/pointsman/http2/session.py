@@ -925,12 +925,15 @@ class Session:
     def _send_waiting(self) -> None:
         """A frame of each waiting stream in turn, as long as the connection's window and the transport allow."""
         ready = self._ready
+        corked = bool(ready) and self.cork()
         while ready and self.window > 0 and not self.write_paused and not self.closed:
             number = next(iter(ready))
             stream = ready.pop(number)
             stream.send_some(self.frame_limit)
             if stream.waiting and stream.window > 0 and not stream.closed:
                 ready[number] = stream
+        if corked:
+            self.uncork()
 
     # endings
 
