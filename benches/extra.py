@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 from peers import GATEWAY_CORE, OTHER_CORE, FromFiles, Servers
-from processes import cpu_seconds, pss_mebibytes, tree
+from processes import Share, cpu_seconds, pss_mebibytes, tree
 from protocols import ROWS as PROTOCOLS
 from results import Line
 from rows import ROWS, Row, one_router
 
 CONNECTIONS: Final = 10_000
 BOTH: Final = f"{GATEWAY_CORE},{OTHER_CORE}"
+PART: Final = 0.25
+"""Of a core, for each worker, where two are compared with one."""
+FULL: Final = 0.9
+"""The share of that which they must use for the rate to count."""
 
 
 async def workers(servers: Servers, seconds: float, rounds: int) -> list[Line]:
@@ -33,38 +37,71 @@ async def two(servers: Servers, seconds: float, rounds: int) -> list[Line]:
 
 
 async def scaling(key: str, row: Row, servers: Servers, seconds: float, rounds: int) -> Line:
-    """On two cores the load takes one of them, so requests per second say little; what can be said is what a request costs
-    with one worker and with two: two cores would carry twice the one, times the ratio, if the work is shared evenly."""
-    routes = row.routes(servers)
-    costs: dict[int, list[float]] = {1: [], 2: []}
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    shares: list[float] = []
-    errors = 0
+    """How much more two workers do than one, each held to a part of a core so small that the load, which needs the same two
+    cores, is not what is missing. Beside it what a unit costs with one and with two: it should be the same.
+
+    Where that limit cannot be set, or neighbours keep the workers from using what they may, the cost is all that can be
+    said: two cores would carry twice the one, times its ratio.
+    """
+    runs: dict[int, list[Scaled]] = {1: [], 2: []}
     for _ in range(rounds):
         for count in (1, 2):
-            peer = FromFiles("Pointsman", routes, datagrams=row.datagrams, workers=count, cores=BOTH)
-            await peer.start()
-            try:
-                pids = tree(peer.pid)
-                before = {pid: cpu_seconds([pid]) for pid in pids}
-                result = await asyncio.to_thread(row.load.run, servers.folder, peer.port, OTHER_CORE, seconds)
-                used = sorted(cpu_seconds([pid]) - before[pid] for pid in pids)
-            finally:
-                await peer.stop()
-            errors += result.errors
-            costs[count].append(sum(used) * 1e6 / max(result.units, 1e-3))
-            rates[count].append(result.units / result.seconds)
-            if count == 2:
-                shares.append(used[-2] / max(used[-1] + used[-2], 1e-3))
-    one, both = statistics.median(costs[1]), statistics.median(costs[2])
-    rate = statistics.median(rates[2]) / statistics.median(rates[1])
-    times = 2 * one / both
+            runs[count].append(await _scaled(row, servers, seconds, count))
+
+    def median(count: int, name: str) -> float:
+        return statistics.median(getattr(run, name) for run in runs[count])
+
+    fullness = min(median(1, "fullness"), median(2, "fullness"))
+    rate, cost = median(2, "rate") / median(1, "rate"), 2 * median(1, "cost") / median(2, "cost")
+    errors = sum(run.errors for each in runs.values() for run in each)
+    times, how = (rate, "by rate") if fullness >= FULL else (cost, "by cost")
     remark = (
-        f"2 × {one:.1f} µs ÷ {both:.1f} µs; {row.per}s/s with the load on one of the same two cores: × {rate:.2f}; "
-        f"the idler worker does {statistics.median(shares):.0%} of the work" + (f"; {errors} errors" if errors else "")
+        f"{how}; rate × {rate:.2f} on {PART:.0%} of a core for each worker, of which they used {fullness:.0%}; "
+        f"cost {median(1, 'cost'):.1f} µs with one, {median(2, 'cost'):.1f} µs with two; "
+        f"the idler worker does {median(2, 'idler'):.0%} of the work" + (f"; {errors} errors" if errors else "")
     )
     title = row.title if key == "workers" else f"two workers for one: {row.title}"
     return Line(key, title, "times", {"Pointsman": times}, "≥ 1.8 × one", times >= 1.8 and not errors, remark)
+
+
+@frozen
+class Scaled:
+    """One run with one or two workers."""
+
+    cost: float
+    """CPU microseconds per unit, of all processes."""
+    rate: float
+    """Units per second."""
+    fullness: float
+    """The share of what the workers might use that they did use; 0 if they could not be limited."""
+    idler: float
+    """The share of the work that the idler one did."""
+    errors: int
+
+
+async def _scaled(row: Row, servers: Servers, seconds: float, count: int) -> Scaled:
+    peer = FromFiles("Pointsman", row.routes(servers), datagrams=row.datagrams, workers=count, cores=BOTH)
+    await peer.start()
+    processes = tree(peer.pid)
+    serving = processes if count == 1 else processes[1:]
+    shares = [Share(pid, PART) for pid in serving]
+    try:
+        before = {pid: cpu_seconds([pid]) for pid in processes}
+        result = await asyncio.to_thread(row.load.run, servers.folder, peer.port, OTHER_CORE, seconds)
+        used = {pid: cpu_seconds([pid]) - before[pid] for pid in processes}
+    finally:
+        await peer.stop()
+        for share in shares:
+            share.remove()
+    whole, working = sum(used.values()), [used[pid] for pid in serving]
+    limited = all(share.limits for share in shares)
+    return Scaled(
+        whole * 1e6 / max(result.units, 1e-3),
+        result.units / result.seconds,
+        sum(working) / (PART * count * result.seconds) if limited else 0.0,
+        min(working) / max(sum(working), 1e-3),
+        result.errors,
+    )
 
 
 async def memory(servers: Servers, seconds: float, rounds: int) -> list[Line]:
