@@ -287,3 +287,18 @@ def test_whatever_the_two_do_every_byte_arrives_in_order_and_all_is_given_back(w
         assert over(one)
 
     asyncio.run(run())
+
+
+async def test_a_transport_that_forgets_to_pause_is_told_again(house: Any, clock: Any) -> None:
+    """As uvloop's does with what it is told in connection_made."""
+    one = house()
+    one.service.ready.clear()
+    client = one.connect()
+    client.resume_reading()
+    client.receive(b"hello")
+    assert not client.reading
+
+    one.service.ready.set()
+    await clock.settle()
+    assert client.reading
+    assert one.server.sent == b"hello"

@@ -4,31 +4,43 @@ Theory of operation. Until `open` what arrives is held, and above HELD_BYTES no 
 other; whose buffer is full pauses the other's reading, and pauses are counted. The end of what one side says is told to the
 other by half-closing it, and the pipe goes on in the other direction until that ends too. An end that is closed still sends
 what it has, for CLOSE_SECONDS.
+
+Where much goes from one plain socket to another, the kernel moves it (`splice.py`): the sender's transport pauses, the
+receiver's sends what it still has, and then neither sees those bytes until the sender is through.
 """
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, cast
 
 from pointsman.deadlines import NEVER, Deadlines
 from pointsman.message import Tunnel
+from pointsman.net.splice import Splice
+from pointsman.net.tls import TlsTransport
 
 HELD_BYTES: Final = 64 * 1024
 CLOSE_SECONDS: Final = 5.0
+BULK_BYTES: Final = 16 * 1024
+BULK_PIECES: Final = 16
+"""So many pieces of that size in a row, and the kernel moves what follows."""
 
 
 class PipeEnd(asyncio.Protocol):
     """One connection as an end of a pipe."""
 
     __slots__ = (
+        "_bulk",
         "_deadlines",
+        "_empty",
         "_ended",
         "_first",
         "_held",
         "_other",
         "_pauses",
         "_shut",
+        "_splice",
         "_waiting",
         "deadline",
         "transport",
@@ -47,6 +59,10 @@ class PipeEnd(asyncio.Protocol):
         self._ended = False
         self._first: asyncio.Future[None] | None = None
         self._shut = False
+        self._bulk = 0
+        """Large pieces in a row."""
+        self._splice: Splice | None = None
+        self._empty: Callable[[], None] | None = None
 
     # the connection
 
@@ -58,9 +74,15 @@ class PipeEnd(asyncio.Protocol):
         other = self._other
         if other is not None:
             other.write(data)
+            if len(data) < BULK_BYTES:
+                self._bulk = 0
+            else:
+                self._bulk += 1
+                if self._bulk == BULK_PIECES:
+                    self._to_kernel(other)
             return
         self._held += data
-        if len(self._held) >= HELD_BYTES:
+        if self._waiting or len(self._held) >= HELD_BYTES:
             self.wait()
         self._wake()
 
@@ -78,10 +100,12 @@ class PipeEnd(asyncio.Protocol):
             self._first.set_result(None)
 
     def wait(self) -> None:
-        """Read no more until the pipe is open."""
+        """Read no more until the pipe is open. uvloop forgets it if it is said in `connection_made`: say it again."""
         if not self._waiting:
             self._waiting = True
-            self.pause_reading()
+            self._pauses += 1
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         """The peer says no more. False, which closes the transport, once both directions are over."""
@@ -95,6 +119,7 @@ class PipeEnd(asyncio.Protocol):
         self._deadlines.forget(self)
         self.deadline = NEVER
         self._wake()
+        self._end_splice()
         other, self._other = self._other, None
         if other is not None:
             other.close()
@@ -106,8 +131,13 @@ class PipeEnd(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_paused = False
+        empty, self._empty = self._empty, None
+        if empty is not None:
+            self.transport.set_write_buffer_limits()
         if self._other is not None:
             self._other.resume_reading()
+        if empty is not None:
+            empty()
 
     def expire(self) -> None:
         """What is left to send is not taken."""
@@ -164,12 +194,49 @@ class PipeEnd(asyncio.Protocol):
         """The other end is gone. What it said is still sent."""
         self._other = None
         self._held.clear()
+        self._end_splice()
         if not self.transport.is_closing():
             self.deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
             self.transport.close()
 
+    # much at a time
+
+    def _to_kernel(self, other: Tunnel) -> None:
+        """From here on, or as soon as `other` has sent what it has, the kernel moves what comes, if it can."""
+        if isinstance(other, PipeEnd) and _is_plain(self.transport) and _is_plain(other.transport):
+            self.pause_reading()
+            if other.transport.get_write_buffer_size():
+                other._empty = self._begin_splice
+                other.transport.set_write_buffer_limits(0)
+            else:
+                self._begin_splice()
+
+    def _begin_splice(self) -> None:
+        other = self._other
+        if isinstance(other, PipeEnd) and not self.transport.is_closing() and not other.transport.is_closing():
+            sender, receiver = (end.transport.get_extra_info("socket").fileno() for end in (self, other))
+            with suppress(OSError):
+                self._splice = Splice(asyncio.get_running_loop(), sender, receiver, self._spliced)
+                return
+        self.resume_reading()
+
+    def _spliced(self) -> None:
+        self._splice = None
+        self.resume_reading()
+
+    def _end_splice(self) -> None:
+        """While it has its duplicates, no socket of its is really closed."""
+        self._empty = None
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'open' if self._other is not None else 'apart'}, {self._pauses} pauses>"
+
+
+def _is_plain(transport: asyncio.Transport) -> bool:
+    return not isinstance(transport, TlsTransport) and transport.get_extra_info("socket") is not None
 
 
 def keep_alive(transport: asyncio.BaseTransport, seconds: float) -> None:
