@@ -91,3 +91,102 @@ def test_over_tls_other_routers_stand_there_and_the_options_are_named(
     assert "TLS options: default" in disputed
     assert "http-conflicted-one@file takes the request" in disputed
     assert "service: s@file" in disputed
+
+
+STATIC = """
+providers: {file: {filename: FILE}}
+entryPoints:
+  web: {address: ":8000", http: {redirections: {entryPoint: {to: websecure}}}}
+  websecure: {address: ":8443", http: {tls: {}}}
+  db: {address: ":5433"}
+"""
+
+
+def static_for(tmp_path: Path, dynamic: str) -> str:
+    (tmp_path / "routes.yml").write_text(dynamic)
+    static = tmp_path / "static.yml"
+    static.write_text(STATIC.replace("FILE", str(tmp_path / "routes.yml")))
+    return f"--configFile={static}"
+
+
+@pytest.mark.parametrize(
+    ("url", "point", "winner"),
+    [
+        ("http://a.test:8000/", "web", "web-to-websecure@internal"),
+        ("https://a.test:8443/", "websecure", "websecure-r@file"),
+        ("https://a.test/", "websecure", "websecure-r@file"),
+        ("a.test/", "db", "r@file"),
+    ],
+)
+def test_a_request_arrives_where_its_url_leads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, point: str, winner: str
+) -> None:
+    main(["explain", "GET", url, static_for(tmp_path, HEAD + "    r: {rule: 'Host(`a.test`)', service: s}\n")])
+    printed = capsys.readouterr().out
+    assert f" on entry point {point}" in printed.splitlines()[0]
+    assert f"{winner} takes the request" in printed
+
+
+CONNECTIONS = """
+http:
+  routers: {web: {rule: 'Host(`web.test`)', service: s, entryPoints: [db], tls: {options: strict}}}
+  services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:9001'}]}}}
+tls: {options: {strict: {minVersion: VersionTLS13}}}
+tcp:
+  routers:
+    ends: {rule: 'HostSNI(`a.test`)', service: db, entryPoints: [db], tls: {}, middlewares: [few]}
+    passes: {rule: 'HostSNI(`*.b.test`)', service: db, entryPoints: [db], tls: {passthrough: true}}
+    broken: {rule: 'HostSNI(`c.test`)', service: db, entryPoints: [db], tls: {options: nope}}
+    inside: {rule: 'HostSNI(`*`) && ClientIP(`10.0.0.0/8`)', service: db, entryPoints: [db]}
+  middlewares: {few: {inFlightConn: {amount: 3}}}
+  services: {db: {loadBalancer: {servers: [{address: '127.0.0.1:5432'}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (
+            ["TLS", "a.test:5433"],
+            [
+                "TLS a.test:5433 on entry point db",
+                "ends@file takes the connection: HostSNI(`a.test`) (priority 17)",
+                "  passes@file: HostSNI(`*.b.test`) at column 1: the client asks for 'a.test'",
+                "middlewares: few@file",
+                "TLS: ends here, with the options default",
+                "service: db@file (127.0.0.1:5432)",
+            ],
+        ),
+        (["TLS", "x.b.test:5433"], ["middlewares: none", "TLS: passed through to the server"]),
+        (["TLS", "c.test:5433"], ["TLS: its options are broken or unknown, so the connection is closed"]),
+        (
+            ["TLS", "web.test:5433"],
+            [
+                "no TCP router takes the connection; it is HTTPS, with the TLS options strict@file",
+                "go on with: explain GET https://web.test:5433/",
+            ],
+        ),
+        (
+            ["TCP", "a.test:5433"],
+            [
+                "no TCP router takes the connection; it is HTTP: explain GET http://a.test:5433/",
+                "  inside@file: ClientIP(`10.0.0.0/8`) at column 17: the client's address is '127.0.0.1'",
+            ],
+        ),
+        (["TCP", "a.test:5433", "--client", "10.1.2.3"], ["service: db@file (127.0.0.1:5432)"]),
+    ],
+)
+def test_connections_are_explained_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], lines: list[str]
+) -> None:
+    assert main(["explain", *arguments, static_for(tmp_path, CONNECTIONS)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for line in lines:
+        assert line in printed
+    closed = "  broken@file: closed: tcp.routers.broken@file.tls.options: unknown TLS options: nope@file"
+    assert any(line.startswith(closed) for line in printed)
+
+
+def test_a_port_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "TCP", "a.test:99999", static_for(tmp_path, CONNECTIONS)]) == 1
+    assert "a.test:99999: Port out of range" in capsys.readouterr().err

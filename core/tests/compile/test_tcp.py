@@ -111,7 +111,10 @@ def test_routers_stand_on_the_part_that_their_connections_come_to() -> None:
         ({"rule": "HostSNI(`*`)", "service": ""}, "router has no service"),
         ({"rule": "HostSNI(`*`)", "middlewares": ["nope"]}, 'middleware "nope@file" does not exist'),
         ({"rule": "HostSNI(`*`)", "entryPoints": ["nope"]}, "no valid entryPoint for this router"),
-        ({"rule": "HostSNI(`*`)", "entryPoints": ["udp1"]}, 'entryPoint "udp1" doesn\'t exist'),
+        (
+            {"rule": "HostSNI(`*`)", "entryPoints": ["udp1"]},
+            'entryPoint "udp1" is not for TCP; of those for TCP there are tcp1',
+        ),
     ],
 )
 def test_a_router_that_cannot_be_meant_is_closed_and_says_why(router: Any, reason: str) -> None:

@@ -118,7 +118,7 @@ def test_a_pair_is_replaced_only_when_both_fit(files: Files, monkeypatch: pytest
     certificate, key, found = files.look()
     assert (certificate, key) == before
     assert [str(problem) for problem in found.problems] == [
-        "tls.certificates.c: the key is not that of the certificate; a pair belongs together; "
+        "tls.certificates.c: the key is not that of the certificate (for a.test); a pair belongs together; "
         "what was read before stays in force"
     ]
 

@@ -522,7 +522,8 @@ async def test_failures_are_said_once_a_minute_with_their_number(gate, caplog):
     for _ in range(3):
         gate.connect().shake(alpn=("smtp",))
     assert [record.getMessage() for record in caplog.records] == [
-        "entry point web: TLS handshake failed: no_application_protocol, last from 192.0.2.7:40000"
+        "entry point web: TLS handshake failed: no_application_protocol (the client speaks none of the ALPN protocols), "
+        "last from 192.0.2.7:40000"
     ]
     await gate.house.advance(61)
     gate.connect().shake(alpn=("smtp",))

@@ -14,6 +14,7 @@ from pointsman.config.plain import unstructure
 from pointsman.config.static import print_static
 from pointsman.plugins import load_registry
 
+_ROUTERS = ("http.routers", "tcp.routers", "udp.routers")
 _UNUSABLE = "(cannot be used; see its problems)"
 
 
@@ -38,8 +39,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"warning: {problem}", file=sys.stderr)
     for problem in errors:
         print(f"error: {problem}", file=sys.stderr)
-    routers = reading.compiled.statuses.get("http.routers", {})
-    served = sum(status.word != "disabled" for status in routers.values())
+    routers = [status for section in _ROUTERS for status in reading.compiled.statuses.get(section, {}).values()]
+    served = sum(status.word != "disabled" for status in routers)
     verdict = "no problems" if not reading.problems else f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
     print(f"{reading.source}: {verdict}; {served} of {len(routers)} routers can be served", file=sys.stderr)
     return 1 if errors else 0

@@ -4,7 +4,8 @@ import argparse
 from urllib.parse import urlsplit
 
 from pointsman.api import Command
-from pointsman.commands.read import read_configuration
+from pointsman.commands.explain_tcp import explain_connection
+from pointsman.commands.read import Reading, read_configuration
 from pointsman.compile.compiler import Row
 from pointsman.compile.entrypoints import settings_for
 from pointsman.errors import ConfigError, Problem
@@ -14,14 +15,21 @@ from pointsman.server.door import Closed, Door
 from pointsman.server.head import Block, request_from
 from pointsman.wire import BadMessage, split_request
 
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("method", metavar="METHOD", help="GET, POST, ...")
-    parser.add_argument("url", metavar="URL", help="http://host[:port]/path?query as a client would write it")
+    parser.add_argument("method", metavar="METHOD", help="GET, POST, ...; TCP or TLS for a connection alone")
+    parser.add_argument(
+        "url", metavar="URL", help="http[s]://host[:port]/path?query as a client would write it; host:port for TCP and TLS"
+    )
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="a header; may be repeated")
     parser.add_argument("--client", default="127.0.0.1", metavar="IP", help="the client's address (default 127.0.0.1)")
     parser.add_argument(
-        "--entryPoint", dest="entry_point", metavar="NAME", help="where it arrives (default: the first default one)"
+        "--entryPoint",
+        dest="entry_point",
+        metavar="NAME",
+        help="where it arrives (default: the one at the URL's port, or the first default one)",
     )
     parser.add_argument(
         "--configFile", dest="file", metavar="FILE", help="a static or dynamic file; else as pointsman finds it"
@@ -31,10 +39,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _explain(arguments: argparse.Namespace) -> int:
     reading = read_configuration(arguments.file, [], load_registry())
     static = reading.static
-    point = arguments.entry_point or next(iter(static.default_entry_points), None) or next(iter(static.entry_points))
-    if point not in static.entry_points:
-        known = ", ".join(static.entry_points)
-        raise ConfigError(Problem("--entryPoint", f"there is no entry point '{point}'; there are {known}"))
+    point = _point(arguments.entry_point, arguments.url, reading)
+    if arguments.method in ("TCP", "TLS"):
+        print(explain_connection(reading, arguments.url, point, arguments.client, tls=arguments.method == "TLS"))
+        _print_closed(reading, "tcp.routers")
+        return 0
     settings = settings_for(point, static.entry_points[point], static)
     secure = arguments.url.lower().startswith("https://")
     link = Link(Address(arguments.client, 0), Address("", 0), b"https" if secure else b"http", point)
@@ -60,11 +69,30 @@ def _explain(arguments: argparse.Namespace) -> int:
         print("the client gets 400" if explanation.ambiguity else "the client gets 404 page not found")
     else:
         print(_way(reading.compiled.rows[explanation.winner.removeprefix(f"{point}-conflicted-")], request))
-    closed = [name for name, status in reading.compiled.statuses["http.routers"].items() if status.word == "disabled"]
-    for name in closed:
-        problems = reading.compiled.statuses["http.routers"][name].problems
-        print(f"  {name}: closed: {next(str(problem) for problem in problems if not problem.warning)}")
+    _print_closed(reading, "http.routers")
     return 0
+
+
+def _point(named: str | None, url: str, reading: Reading) -> str:
+    """Where a request arrives: where it is said to, or at the URL's port, or else where routers are by default."""
+    points = reading.compiled.snapshot.doors
+    if named is not None and named not in points:
+        raise ConfigError(Problem("--entryPoint", f"there is no entry point '{named}'; there are {', '.join(points)}"))
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    try:
+        port = parts.port or _PORTS.get(parts.scheme.lower(), 80)
+    except ValueError as error:
+        raise ConfigError(Problem(url, str(error))) from None
+    at_port = (name for name in points if reading.static.entry_points[name].listen.port == port)
+    defaults = reading.static.default_entry_points
+    secure = (name for name in defaults if parts.scheme.lower() in ("https", "wss") and points[name].has_https)
+    return named or next(at_port, None) or next(secure, None) or next(iter(defaults), None) or next(iter(points))
+
+
+def _print_closed(reading: Reading, section: str) -> None:
+    for name, status in reading.compiled.statuses[section].items():
+        if status.word == "disabled":
+            print(f"  {name}: closed: {next(str(problem) for problem in status.problems if not problem.warning)}")
 
 
 def _head(method: str, url: str, headers: list[str]) -> bytes:

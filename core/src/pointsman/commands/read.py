@@ -1,7 +1,7 @@
 """Reading a configuration without serving by it: what `check` and `explain` share. Exactly what a worker does."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from pointsman.compile import Compiled, Compiler, Surroundings
 from pointsman.config.dynamic import SECTIONS
+from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.load import load_file
 from pointsman.config.sources import Loaded, read_static
 from pointsman.config.static import Static
@@ -21,6 +22,7 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.plugins import Registry
 
+_POINTS = {area: EntryPoint(address=address) for area, address in (("http", ":80"), ("tcp", ":80"), ("udp", ":53/udp"))}
 _DYNAMIC_ROOTS = {section.partition(".")[0] for section in SECTIONS}
 
 
@@ -77,12 +79,21 @@ def _with_named_points(static: Static, file: str) -> Static:
             raw = load_file(path) if path.suffix.lower() in (".yml", ".yaml", ".toml") else {}
         except ConfigError:
             continue
-        routers = (raw.get("http") or {}).get("routers") if isinstance(raw, dict) else None
-        for router in (routers or {}).values() if isinstance(routers, dict) else ():
-            points = router.get("entryPoints") if isinstance(router, dict) else None
-            for point in points if isinstance(points, list) else str(points).split(",") if points else ():
-                named[str(point).strip()] = next(iter(static.entry_points.values()))
+        for area, like in _POINTS.items():
+            named.update(dict.fromkeys(_points_in(raw, area), like))
     return evolve(static, entry_points={**static.entry_points, **named})
+
+
+def _points_in(raw: Any, area: str) -> Iterator[str]:
+    """The entry points that the routers of one area name; `udp` if one of UDP names none."""
+    block = raw.get(area) if isinstance(raw, dict) else None
+    routers = block.get("routers") if isinstance(block, dict) else None
+    for router in routers.values() if isinstance(routers, dict) else ():
+        points = router.get("entryPoints") if isinstance(router, dict) else None
+        if not points and area == "udp":
+            yield "udp"
+        for point in points if isinstance(points, list) else str(points).split(",") if points else ():
+            yield str(point).strip()
 
 
 def compile_for_reading(static: Static, registry: Registry, tree: Tree) -> Compiled:

@@ -15,14 +15,15 @@ from pointsman.compile.parts import (
     SERVICES,
     TCP_SERVICES,
     TRANSPORTS,
+    Points,
     Status,
     Surroundings,
     Tree,
     deprecations,
-    points_of,
     problems_under,
     qualify,
 )
+from pointsman.compile.redirections import redirections
 from pointsman.compile.services import DEFAULT_TRANSPORT, ServiceEntry, Services, TransportEntry
 from pointsman.compile.tcp import NO_TCP, CompiledTcp, TcpRun
 from pointsman.compile.tcp_services import TcpServiceEntry, default_tcp_transport
@@ -47,6 +48,7 @@ from pointsman.upstream.transport import Transport
 
 log = logging.getLogger("pointsman.compile")
 SLICE = 64
+HTTPS_PORT = 443
 
 Slices = Generator[None, None, Any]
 
@@ -110,11 +112,16 @@ class Compiler:
         self.default_tcp_transport = default_tcp_transport(static.tcp_servers_transport)
         self._numbers = 0
         self._precedence = tuple(name.lower() for name in static.providers.precedence)
-        self._defaults = tuple(static.default_entry_points)
         self._points: dict[str, EntryPoint] = {
             name: point for name, point in static.entry_points.items() if point.listen.protocol == "tcp"
         }
-        self._udp_points = tuple(name for name in static.entry_points if name not in self._points)
+        udp = tuple(name for name in static.entry_points if name not in self._points)
+        self._tcp_points = Points("TCP", tuple(self._points), tuple(static.default_entry_points), udp)
+        directed = list(redirections(static))
+        self._redirecting = {redirection.entry_point for redirection in directed}
+        self._meant_for_tls = {name for name, point in self._points.items() if point.listen.port == HTTPS_PORT}
+        self._meant_for_tls |= {redirection.target for redirection in directed if redirection.scheme == b"https"}
+        self._udp_points = Points("UDP", udp, udp, tuple(self._points))
 
     def compile(self, tree: Tree, old: Compiled | None = None, failed: Mapping[Place, str] | None = None) -> Slices:
         """Build what `tree` says, taking over from `old`. Yields often; returns a Compiled."""
@@ -189,8 +196,7 @@ class _Run:
         )
 
     def _tcp(self) -> TcpRun:
-        compiler = self.compiler
-        points, default = tuple(compiler._points), compiler.default_tcp_transport
+        points, default = self.compiler._tcp_points, self.compiler.default_tcp_transport
         return TcpRun(self.tree, self.around, default, points, self.tls.terms, self.old.tcp, self.failed)
 
     # reading
@@ -310,9 +316,11 @@ class _Run:
         router = parsed.router
         assert router is not None
         status = self.statuses[ROUTERS][name]
-        points = points_of(router.entry_points, f"{ROUTERS}.{name}", self.compiler._points, self.compiler._defaults, status)
+        points = self.compiler._tcp_points.of(router.entry_points, f"{ROUTERS}.{name}", status)
         if not points:
             return
+        if router.tls is None:
+            self._warn_of_plaintext(name, points, status)
         copies = [(point,) for point in points if self._is_model(point)]
         plain = tuple(point for point in points if (point,) not in copies)
         served: list[str] = []
@@ -330,9 +338,22 @@ class _Run:
         status.using = tuple(point for point in points if point in served) or points
         for place, problem in closed:
             if served:  # what closes a router on one entry point does not close it on the others (routing.md §4.6)
-                problem = evolve(problem, message=f"{problem.message} (on {place})", warning=True)
+                problem = evolve(problem, message=f"{problem.message} (on {place})", warning=True, loud=True)
             if problem not in status.problems:
                 status.problems.append(problem)
+
+    def _warn_of_plaintext(self, name: str, points: Sequence[str], status: Status) -> None:
+        """A router without `tls` that nobody can reach who speaks as its entry points expect: easily forgotten."""
+        compiler = self.compiler
+        useless = [
+            point for point in points if point in compiler._meant_for_tls and compiler._points[point].http.tls is None
+        ]
+        if useless and compiler._redirecting.issuperset(set(points) - set(useless)):
+            message = (
+                f"has no tls, so on {', '.join(useless)} it takes plaintext requests only; "
+                f"add `tls: {{}}` to it, or `http: {{tls: {{}}}}` to the entry point"
+            )
+            status.problems.append(Problem(f"{ROUTERS}.{name}", message, warning=True))
 
     def _is_model(self, point: str) -> bool:
         """Whether the entry point adds to routers, so that one on several has another name there (routing.md §4.6)."""
@@ -345,10 +366,10 @@ class _Run:
         assert parsed.router is not None
         http = self.compiler._points[points[0]].http
         before = tuple(http.middlewares) if model else ()
-        tls = parsed.router.tls
+        tls, asked = parsed.router.tls, f"{ROUTERS}.{name}.tls"
         if tls is None and model:
-            tls = http.tls
-            status.problems += self._unknown_resolver(tls, f"entryPoints.{points[0]}.http.tls")
+            tls, asked = http.tls, f"entryPoints.{points[0]}.http.tls"
+            status.problems += self._unknown_resolver(tls, asked)
         if tls is None:
             row = self._row(name, shown, before, status)
             if row is not None:
@@ -356,14 +377,13 @@ class _Run:
                     self.plain[point].append(row.entry)
             return
         hosts = named_hosts(parsed.rule.hosts) if parsed.rule is not None else ()
-        options = self._options_of(name, tls, hosts, status)
+        options = self._options_of(name, tls, f"{asked}.options", hosts, status)
         row = self._row(name, shown, before, status, options)
         for point in points:
             self.claims[point].append(Claim(name, hosts, options, row.entry if row is not None else None))
 
-    def _options_of(self, name: str, tls: RouterTLS, hosts: tuple[str, ...], status: Status) -> str:
-        """The TLS options that a router gets, "" if there are none to be had (routing.md §4.3)."""
-        path = f"{ROUTERS}.{name}.tls.options"
+    def _options_of(self, name: str, tls: RouterTLS, path: str, hosts: tuple[str, ...], status: Status) -> str:
+        """The TLS options that a router gets, "" if there are none to be had (routing.md §4.3). `path` asks for them."""
         options = options_name(tls.options, name)
         try:
             self.tls.terms(options, name)

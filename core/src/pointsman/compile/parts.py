@@ -4,11 +4,12 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
 from pointsman.api import Binder, Handler
+from pointsman.config.spelling import suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
@@ -24,6 +25,8 @@ MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
 TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
+MENTIONED: Final = 10
+"""How many known names a message lists."""
 
 
 def _generate() -> Pair:
@@ -70,21 +73,39 @@ class Status:
         return "warning" if self.problems else "enabled"
 
 
-def points_of(
-    named: Sequence[str], path: str, known: Collection[str], defaults: Sequence[str], status: Status
-) -> tuple[str, ...]:
-    """The entry points that a router asks for and that are there; what is wrong with the others goes to its status."""
-    if not named:
-        return tuple(defaults)
-    points: list[str] = []
-    for point in dict.fromkeys(named):
-        if point in known:
-            points.append(point)
-        else:
-            status.problems.append(Problem(f"{path}.entryPoints", f'entryPoint "{point}" doesn\'t exist', warning=True))
-    if not points:
-        status.problems.append(Problem(f"{path}.entryPoints", "no valid entryPoint for this router"))
-    return tuple(points)
+@frozen
+class Points:
+    """The entry points that routers of one kind can be on."""
+
+    protocol: str
+    """TCP or UDP."""
+    names: Sequence[str]
+    defaults: Sequence[str]
+    """Those of routers that name none."""
+    others: Collection[str] = ()
+    """Entry points of the other protocol."""
+
+    def of(self, named: Sequence[str], path: str, status: Status) -> tuple[str, ...]:
+        """Those that a router asks for and that are there; what is wrong with the others goes to its status."""
+        points = [point for point in dict.fromkeys(named or self.defaults) if point in self.names]
+        path = f"{path}.entryPoints"
+        if not named:
+            if not points:
+                status.problems.append(Problem(path, f"there is no entry point for {self.protocol} that it could be on"))
+            return tuple(points)
+        status.problems += [
+            Problem(path, self._missing(point), warning=True) for point in dict.fromkeys(named) if point not in points
+        ]
+        if not points:
+            status.problems.append(Problem(path, "no valid entryPoint for this router"))
+        return tuple(points)
+
+    def _missing(self, point: str) -> str:
+        listed = ", ".join(self.names[:MENTIONED]) + (", ..." if len(self.names) > MENTIONED else "")
+        there = f"there are {listed}" if self.names else "there is none"
+        if point in self.others:
+            return f'entryPoint "{point}" is not for {self.protocol}; of those for {self.protocol} {there}'
+        return f'entryPoint "{point}" doesn\'t exist{suggestion(point, self.names) or f"; {there}"}'
 
 
 def qualify(name: str, owner: str) -> str:

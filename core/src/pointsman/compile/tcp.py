@@ -12,11 +12,11 @@ from pointsman.compile.parts import (
     TCP_ROUTERS,
     TCP_SERVICES,
     TCP_TRANSPORTS,
+    Points,
     Status,
     Surroundings,
     Tree,
     deprecations,
-    points_of,
     problems_under,
 )
 from pointsman.compile.tcp_middlewares import TcpMiddlewares
@@ -91,7 +91,7 @@ class TcpRun:
         tree: Tree,
         around: Surroundings,
         default_transport: TcpTransportEntry,
-        points: Sequence[str],
+        points: Points,
         find_terms: FindTerms,
         old: CompiledTcp,
         failed: Mapping[Place, str],
@@ -102,7 +102,6 @@ class TcpRun:
         self._points = points
         self._find_terms = find_terms
         self._old = old
-        self._defaults = static.default_entry_points
         self._precedence = tuple(name.lower() for name in static.providers.precedence)
         self._syntax = static.core.default_rule_syntax
         self._services = TcpServices(tree, default_transport, old.services, old.transports)
@@ -113,8 +112,9 @@ class TcpRun:
     def run(self) -> Generator[None, None, CompiledTcp]:
         made = self._made
         yield from self._judge()
-        plain: dict[str, list[Entry]] = {point: [] for point in self._points}
-        secure: dict[str, list[Entry]] = {point: [] for point in self._points}
+        points = self._points.names
+        plain: dict[str, list[Entry]] = {point: [] for point in points}
+        secure: dict[str, list[Entry]] = {point: [] for point in points}
         for number, (name, raw) in enumerate(self._tree.get(TCP_ROUTERS, {}).items()):
             parsed = self._old.parsed.get(name)
             if parsed is None or parsed.raw is not raw:
@@ -123,13 +123,13 @@ class TcpRun:
             status = made.statuses[TCP_ROUTERS][name] = Status(list(parsed.problems))
             router = parsed.router
             if router is not None and parsed.rule is not None and status.word != "disabled":
-                status.using = points_of(router.entry_points, f"{TCP_ROUTERS}.{name}", self._points, self._defaults, status)
+                status.using = self._points.of(router.entry_points, f"{TCP_ROUTERS}.{name}", status)
                 row = self._row(name, parsed, router, parsed.rule, status)
                 for point in status.using if row is not None else ():
                     (plain if router.tls is None else secure)[point].append(row.entry)  # type: ignore[union-attr]
             if number % SLICE == 0:
                 yield
-        for point in self._points:
+        for point in points:
             if plain[point] or secure[point]:
                 in_clear = yield from TcpRoutes.building(plain[point])
                 ciphered = yield from TcpRoutes.building(secure[point])

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
-from pointsman.compile.parts import Status, Surroundings, Tree, qualify
+from pointsman.compile.parts import MENTIONED, Status, Surroundings, Tree, qualify
 from pointsman.compile.tls_options import DEFAULT, OPTIONS, OptionsEntry, build_options
 from pointsman.config.dynamic import CERTIFICATES, structure_element
+from pointsman.config.spelling import suggestion
 from pointsman.config.tls_model import Certificate, ServedCertificate, TLSStore
 from pointsman.errors import ConfigError, Problem
 from pointsman.net.pem import read_pem
@@ -82,7 +83,9 @@ class Tls:
         name = options_name(reference, owner)
         entry = self.parts.options.get(name)
         if entry is None:
-            raise ConfigError(Problem("", f"unknown TLS options: {name}"))
+            declared = [known for known in self.parts.options if known != DEFAULT]
+            there = f"; there are {', '.join(declared[:MENTIONED])}" if declared else "; none are declared"
+            raise ConfigError(Problem("", f"unknown TLS options: {name}{suggestion(name, declared) or there}"))
         if entry.terms is None:
             reason = next(problem for problem in entry.problems if not problem.warning)
             raise ConfigError(Problem("", f"the TLS options {name} are broken: {reason}"))

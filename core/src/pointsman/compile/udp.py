@@ -1,13 +1,13 @@
 """UDP routers to one route per entry point, with a status for every element (routing.md §1.5, §8.8)."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from attrs import Factory, define, frozen
 
 from pointsman.api import Peer
 from pointsman.compile.elements import Elements
-from pointsman.compile.parts import UDP_ROUTERS, UDP_SERVICES, Status, Tree, points_of, problems_under
+from pointsman.compile.parts import UDP_ROUTERS, UDP_SERVICES, Points, Status, Tree, problems_under
 from pointsman.config.dynamic import structure_element
 from pointsman.config.tcp_model import UDPLoadBalancer, UDPRouter, UDPService, UDPWeighted
 from pointsman.errors import ConfigError, Problem
@@ -100,7 +100,7 @@ class UdpServices(Elements[UdpServiceEntry]):
 class UdpRun:
     """One compilation of everything below `udp`."""
 
-    def __init__(self, tree: Tree, points: Sequence[str], old: CompiledUdp) -> None:
+    def __init__(self, tree: Tree, points: Points, old: CompiledUdp) -> None:
         self._routers: Mapping[str, Any] = tree.get(UDP_ROUTERS, {})
         self._declared_services: Mapping[str, Any] = tree.get(UDP_SERVICES, {})
         self._points = points
@@ -141,7 +141,7 @@ class UdpRun:
         if element is None:
             return None
         router: UDPRouter = element
-        status.using = points_of(router.entry_points, path, self._points, self._points, status)
+        status.using = self._points.of(router.entry_points, path, status)
         if not router.service:
             status.problems.append(Problem(path, "router has no service"))
             return None

@@ -7,6 +7,7 @@ worker hears of a new client and the fastest takes it, which costs the others a 
 the first worker: shared, those of one client would end up with several.
 """
 
+import errno
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,6 +19,11 @@ from pointsman.errors import ConfigError, Problem
 BACKLOG: Final = 4096
 KEEP_ALIVE_SECONDS: Final = 180
 """Silence after which the kernel asks whether a client is still there (operations.md §2.1); connections inherit it."""
+_WAYS_OUT: Final = {
+    errno.EADDRINUSE: "; stop whoever listens there (`ss -lnp` shows it) or choose another address",
+    errno.EACCES: "; ports below 1024 need CAP_NET_BIND_SERVICE or sockets passed by a service manager",
+    errno.EADDRNOTAVAIL: "; this machine has no such address",
+}
 Sockets = dict[str, socket.socket]
 """By entry point: a listening socket for TCP, a bound one for UDP (its `type` tells)."""
 
@@ -33,7 +39,7 @@ def open_listeners(points: Mapping[str, EntryPoint], workers: int, passed: Passe
             for worker, listening in zip(listeners, opened, strict=False):
                 worker[name] = listening
         except OSError as error:
-            message = f"cannot listen on {point.address}: {error.strerror or error}"
+            message = f"cannot listen on {point.address}: {error.strerror or error}{_WAYS_OUT.get(error.errno or 0, '')}"
             problems.append(Problem(f"entryPoints.{name}.address", message))
     passed.close()
     if problems:

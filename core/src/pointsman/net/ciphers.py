@@ -7,6 +7,7 @@ known and passed over.
 import ssl
 import warnings
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 VERSIONS: Final = {
@@ -82,7 +83,9 @@ def cipher_list(names: Iterable[str]) -> list[str]:
         if name in CIPHERS:
             found[CIPHERS[name]] = None
         elif name not in _AFTER_HANDSHAKE:
-            raise ValueError(f"unknown cipher suite {name!r}; write it as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is written")
+            close = get_close_matches(name[:100], CIPHERS, 1)
+            hint = f"did you mean {close[0]!r}?" if close else "write it as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 is written"
+            raise ValueError(f"unknown cipher suite {name!r}; {hint}")
     return list(found)
 
 

@@ -33,12 +33,20 @@ def read_pem(source: str) -> str:
         with open(source, "rb", opener=_without_waiting) as file:
             content = file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError as error:
-        raise ValueError(f"{named} cannot be read: {error.strerror}") from None
+        where = "" if os.path.isabs(source) else f"; relative paths begin at {_here()}"
+        raise ValueError(f"{named} cannot be read: {error.strerror}{where}") from None
     except ValueError:  # no path at all
         raise ValueError(f"{named} cannot be read") from None
     if _BEGIN not in content:
         raise ValueError(f"{named} holds no PEM text")
     return content
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return "the working directory"
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -54,6 +54,22 @@ _VERIFY: Final = {2: "unknown_ca", 18: "unknown_ca", 19: "unknown_ca", 20: "unkn
     64: "wrong_name",
 }
 
+MEANINGS: Final = {
+    "alert_bad_certificate": "the client refuses the certificate it was shown",
+    "alert_certificate_expired": "the certificate it was shown has expired",
+    "alert_certificate_unknown": "the client refuses the certificate it was shown",
+    "alert_unknown_ca": "the client does not trust the certificate it was shown",
+    "certificate_expired": "the client's certificate has expired",
+    "certificate_required": "the client showed no certificate",
+    "eof": "the client left in the middle",
+    "no_application_protocol": "the client speaks none of the ALPN protocols",
+    "no_shared_cipher": "the client offers no cipher suite that can be used",
+    "protocol_version": "the client speaks no TLS version that is allowed",
+    "unknown_ca": "the client's certificate is from no authority in clientAuth.caFiles",
+    "unrecognized_name": "no certificate for that name, and sniStrict is set",
+}
+"""What failures of clients' handshakes mean, in words."""
+
 
 class HandshakeFailure(ConnectionError):
     """No connection came of it. `kind` is the class it is counted under: `unknown_ca`, `eof`, `alert_unknown_ca` ...

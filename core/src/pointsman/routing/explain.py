@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from pointsman.message import Request
+from pointsman.message import Facts, Request
 from pointsman.routing.ranking import why_behind
 from pointsman.routing.rules import Rule
 from pointsman.routing.syntax import And, Call, Node, Not, Or
 
 if TYPE_CHECKING:
     from pointsman.routing.table import Entry
+
+Asked = Request | Facts
+"""What rules are asked about: a request, or a connection."""
 
 
 @frozen
@@ -52,7 +55,7 @@ class Explanation:
         return "\n".join([head, *(f"  {loss}" for loss in self.losses)])
 
 
-def explain(ordered: Iterable[Entry], winner: Entry | None, request: Request, ambiguity: str = "") -> Explanation:
+def explain(ordered: Iterable[Entry], winner: Entry | None, request: Asked, ambiguity: str = "") -> Explanation:
     """`ordered` by rank; `winner` as the table found it."""
     losses = tuple(_loss(entry, winner, request) for entry in ordered if entry is not winner)
     if winner is None:
@@ -60,7 +63,7 @@ def explain(ordered: Iterable[Entry], winner: Entry | None, request: Request, am
     return Explanation(winner.name, losses, winner.rule.text, winner.priority, ambiguity)
 
 
-def _loss(entry: Entry, winner: Entry | None, request: Request) -> Loss:
+def _loss(entry: Entry, winner: Entry | None, request: Asked) -> Loss:
     reasons = list(_why_false(entry.rule.tree, entry.rule, request))
     if reasons:
         text = "; ".join(dict.fromkeys(reason for reason, _ in reasons))
@@ -79,7 +82,7 @@ def _by_length(entry: Entry) -> bool:
 Reason = tuple[str, int]
 
 
-def _why_false(tree: Node, rule: Rule, request: Request) -> Iterator[Reason]:
+def _why_false(tree: Node, rule: Rule, request: Asked) -> Iterator[Reason]:
     """The leaves that make the tree false; nothing if it is true. Of an And the first false part, of an Or all."""
     match tree:
         case Call():
@@ -98,7 +101,7 @@ def _why_false(tree: Node, rule: Rule, request: Request) -> Iterator[Reason]:
                 yield from (reason for reasons in every for reason in reasons)
 
 
-def _why_true(tree: Node, rule: Rule, request: Request) -> Iterator[Reason]:
+def _why_true(tree: Node, rule: Rule, request: Asked) -> Iterator[Reason]:
     """The leaves that make a negated tree true; nothing if it is false."""
     match tree:
         case Call():

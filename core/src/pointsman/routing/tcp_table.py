@@ -111,6 +111,11 @@ class Part:
         self._catch_all = catch_all
         self._count = sum(is_catch_all(entry.rule) is catch_all for entry in routes.entries)
 
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Those of the whole table."""
+        return self._routes.entries
+
     def match(self, facts: Facts) -> Any:
         found = self._routes.find(facts)
         return found.target if found is not None and is_catch_all(found.rule) is self._catch_all else None

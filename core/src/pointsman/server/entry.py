@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from pointsman.deadlines import Deadlines, Watched
 from pointsman.http2.contract import SessionSettings
 from pointsman.message import Address
+from pointsman.net.tls import MEANINGS
 from pointsman.routing.snapshot import Current
 from pointsman.server.settings import HEAD_GRACE, EntrySettings
 
@@ -77,7 +78,9 @@ class Entry:
 
     def handshake_failed(self, kind: str, client: Address) -> None:
         """Count it, and say so once a minute: scanners knock all day."""
-        self._failed(self.handshake_failures, f"TLS handshake failed: {kind}", kind, client)
+        meaning = MEANINGS.get(kind)
+        words = f"TLS handshake failed: {kind}{f' ({meaning})' if meaning else ''}"
+        self._failed(self.handshake_failures, words, kind, client)
 
     def proxy_header_refused(self, reason: str, client: Address) -> None:
         """The same for a PROXY header that is malformed."""

@@ -19,6 +19,7 @@ from pointsman.server.certificates import Pair
 WEAKEST_RSA_BITS: Final = 1024
 """OpenSSL refuses shorter keys."""
 DEFAULT_NAME: Final = "Pointsman default certificate"
+MENTIONED_NAMES: Final = 3
 _DAY: Final = datetime.timedelta(days=1)
 _SPKI: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 _DER: Final = serialization.Encoding.DER
@@ -33,7 +34,8 @@ def read_pair(certificate: str, key: str) -> tuple[Pair, list[str]]:
     except (ValueError, TypeError) as error:  # an algorithm or a curve unknown here
         raise ValueError(f"the certificate's key cannot be used: {error}") from None
     if not fits:
-        raise ValueError("the key is not that of the certificate; a pair belongs together")
+        names = b", ".join(_names(leaf)[:MENTIONED_NAMES]).decode(errors="replace") or "no name"
+        raise ValueError(f"the key is not that of the certificate (for {names}); a pair belongs together")
     return Pair(certificate, key, _names(leaf)), warnings
 
 
@@ -43,6 +45,8 @@ def _read_chain(text: str) -> tuple[x509.Certificate, list[str]]:
         leaf = chain[0]
         begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     except Exception as error:  # a parser of hostile formats may raise anything
+        if "CERTIFICATE-----" not in text and "PRIVATE KEY-----" in text:
+            raise ValueError("where the certificate should be there is a key; are certFile and keyFile exchanged?") from None
         raise ValueError(f"the certificate cannot be read as PEM ({type(error).__name__})") from None
     for each in chain:
         weak = _weak_signature(each)
@@ -73,6 +77,8 @@ def _read_key(text: str) -> bytes:
     except TypeError:
         raise ValueError("the key is encrypted; decrypt it first, for there is nobody to ask for a password") from None
     except Exception as error:
+        if "CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text:
+            raise ValueError("where the key should be there is a certificate; name the file that holds its key") from None
         raise ValueError(f"the key cannot be read as PEM ({type(error).__name__})") from None
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < WEAKEST_RSA_BITS:
         raise ValueError(f"the key has {key.key_size} bits; RSA needs {WEAKEST_RSA_BITS} or more")
