@@ -9,8 +9,10 @@ import random
 import pytest
 import pytest_asyncio
 
-from . import test_paths, test_rules
-from .harness import ORACLE, arena_of, case, get
+from . import test_paths, test_rules, test_tls
+from .certificates import client_file
+from .harness import ORACLE, Hello, arena_of, case, get
+from .streams import Http2, ask
 
 pytestmark = ORACLE
 
@@ -130,6 +132,31 @@ QUERIES = [
 ]
 LINES = ["X-Foo: bar", "X-Foo: b", "x-foo: a", "X-Empty:", "X-No: 1", "X-A: 1", "Foo: bar"]
 COMPARED = ("status", "header:x-router", "server:start", "server-header:host", "server-header:x-forwarded-port")
+NAMES = [  # that clients of test_tls ask for
+    "exact.test",
+    "other.exact.test",
+    "a.wild.test",
+    "sub.wild.test",
+    "a.b.wild.test",
+    "nobody.test",
+    "plain.test",
+    "both.test",
+    "bare.test",
+    "re.test",
+    "twice.test",
+    "lost.test",
+    "v13.test",
+    "v13too.test",
+    "v12.test",
+    "strict.test",
+    "strictbare.test",
+    "only11.test",
+    "verified.test",
+    "given.test",
+    "implied.test",
+    "broken.test",
+]
+SECURED = ("connection", "tls:version", "tls:alpn", "tls:certificate", "status")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -141,6 +168,12 @@ async def paths():
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rules():
     async with arena_of(test_rules.dynamic) as arena:
+        yield arena
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def names():
+    async with arena_of(test_tls.dynamic) as arena:
         yield arena
 
 
@@ -171,3 +204,32 @@ async def test_any_request_reaches_the_same_router(rules, seed):
         lines = dice.sample(LINES, dice.randint(0, 2))
         method = dice.choice(["GET", "GET", "POST", "FOO", "post"])
         await agree(rules, get(dice.choice(PATHS) + query, host, *lines, method=method))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_any_path_of_http2_reaches_the_server_in_the_same_form(paths, seed):
+    dice = random.Random(seed)
+    for _ in range(COUNT):
+        path = "/" + "".join(dice.choices(PARTS, k=dice.randint(1, 8)))
+        entry_point = dice.choice(["web", "web", "asis", "semicolons", "strict"])
+        asked = Http2("random", [ask(path, replaced={":scheme": "http"})], entry_point=entry_point)
+        theirs, ours = await asked.play(paths, paths.traefik), await asked.play(paths, paths.pointsman)
+        for aspects in (theirs, ours):  # a refusal is a status or a stream error, see differences.py
+            aspects["status"] = aspects["status"] if aspects["status"] not in (b"400", b"reset 1") else "refused"
+        assert [theirs.get(name) for name in COMPARED] == [ours.get(name) for name in COMPARED], path
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_any_name_and_host_get_the_same_certificate_options_and_router(names, seed):
+    dice = random.Random(seed)
+    for _ in range(COUNT // 2):
+        name = dice.choice([None, *NAMES])
+        versions = dice.choice([{}, {}, {"highest": test_tls.V12}, {"lowest": test_tls.V13}])
+        alpn = dice.choice([(), (), ("http/1.1",), ("foo", "http/1.1"), ("foo",)])
+        hello = Hello(name, alpn=alpn, certificate=dice.choice([None, client_file(), client_file("theirs")]), **versions)
+        host = dice.choice([name or "exact.test", dice.choice(NAMES)])
+        asked = case("random", get(dice.choice(["/", "/", "/anywhere", "/deep"]), host), hello=hello, probe=False)
+        theirs, ours = await asked.play(names, names.traefik), await asked.play(names, names.pointsman)
+        for aspects in (theirs, ours):  # of two things that are wrong either may be said first
+            aspects["connection"] = aspects["connection"].partition(" ")[0]
+        assert [theirs.get(name) for name in SECURED] == [ours.get(name) for name in SECURED], asked
