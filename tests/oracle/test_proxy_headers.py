@@ -1,12 +1,29 @@
 """PROXY headers of clients and balancers in front (operations.md 2.4)."""
 
+import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest_asyncio
 
+from pointsman.testing.wire import Recorder
+
 from .certificates import pair
-from .harness import ORACLE, arena_of, both_agree, case, get, marked
+from .harness import (
+    ANSWER,
+    OK,
+    ORACLE,
+    Client,
+    Hello,
+    Told,
+    arena_of,
+    both_agree,
+    case,
+    fate_of,
+    get,
+    marked,
+    seen_by_server,
+)
 
 pytestmark = ORACLE
 
@@ -58,6 +75,39 @@ PROXY = [
     proxied("two-headers", V1 + V1),
 ]
 
+
+def before_tls(name, header, entry_point="trusting"):
+    """A header, then TLS, then a request."""
+
+    async def story(arena, running):
+        arena.upstream.answers(OK)
+        arena.upstream.requests.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port(entry_point))
+        try:
+            writer.write(header)
+            await writer.start_tls(Hello().context(), server_hostname="secure.test")
+            client = Client(Recorder(reader), writer)
+            await client.play([get("/", "secure.test"), ANSWER])
+            return client.aspects | seen_by_server(arena.upstream.requests)
+        except OSError as error:
+            return {"connection": fate_of(error)}
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    return Told(f"proxy/before-tls/{name}", story)
+
+
+SECURED = [
+    before_tls("v1", V1),
+    before_tls("v2", v2()),
+    before_tls("v2-with-more", v2(more=b"\x04\0\x03abc")),
+    before_tls("none", b""),
+    before_tls("untrusted", V1, "untrusted"),
+    before_tls("malformed", b"PROXY TCP4 nonsense\r\n"),
+]
+
 STATIC = {
     "entryPoints": {
         "web": {},
@@ -70,7 +120,8 @@ STATIC = {
 
 def dynamic(url, closed):
     points = ["web", "trusting", "trusted", "untrusted"]
-    document = marked({"any": {"rule": "Host(`a.test`)", "entryPoints": points}}, url)
+    secure = {"rule": "Host(`secure.test`)", "entryPoints": points, "tls": {}}
+    document = marked({"any": {"rule": "Host(`a.test`)", "entryPoints": points}, "secure": secure}, url)
     return {**document, "tls": {"certificates": [pair("a.test")]}}
 
 
@@ -86,6 +137,6 @@ async def arena():
         yield arena
 
 
-@both_agree(PROXY)
+@both_agree([*PROXY, *SECURED])
 async def test_both_read_proxy_headers_alike(arena, case):
     await arena.compare(case)
