@@ -296,6 +296,20 @@ def test_a_client_asks_and_is_answered(client: Any, notes: Any) -> None:
     assert end.told == [("idle",)]
 
 
+def test_answers_are_read_while_the_server_takes_no_more_of_a_request(client: Any, notes: Any) -> None:
+    """Both would wait for each other, or this end would keep what it does not read."""
+    end, slow, other = client(), notes(), notes()
+    upload = end.session.request(REQUEST, slow)
+    end.session.request(REQUEST, other, True)
+    end.session.pause_writing()
+    upload.send_data(b"x" * 1000)
+    end.hears(frames.headers(3, end.encoder.encode(OK), False), data(3, b"ok", True))
+    assert other.told == [("answered", 200, [], False), ("data", 2), ("ended", [])]
+    assert slow.told == [("pause",)]
+    end.session.resume_writing()
+    assert slow.told == [("pause",), ("resume",)]
+
+
 def test_streams_above_the_last_of_a_goaway_were_not_touched(client: Any, notes: Any) -> None:
     end, first, second = client(), notes(), notes()
     end.session.request(REQUEST, first, end=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError
 from pointsman.message import Address, Link
-from pointsman.net.pipe import CLOSE_SECONDS, HELD_BYTES, PipeEnd
+from pointsman.net.pipe import HELD_BYTES, STALL_SECONDS, PipeEnd
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.server.door import TcpRoute
 from pointsman.server.entry import Entry
@@ -175,12 +175,45 @@ async def test_who_does_not_take_what_is_left_is_cut_off(house: Any, clock: Any)
     one.server.receive(b"x")
     one.server.break_off()
     assert client.closing
-    assert not client.lost
-    await clock.advance(CLOSE_SECONDS + 1)
+    for _ in range(int(STALL_SECONDS)):
+        await clock.advance(1)
+        one.entry.deadlines._sweep(one.loop)
+        await clock.settle()
+        assert not client.lost
+    await clock.advance(2)
     one.entry.deadlines._sweep(one.loop)
     await clock.settle()
 
     assert client.aborted
+    assert over(one)
+
+
+@pytest.mark.parametrize("client_first", [True, False])
+async def test_the_delay_begins_when_what_was_said_before_the_end_has_been_taken(
+    house: Any, clock: Any, client_first: bool
+) -> None:
+    one = house(delay=0.5)
+    client = one.connect()
+    await clock.settle()
+    first, second = (client, one.server) if client_first else (one.server, client)
+    second.stick()
+    first.receive(bytes(1000))
+    first.receive_eof()
+    for _ in range(5):
+        await clock.advance(5)
+        one.entry.deadlines._sweep(one.loop)
+        await clock.settle()
+    assert not second.closing
+    second.flow()
+    second.receive(b"late")
+    assert first.sent == b"late"
+    for _ in range(2):
+        await clock.advance(1)
+        one.entry.deadlines._sweep(one.loop)
+        await clock.settle()
+
+    assert client.lost
+    assert one.server.lost
     assert over(one)
 
 

@@ -5,6 +5,8 @@ import socket
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.server.udp import HELD_DATAGRAMS, UdpEntry, UdpRoute
 from pointsman.testing import eventually
@@ -104,8 +106,9 @@ async def test_while_a_name_is_looked_up_only_so_many_datagrams_are_held() -> No
         assert [await received(server) for _ in range(HELD_DATAGRAMS)] == [b"%d" % n for n in range(HELD_DATAGRAMS)]
 
 
-async def test_a_name_that_nobody_has_ends_the_session() -> None:
-    async with sockets(1) as (client,), entry("nobody.invalid:9") as (made, address):
+@pytest.mark.parametrize("name", ["nobody.invalid", "a..b", "x" * 64])
+async def test_a_name_that_nobody_has_ends_the_session(name: str) -> None:
+    async with sockets(1) as (client,), entry(f"{name}:9") as (made, address):
         client.sendto(b"1", address)
         await eventually(lambda: made.accepted == 1)
         await eventually(lambda: not made.sessions)

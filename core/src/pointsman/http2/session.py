@@ -11,7 +11,8 @@ What may be sent is bounded by the stream's window, the session's, and the trans
 credited to the peer when its receiver has taken it, in steps of half a window.
 
 What the peer can make us do for nothing has a budget (`budget.py`): control frames, empty frames, resets (asked for or
-provoked); and nothing is read while what we said is not taken.
+provoked); and nothing of a client is read while what we said is not taken. A server is always read: what it has to say
+is what was asked for, it may wait for us to take it before it takes more, and one slow upload must not hold up all answers.
 """
 
 from collections import deque
@@ -519,7 +520,7 @@ class Session:
                     self._buffer = data
                     return
                 at = len(PREFACE)
-            while size - at >= HEAD_SIZE and not self.write_paused and not self.closed:
+            while size - at >= HEAD_SIZE and (not self.write_paused or self._client) and not self.closed:
                 word, flags, number = _unpack_head(data, at)
                 length = word >> 8
                 if length > SMALLEST_FRAME_LIMIT:

@@ -3,7 +3,7 @@
 Theory of operation. Until `open` what arrives is held, and above HELD_BYTES no more is read. Then each end writes into the
 other; whose buffer is full pauses the other's reading, and pauses are counted. The end of what one side says is told to the
 other by half-closing it, and the pipe goes on in the other direction until that ends too. An end that is closed still sends
-what it has, for CLOSE_SECONDS.
+what it has, as long as the peer takes some of it every STALL_SECONDS.
 
 Where much goes from one plain socket to another, the kernel moves it (`splice.py`): the sender's transport pauses, the
 receiver's sends what it still has, and then neither sees those bytes until the sender is through.
@@ -21,10 +21,12 @@ from pointsman.net.splice import Splice
 from pointsman.net.tls import TlsTransport
 
 HELD_BYTES: Final = 64 * 1024
-CLOSE_SECONDS: Final = 5.0
 BULK_BYTES: Final = 16 * 1024
 BULK_PIECES: Final = 16
 """So many pieces of that size in a row, and the kernel moves what follows."""
+LOOK_SECONDS: Final = 1.0
+STALL_SECONDS: Final = 60.0
+"""How long a peer may take nothing of what is left to send before it is cut off."""
 
 
 class PipeEnd(asyncio.Protocol):
@@ -37,6 +39,8 @@ class PipeEnd(asyncio.Protocol):
         "_ended",
         "_first",
         "_held",
+        "_left",
+        "_left_since",
         "_other",
         "_pauses",
         "_shut",
@@ -63,6 +67,9 @@ class PipeEnd(asyncio.Protocol):
         """Large pieces in a row."""
         self._splice: Splice | None = None
         self._empty: Callable[[], None] | None = None
+        self._left = 0
+        """What was to be sent when we last looked, and since when it has been so much:"""
+        self._left_since = 0.0
 
     # the connection
 
@@ -140,8 +147,22 @@ class PipeEnd(asyncio.Protocol):
             empty()
 
     def expire(self) -> None:
-        """What is left to send is not taken."""
-        self.transport.abort()
+        """What is left to send has gone, or has some more time, or is not taken."""
+        if self.drains():
+            self.deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
+        else:
+            self.transport.abort()
+
+    def drains(self) -> bool:
+        """Whether something is left to send and the peer still takes it."""
+        left, now = self.transport.get_write_buffer_size(), asyncio.get_running_loop().time()
+        if left != self._left:
+            self._left, self._left_since = left, now
+        return left > 0 and now - self._left_since < STALL_SECONDS
+
+    def is_being_told(self) -> bool:
+        """Whether the other side is over, and what it said is still on its way to the peer."""
+        return self._shut and self.drains()
 
     # the other end's side
 
@@ -196,7 +217,7 @@ class PipeEnd(asyncio.Protocol):
         self._held.clear()
         self._end_splice()
         if not self.transport.is_closing():
-            self.deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+            self.deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
             self.transport.close()
 
     # much at a time

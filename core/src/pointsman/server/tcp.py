@@ -1,8 +1,9 @@
 """A TCP router's connection: a server of its service is dialled, then bytes go both ways (routing.md §8.4-§8.6).
 
 Theory of operation. The connection comes from `Opening` with the bytes that were read to decide about it. Reading stops; a
-task dials, says what a Postgres server must hear first, and opens the pipe. When one side finishes, the other is told, and
-has `terminationDelay` to finish too. What the connection was admitted with is released when it is lost, whatever happened.
+task dials, says what a Postgres server must hear first, and opens the pipe. When one side finishes, the other is told, and,
+once it has taken what came before that, has `terminationDelay` to finish too. What the connection was admitted with is
+released when it is lost, whatever happened.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Final
 from pointsman.deadlines import NEVER
 from pointsman.errors import GatewayError, NoServer
 from pointsman.message import Link
-from pointsman.net.pipe import PipeEnd, keep_alive
+from pointsman.net.pipe import LOOK_SECONDS, PipeEnd, keep_alive
 from pointsman.server.door import TcpRoute
 from pointsman.server.entry import Entry
 
@@ -95,7 +96,10 @@ class TcpProtocol(PipeEnd):
         """The other side had its time to finish, or does not take what is left to send."""
         other = self._other
         if other is None:
-            self.transport.abort()
+            super().expire()
+            return
+        if self.is_being_told() or (isinstance(other, PipeEnd) and other.is_being_told()):
+            self.deadline = self._entry.loop.time() + max(self._termination_delay, LOOK_SECONDS / 10)
             return
         self.close()
         other.close()

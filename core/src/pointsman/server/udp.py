@@ -199,7 +199,7 @@ class UdpEntry:
             found = await self._loop.getaddrinfo(peer.host, peer.port, type=socket.SOCK_DGRAM)
             if self.sessions.get(session.client) is session:
                 self._connect(session, found[0][0], found[0][4])
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # not every text can be asked for
             log.warning("router %s: %s cannot be reached: %s", session.route.name, peer.url, error)
             self._end(session)
             return
@@ -276,6 +276,6 @@ def _numeric(host: str, port: int) -> tuple[int, Any] | None:
     """Family and address of a host that is written as an IP address; None for a name."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return None
     return found[0][0], found[0][4]
