@@ -1,67 +1,14 @@
 """PostgreSQL behind TCP routers: TLS ended here, passed through, or not looked at (routing.md §8.5)."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import psycopg
 import pytest
 import pytest_asyncio
-import trustme
 
-from pointsman.testing import eventually, free_port, gateway
+from pointsman.testing import eventually, gateway
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.real("postgres"), pytest.mark.timeout(120)]
-
-CA = trustme.CA()
-BINARIES = Path("/usr/lib/postgresql/15/bin")
-USER = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-OPTIONS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "fsync": "off",
-    "ssl": "on",
-    "ssl_cert_file": "server.crt",
-    "ssl_key_file": "server.key",
-}
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    """The port of a server with a certificate for pass.test; it refuses to run as root."""
-    if not (BINARIES / "postgres").exists():
-        pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
-    folder = Path(tempfile.mkdtemp(prefix="pointsman-postgres-"))
-    leaf, port = CA.issue_cert("pass.test"), free_port()
-    if USER:
-        shutil.chown(folder, "postgres", "postgres")
-    initdb = [BINARIES / "initdb", "-D", folder / "data", "-A", "trust", "-U", "pointsman", "--no-sync"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **USER)
-    chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
-    for name, content in (("server.crt", chain), ("server.key", leaf.private_key_pem.bytes())):
-        path = folder / "data" / name
-        path.write_bytes(content)
-        path.chmod(0o600)
-        if USER:
-            shutil.chown(path, "postgres", "postgres")
-    options = [part for name, value in {**OPTIONS, "port": port}.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [BINARIES / "postgres", "-D", folder / "data", *options], stdout=log, stderr=log, cwd="/", **USER
-        )
-    try:
-        yield port
-    finally:
-        server.terminate()
-        try:
-            server.wait(5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        shutil.rmtree(folder)
 
 
 def pair(leaf):
@@ -69,16 +16,16 @@ def pair(leaf):
     return {"certFile": chain.decode(), "keyFile": leaf.private_key_pem.bytes().decode()}
 
 
-def document(port):
+def document(postgres):
     routers = {
         "term": {"entryPoints": ["db"], "rule": "HostSNI(`term.test`)", "service": "db", "tls": {}},
         "pass": {"entryPoints": ["db"], "rule": "HostSNI(`pass.test`)", "service": "db", "tls": {"passthrough": True}},
         "plain": {"entryPoints": ["plain"], "rule": "HostSNI(`*`)", "service": "db"},
     }
-    services = {"db": {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{port}"}]}}}
+    services = {"db": {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{postgres.port}"}]}}}
     return {
         "tcp": {"routers": routers, "services": services},
-        "tls": {"certificates": [pair(CA.issue_cert("term.test"))]},
+        "tls": {"certificates": [pair(postgres.authority.issue_cert("term.test"))]},
     }
 
 
@@ -91,9 +38,9 @@ async def front(postgres):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(postgres, tmp_path_factory):
     path = tmp_path_factory.mktemp("ca") / "root.pem"
-    CA.cert_pem.write_to_path(str(path))
+    postgres.authority.cert_pem.write_to_path(str(path))
     return path
 
 
