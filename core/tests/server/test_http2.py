@@ -586,6 +586,35 @@ async def test_a_body_that_does_not_come_in_time_is_408(house: Any, http2_client
     house.check_books()
 
 
+async def test_an_answer_has_the_write_timeout_from_the_end_of_the_request(house: Any, http2_client: Any) -> None:
+    house.set_up(write_timeout=5.0, read_timeout=60.0)
+    client = http2_client()
+    slow, quick = client.begin(POST, end=False), client.begin()
+    await client.settle()
+    await house.advance(4)
+    client.send(slow, b"x", True)
+    await house.advance(2)
+    house.deadlines._sweep(house.loop)
+    await client.settle()
+    assert (slow.code, quick.code) == (None, frames.CANCEL)
+    await house.advance(4)
+    house.deadlines._sweep(house.loop)
+    await client.settle()
+    assert slow.code == frames.CANCEL
+    house.check_books()
+
+
+async def test_a_connection_that_closes_waits_for_its_client_only_so_long(house: Any, raw_http2: Any) -> None:
+    house.set_up(handler=saying(b"x" * 50_000), idle_timeout=10.0)
+    client = raw_http2()
+    client.wire.stick()
+    client.send(client.request())
+    for _ in range(3):
+        await house.advance(11)
+        house.deadlines._sweep(house.loop)
+    assert client.wire.aborted
+
+
 async def test_settings_that_nobody_acknowledges_end_the_connection(house: Any, raw_http2: Any) -> None:
     client = raw_http2(begun=False)
     client.send(frames.PREFACE + frames.settings([]))

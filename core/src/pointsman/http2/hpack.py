@@ -27,7 +27,7 @@ _STATIC_SIZE: Final = 61
 _MOST_OCTETS: Final = 5
 _KEPT_BYTES: Final = 512
 """Longer blocks are not kept."""
-_KEPT_BLOCKS: Final = 32
+_KEPT_BLOCKS: Final = 16
 _BOMB_FACTOR: Final = 4
 """A header list this many times as large as its limit is not even read to the end."""
 MAX_FIELDS: Final = 1000

@@ -204,7 +204,7 @@ class Http2Protocol(asyncio.Protocol):
         return self._unsent < unsent
 
     def _expire_streams(self, now: float) -> None:
-        patience, answering = self._patience(), self.entry.settings.write_timeout
+        patience = self._patience()
         for stream in list(self.session.streams.values()):
             cycle = stream.receiver
             if stream.waiting:
@@ -219,12 +219,10 @@ class Http2Protocol(asyncio.Protocol):
                 continue
             if cycle.read_due <= now:
                 cycle.late()
-            elif answering > 0 and stream.remote_ended and cycle.started + answering <= now:
+            elif cycle.write_due <= now:
                 self.session.give_up(stream, CANCEL)
             else:
-                self._by(cycle.read_due)
-                if answering > 0:
-                    self._by(max(cycle.started + answering, now + 1.0))
+                self._by(min(cycle.read_due, cycle.write_due))
 
     def _expire_idle(self, now: float) -> None:
         settings = self.entry.settings
@@ -264,7 +262,10 @@ class Http2Protocol(asyncio.Protocol):
             self.transport.write(data)
 
     def _close(self) -> None:
+        """Nothing more is to be said; what has been is still sent, as long as the client takes it."""
         self._flush()
+        self._state = LINGERING
+        self.deadline = self.loop.time() + self._patience()
         self.transport.close()
 
     def ready(self) -> None:
@@ -348,8 +349,8 @@ class Http2Protocol(asyncio.Protocol):
             due = cycle.started + timeout if timeout > 0 else NEVER
             cycle.expect_body(block.length, due, block.expects)
             self._by(due)
-        if entry.settings.write_timeout > 0:
-            self._by(cycle.started + entry.settings.write_timeout)
+        elif entry.settings.write_timeout > 0:
+            self.hurry(cycle, cycle.started)
         cycle.dispatch(entry)
 
     def _read(self, block: HeaderBlock) -> Head:
@@ -407,6 +408,13 @@ class Http2Protocol(asyncio.Protocol):
             or 0 < settings.keep_alive_max_time <= self.loop.time() - self._opened
         ):
             self._state = WORN
+
+    def hurry(self, cycle: Http2Cycle, now: float) -> None:
+        """The request is here whole: the answer has the write timeout."""
+        timeout = self.entry.settings.write_timeout
+        if timeout > 0:
+            cycle.write_due = now + timeout
+            self._by(cycle.write_due)
 
     def linger(self, task: "asyncio.Task[None]") -> None:
         """Its stream is over, the work for it is not: it counts as open until then."""

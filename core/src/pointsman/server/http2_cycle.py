@@ -71,7 +71,17 @@ def _written(headers: Headers) -> HeaderList:
 class Http2Cycle(Cycle):
     """An exchange on one stream. The source of the request's body, and the sink of the response's."""
 
-    __slots__ = ("_left", "_length", "_paused", "_request_body", "_upload_left", "protocol", "read_due", "stream")
+    __slots__ = (
+        "_left",
+        "_length",
+        "_paused",
+        "_request_body",
+        "_upload_left",
+        "protocol",
+        "read_due",
+        "stream",
+        "write_due",
+    )
 
     def __init__(self, protocol: "Http2Protocol", stream: Stream, request: Request, snapshot: Snapshot) -> None:
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
@@ -91,7 +101,9 @@ class Http2Cycle(Cycle):
         self.protocol = protocol
         self.stream = stream
         self.read_due = NEVER
-        """The loop's time by which the request's body must be here."""
+        """The loop's time by which the request's body must be here ..."""
+        self.write_due = NEVER
+        """... and by which the answer must be out."""
         self._request_body = NOTHING
         self._upload_left: int | None = None
         self._left: int | None = None
@@ -284,6 +296,7 @@ class Http2Cycle(Cycle):
             self._malformed()
             return
         self.read_due = NEVER
+        self.protocol.hurry(self, self.loop.time())
         body, self._request_body = self._request_body, NOTHING
         body.orphan()
         if body is not NOTHING:
