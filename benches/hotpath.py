@@ -12,6 +12,8 @@ import time
 from pointsman.builtin.matchers import MATCHERS
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.deadlines import Deadlines
+from pointsman.http2 import frames
+from pointsman.http2.hpack import Encoder, literal
 from pointsman.message import Address, Link
 from pointsman.routing import rules
 from pointsman.routing.ranking import rank
@@ -20,6 +22,7 @@ from pointsman.routing.table import Entry as Row
 from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.http1 import Http1Protocol
+from pointsman.server.http2 import Http2Protocol
 from pointsman.server.settings import EntrySettings
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.http1 import Http1Upstream
@@ -99,6 +102,30 @@ async def main(profile: bool) -> None:
             best = min(best, (time.process_time() - begun) / count)
         assert client.written.endswith(b"hello world\n"), client.written
         print(f"own code per proxied GET, {what}: {best * 1e6:.2f} µs")
+    for what, paths in (
+        ("HTTP/2, the same header block", [b"/hello?x=1"] * count),
+        ("HTTP/2, another path each", [b"/hello/%d" % number for number in range(count)]),
+    ):
+        best = min(over_http2(Http2Protocol(entry, link), paths) for _ in range(5))
+        print(f"own code per proxied GET, {what}: {best * 1e6:.2f} µs")
+
+
+def over_http2(server: Http2Protocol, paths: list[bytes]) -> float:
+    """Seconds per request on a connection whose client indexes all but the path, as h2load does."""
+    client = FakeTransport()
+    server.connection_made(client)  # type: ignore[arg-type]
+    server.data_received(frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK + frames.window_update(0, 1 << 30))
+    encoder = Encoder()
+    fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"127.0.0.1:8080")]
+    more = [(b"user-agent", b"h2load nghttp2/1.52.0"), (b"accept", b"*/*")]
+    blocks = [encoder.encode(fields) + literal(b":path", path) + encoder.encode(more) for path in paths]
+    requests = [frames.headers(2 * number + 1, block, True) for number, block in enumerate(blocks)]
+    begun = time.process_time()
+    for request in requests:
+        server.data_received(request)
+    spent = time.process_time() - begun
+    assert client.written.endswith(b"hello world\n"), client.written
+    return spent / len(paths)
 
 
 asyncio.run(main("--profile" in sys.argv))
