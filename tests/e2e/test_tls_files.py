@@ -14,7 +14,7 @@ from cryptography import x509
 from pointsman.server.x509 import DEFAULT_NAME
 from pointsman.testing import connect, eventually
 
-from .stage import Stage, routed, staged
+from .stage import Stage, closed, routed, staged
 
 AUTHORITY, OTHER = trustme.CA(), trustme.CA()
 TRUSTING = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
@@ -164,6 +164,35 @@ async def test_whom_clients_may_be_issued_by_is_followed_too(tmp_path: Path) -> 
         (tmp_path / "ca.pem").write_bytes(OTHER.cert_pem.bytes())
         await eventually(lambda: accepted(theirs))
         assert not await accepted(mine)
+
+
+async def test_whoever_agreed_to_options_that_demand_more_by_now_must_connect_again(tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path, name, *issued(f"{name}.test"))
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
+
+    def demanding(document: Any, **options: Any) -> Any:
+        return {**document, "tls": {**document["tls"], "options": {"o": options, "other": {"sniStrict": False}}}}
+
+    def dynamic(urls: Any) -> dict[str, Any]:
+        routers = {
+            "r": {"rule": "Host(`a.test`)", "tls": {"options": "o"}},
+            "s": {"rule": "Host(`b.test`)", "tls": {"options": "other"}},
+        }
+        pairs = [{"certFile": f"{tmp_path}/{name}.crt", "keyFile": f"{tmp_path}/{name}.key"} for name in "ab"]
+        return demanding({**routed(routers, urls), "tls": {"certificates": pairs}}, sniStrict=False)
+
+    async with staged(dynamic, servers=["a"]) as stage:
+        port = stage.gateway.port()
+        async with (
+            connect(port, tls=BLIND, server_name="a.test") as old,
+            connect(port, tls=BLIND, server_name="b.test") as other,
+        ):
+            assert (await old.get("/", "a.test")).status == 200
+            assert (await other.get("/", "b.test")).status == 200
+            await stage.gateway.update(demanding(dynamic(stage.urls), clientAuth={"caFiles": [f"{tmp_path}/ca.pem"]}))
+            assert await closed(old)
+            assert (await other.get("/", "b.test")).status == 200
 
 
 async def test_no_key_is_ever_logged(tmp_path: Path) -> None:

@@ -595,9 +595,8 @@ class Request:
 class Secured(Protocol):
     """What the handshake of a TLS connection agreed on."""
 
-    @property
-    def options(self) -> str:
-        """The name of the TLS options in force, `default` or `strict@file`."""
+    options: str
+    """The name of the TLS options in force, `default` or `strict@file`; "" once they demand something else."""
 
     @property
     def server_name(self) -> bytes:

@@ -110,9 +110,22 @@ class Worker:
             self._mark_new(compiled)
             old, self.compiled = self.compiled, compiled
             self.current.snapshot = compiled.snapshot
+            self._renew(old, compiled)
             self._retire(old, compiled)
             problems: list[Problem] = compiled.problems
             return problems
+
+    def _renew(self, old: Compiled, new: Compiled) -> None:
+        """Whoever has agreed to TLS options which demand something else from now on must agree anew."""
+        lapsed = set()
+        for name, entry in old.tls.options.items():
+            now = new.tls.options.get(name)
+            if entry.terms is not None and (now is None or now.terms is None or not now.terms.agrees_with(entry.terms)):
+                entry.terms.lapsed = True
+                lapsed.add(name)
+        if lapsed:
+            for point in self.entries.values():
+                point.renew(lapsed)
 
     async def _compile(self, tree: Tree, failed: Mapping[Place, str]) -> Compiled:
         """Compile without the cycle collector: over 10 000 routers one full pass of it would hold the loop for 0.1 s.

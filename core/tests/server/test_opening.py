@@ -35,6 +35,7 @@ class Terms:
         self.alpn = alpn
         self.sni_strict = sni_strict
         self.settings = settings
+        self.lapsed = False
 
     def context_for(self, pair: Pair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -33,6 +33,10 @@ class Terms(Protocol):
     @property
     def sni_strict(self) -> bool: ...
 
+    @property
+    def lapsed(self) -> bool:
+        """Whether the options of this name demand something else by now: what is agreed on under these serves no more."""
+
     def context_for(self, pair: Pair) -> ssl.SSLContext:
         """The context for a handshake with this certificate; made on first use, then the same one.
 

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from pointsman.deadlines import Deadlines, Watched
 from pointsman.http2.contract import SessionSettings
-from pointsman.message import Address
+from pointsman.message import Address, Link
 from pointsman.net.tls import MEANINGS
 from pointsman.routing.snapshot import Current
 from pointsman.server.settings import HEAD_GRACE, EntrySettings
@@ -17,6 +18,8 @@ FAILURE_LOG_SECONDS: Final = 60.0
 
 
 class Connection(Watched, Protocol):
+    link: Link
+
     def shut_when_idle(self) -> None: ...
 
     @property
@@ -99,6 +102,14 @@ class Entry:
     def denies(self, path: bytes) -> bool:
         """Whether an escape in the canonical path is not allowed here (routing.md §6.1)."""
         return any(escape in path for escape in self.settings.denied_escapes)
+
+    def renew(self, options: Collection[str]) -> None:
+        """These TLS options demand something else by now: whoever agreed to them must connect again for its next request."""
+        for connection in list(self.connections):
+            link = connection.link
+            if link is not None and link.tls is not None and link.tls.options in options:
+                link.tls.options = ""
+                connection.shut_when_idle()
 
     def drain(self) -> None:
         """No further request on any connection: idle ones close now, busy ones after their answer."""

@@ -294,6 +294,9 @@ class Opening(asyncio.Protocol):
             self._failed(failure.kind)
             self._linger()
             return
+        if takes.terms.lapsed:  # while the handshake ran
+            self.transport.close()
+            return
         agreed = self.link.tls = tls.agreement(takes.terms.name, takes.server_name)
         self._tls = self._takes = None
         if takes.route is not None:

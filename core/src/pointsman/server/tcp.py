@@ -30,14 +30,14 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 class TcpProtocol(PipeEnd):
     """The client's end. `release` was given by the router's middlewares."""
 
-    __slots__ = ("_dialling", "_entry", "_link", "_release", "_route", "_snapshot", "_ssl_request", "_termination_delay")
+    __slots__ = ("_dialling", "_entry", "_release", "_route", "_snapshot", "_ssl_request", "_termination_delay", "link")
 
     def __init__(
         self, entry: Entry, link: Link, route: TcpRoute, release: Callable[[], None], ssl_request: bool = False
     ) -> None:
         super().__init__(entry.deadlines)
         self._entry = entry
-        self._link = link
+        self.link = link
         self._route = route
         self._release = release
         self._ssl_request = ssl_request
@@ -60,7 +60,7 @@ class TcpProtocol(PipeEnd):
             servers = self._route.service.choose()
             if servers is None:
                 raise NoServer
-            far = await servers.connect(self._link, self._entry.deadlines)
+            far = await servers.connect(self.link, self._entry.deadlines)
             if self._ssl_request:
                 await _ask_for_ssl(far)
             self._termination_delay = servers.termination_delay

@@ -74,7 +74,7 @@ class TlsSettings:
 class TlsTerms:
     """TLS options under their name."""
 
-    __slots__ = ("_contexts", "_settings", "_ticket_secret", "alpn", "name", "sni_strict")
+    __slots__ = ("_contexts", "_settings", "_ticket_secret", "alpn", "lapsed", "name", "sni_strict")
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class TlsTerms:
         self.name = name
         self.alpn = alpn
         self.sni_strict = sni_strict
+        self.lapsed = False
         self._settings = settings
         self._ticket_secret = ticket_secret
         self._contexts: WeakKeyDictionary[Pair, ssl.SSLContext] = WeakKeyDictionary()
@@ -108,6 +109,10 @@ class TlsTerms:
                 del self._contexts[next(iter(self._contexts))]
             self._contexts[pair] = context
         return context
+
+    def agrees_with(self, other: "TlsTerms") -> bool:
+        """Whether a handshake under `other` would agree on the same."""
+        return self._settings == other._settings
 
     def __repr__(self) -> str:
         return f"<TlsTerms {self.name}, {len(self._contexts)} contexts>"
