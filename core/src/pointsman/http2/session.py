@@ -57,8 +57,9 @@ _OPEN: Final = 2
 MAX_CONTINUATIONS: Final = 128
 FLUSH_BYTES: Final = 256 * 1024
 """Answers made while frames are read are collected up to here."""
-WAITING_BYTES: Final = 4 * 1024 * 1024
-"""What may wait for windows in one session before no further stream may begin to wait."""
+WAITING_BYTES: Final = 16 * 1024 * 1024
+"""What may wait for windows in one session before no further stream may begin to wait: a hundred downloads at once are none
+too many, and each has what its server sent in one go."""
 LARGEST_SENT_FRAME: Final = 64 * 1024
 _REMEMBERED_RESETS: Final = 512
 _DEFAULT_MAX_STREAMS: Final = 100
