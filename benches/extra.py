@@ -3,15 +3,18 @@
 import asyncio
 import resource
 import socket
+import ssl
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from attrs import evolve, frozen
-from peers import GATEWAY_CORE, OTHER_CORE, FromFiles, Servers
+from load import HOST
+from peers import GATEWAY_CORE, OTHER_CORE, FromFiles, Routes, Servers
 from processes import Share, cpu_seconds, pss_mebibytes, tree
 from protocols import ROWS as PROTOCOLS
+from protocols import http
 from results import Line
 from rows import ROWS, Row, one_router
 
@@ -105,38 +108,53 @@ async def _scaled(row: Row, servers: Servers, seconds: float, count: int) -> Sca
 
 
 async def memory(servers: Servers, seconds: float, rounds: int) -> list[Line]:
-    """Idle, and with ten thousand connections that have each had an answer and stay."""
-    routes = one_router(servers)
+    """Idle, and with ten thousand connections that have each had an answer and stay, plain and over TLS."""
     idle: dict[str, float] = {}
-    held: dict[str, float] = {}
+    plain = await _grown(one_router(servers), False, idle)
+    tls = await _grown(http("nginx", tls=True)(servers), True, {})
+    return [
+        Line("memory-idle", "one worker, idle", "MiB PSS", idle, "≤ 60 MiB", idle["Pointsman"] <= 60),
+        _weight("memory-held", f"{CONNECTIONS} idle keep-alive connections more", plain, 150),
+        _weight("memory-tls", f"{CONNECTIONS} idle TLS 1.3 connections more", tls, None),
+    ]
+
+
+def _weight(key: str, title: str, grown: dict[str, float], most: float | None) -> Line:
+    each = f"{grown['Pointsman'] * 1024 / CONNECTIONS:.1f} KiB each"
+    if most is None:
+        return Line(key, title, "MiB PSS", grown, "", None, each)
+    return Line(key, title, "MiB PSS", grown, f"≤ {most:g} MiB", grown["Pointsman"] <= most, each)
+
+
+async def _grown(routes: Routes, secured: bool, idle: dict[str, float]) -> dict[str, float]:
+    """How much heavier each gateway is with the connections; what it weighed before is put into `idle`."""
+    grown = {}
     for name in ("Pointsman", "Traefik"):
         peer = FromFiles(name, routes)
         await peer.start()
         try:
             pids = tree(peer.pid)
             idle[name] = pss_mebibytes(pids)
-            held[name] = await asyncio.to_thread(_held, peer.port, pids)
+            grown[name] = await asyncio.to_thread(_held, peer.port, pids, secured) - idle[name]
         finally:
             await peer.stop()
-    grown = {name: held[name] - idle[name] for name in idle}
-    each = grown["Pointsman"] * 1024 / CONNECTIONS
-    title = f"{CONNECTIONS} idle keep-alive connections more"
-    met = grown["Pointsman"] <= 150
-    return [
-        Line("memory-idle", "one worker, idle", "MiB PSS", idle, "≤ 60 MiB", idle["Pointsman"] <= 60),
-        Line("memory-held", title, "MiB PSS", grown, "≤ 150 MiB", met, f"{each:.1f} KiB each"),
-    ]
+    return grown
 
 
-def _held(port: int, pids: Sequence[int]) -> float:
-    """What they weigh while the connections stand."""
+def _held(port: int, pids: Sequence[int], secured: bool) -> float:
+    """What they weigh while the connections stand, over TLS or not."""
     wanted = CONNECTIONS + 1000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with ExitStack() as connections:
         for _ in range(CONNECTIONS):
             connection = connections.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            if secured:  # its tickets go out with the first answer, and so would the word that our Finished has come
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection = connections.enter_context(context.wrap_socket(connection, server_hostname=HOST))
             connection.sendall(b"GET /hello HTTP/1.1\r\nHost: h0.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
             if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
                 raise RuntimeError("a connection got no answer")
