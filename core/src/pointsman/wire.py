@@ -8,6 +8,7 @@ ready-made parsers refuse, must see the bytes of a body without copying them, an
 import re
 import time
 from email.utils import formatdate
+from functools import cache
 from typing import Final, TypeVar
 
 from pointsman.errors import PointsmanError
@@ -510,14 +511,26 @@ class _LengthLines(dict[int, bytes]):
 LENGTH_LINES: Final = _LengthLines()
 
 
-class _StatusLines(dict[int, bytes]):
+class StatusLines(dict[int, bytes]):
+    """Status -> its line, and what goes with every answer."""
+
+    def __init__(self, alt_svc: bytes = b"") -> None:
+        self._rest = b"\r\nAlt-Svc: " + alt_svc if alt_svc else b""
+
     def __missing__(self, status: int) -> bytes:
-        line = b"HTTP/1.1 %d %b" % (status, reason(status))
+        line = b"HTTP/1.1 %d %b%b" % (status, reason(status), self._rest)
         self[status] = line
         return line
 
 
-STATUS_LINES: Final = _StatusLines()
+STATUS_LINES: Final = StatusLines()
+
+
+@cache
+def status_lines_with(alt_svc: bytes) -> StatusLines:
+    """Those of an entry point that is reached over HTTP/3, too."""
+    return StatusLines(alt_svc)
+
 
 _date: tuple[int, bytes] = (0, b"")
 

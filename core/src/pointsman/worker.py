@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import astuple
 
@@ -30,6 +30,7 @@ from pointsman.compile.services import ServiceEntry
 from pointsman.compile.tcp_services import TcpServiceEntry
 from pointsman.config.entrypoint_model import EntryPoint, LifeCycle
 from pointsman.config.static import Static
+from pointsman.control.listeners import http3_key
 from pointsman.control.merge import Delta, Tree, applying, empty_tree
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
@@ -43,6 +44,9 @@ from pointsman.server.udp import UdpEntry
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
+
+if TYPE_CHECKING:
+    from pointsman.server.http3_entry import Http3Entry
 
 log = logging.getLogger("pointsman.worker")
 
@@ -67,8 +71,10 @@ class Worker:
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
+        beside = {name: sockets[http3_key(name)] for name in self._sockets if http3_key(name) in sockets}
         self._servers: dict[str, asyncio.Server] = {}
-        datagrams = {name: each for name, each in sockets.items() if each.type == socket.SOCK_DGRAM}
+        others = sockets.keys() - set(map(http3_key, beside))
+        datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
         self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets()))
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
@@ -77,6 +83,7 @@ class Worker:
             name: Entry(settings_for(name, static.entry_points[name], static), self.current, self.deadlines, self.loop)
             for name in self._sockets
         }
+        self.http3_entries = self._http3(beside)
         self.udp_entries = {
             name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.loop)
             for name, each in datagrams.items()
@@ -85,6 +92,13 @@ class Worker:
         self._down = Down()
         self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
         self._closing: set[asyncio.Task[None]] = set()
+
+    def _http3(self, sockets: Mapping[str, socket.socket]) -> "dict[str, Http3Entry]":
+        if not sockets:
+            return {}
+        from pointsman.server.http3_entry import Http3Entry  # needs a library that is not always there
+
+        return {name: Http3Entry(self.entries[name], each) for name, each in sockets.items()}
 
     def _internal(self, path: str) -> dict[str, Handler]:
         """The services that the control side answers, by way of its private socket (design.md §3)."""
@@ -229,6 +243,8 @@ class Worker:
             )
         for udp_entry in self.udp_entries.values():
             udp_entry.start()
+        for http3_entry in self.http3_entries.values():
+            http3_entry.start()
 
     async def stop(self) -> None:
         """Stop gracefully: every entry point in its own time (operations.md §2.9)."""
@@ -249,8 +265,10 @@ class Worker:
         life = point.transport.life_cycle
         if life.request_accept_grace_timeout > 0:
             await asyncio.sleep(life.request_accept_grace_timeout)
-        entry = self.entries[name]
+        entry, http3 = self.entries[name], self.http3_entries.get(name)
         self._servers[name].close()
+        if http3 is not None:
+            http3.drain()
         entry.drain()
         if entry.connections and life.grace_time_out > 0:
             try:
@@ -259,6 +277,8 @@ class Worker:
             except TimeoutError:
                 log.warning("entry point %s: %d connections cut after the grace time", name, len(entry.connections))
         entry.cut()
+        if http3 is not None:
+            http3.close()
 
     async def _stop_udp_entry(self, entry: UdpEntry, life: LifeCycle) -> None:
         if life.request_accept_grace_timeout > 0:

@@ -4,6 +4,7 @@ import ipaddress
 
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.static import Static
+from pointsman.net.quic_library import has_quic
 from pointsman.server.settings import ENCODED_CHARACTERS, EntrySettings, Network, Strategy
 
 _STRATEGIES: dict[str, Strategy] = {"delete": "delete", "reject": "reject"}
@@ -38,10 +39,17 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         max_streams=point.http2.max_concurrent_streams or 250,
         decoder_table=point.http2.max_decoder_header_table_size or 4096,
         encoder_table=point.http2.max_encoder_header_table_size or 4096,
+        alt_svc=_alt_svc(point) if point.wants_http3 and has_quic() else b"",
         denied_escapes=tuple(
             escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
         ),
     )
+
+
+def _alt_svc(point: EntryPoint) -> bytes:
+    """What tells clients that they may come by HTTP/3 (operations.md §2.7)."""
+    port = (point.http3.advertised_port if point.http3 is not None else 0) or point.listen.port
+    return b'h3=":%d"; ma=2592000' % port
 
 
 def networks(texts: list[str]) -> tuple[Network, ...]:

@@ -165,6 +165,11 @@ class EntryPoint:
     observability: EntryPointObservability = field(factory=EntryPointObservability)
 
     @property
+    def wants_http3(self) -> bool:
+        """Whether HTTP/3 is asked for where it can be: beside TCP."""
+        return self.http3 is not None and self.listen.protocol == "tcp"
+
+    @property
     def listen(self) -> Listen:
         """The parsed address. ValueError if it is not one, which the static checks have ruled out."""
         return parse_address(self.address)

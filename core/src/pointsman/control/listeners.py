@@ -12,9 +12,12 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pointsman.config.entrypoint_model import EntryPoint
+from attrs import evolve
+
+from pointsman.config.entrypoint_model import EntryPoint, Listen
 from pointsman.control.activation import NOTHING_PASSED, Passed
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.quic_library import has_quic
 
 BACKLOG: Final = 4096
 KEEP_ALIVE_SECONDS: Final = 180
@@ -24,8 +27,19 @@ _WAYS_OUT: Final = {
     errno.EACCES: "; ports below 1024 need CAP_NET_BIND_SERVICE or sockets passed by a service manager",
     errno.EADDRNOTAVAIL: "; this machine has no such address",
 }
+_HTTP3: Final = "/http3"
 Sockets = dict[str, socket.socket]
-"""By entry point: a listening socket for TCP, a bound one for UDP (its `type` tells)."""
+"""By entry point: a listening socket for TCP, a bound one for UDP (its `type` tells); by `http3_key` those for HTTP/3."""
+
+
+def http3_key(name: str) -> str:
+    """The key of the UDP socket that an entry point has beside its TCP socket."""
+    return name + _HTTP3
+
+
+def entry_point_of(key: str) -> str:
+    """Whose socket a key is for."""
+    return key.removesuffix(_HTTP3)
 
 
 def open_listeners(points: Mapping[str, EntryPoint], workers: int, passed: Passed = NOTHING_PASSED) -> list[Sockets]:
@@ -33,13 +47,18 @@ def open_listeners(points: Mapping[str, EntryPoint], workers: int, passed: Passe
     listeners: list[Sockets] = [{} for _ in range(workers)]
     problems: list[Problem] = []
     for name, point in points.items():
+        beside = ""
         try:
-            ready = passed.of(point.listen.protocol).get(name)
-            opened = _listen(point, workers) if ready is None else _shared(ready, workers)
-            for worker, listening in zip(listeners, opened, strict=False):
-                worker[name] = listening
+            listen = point.listen
+            opened = _opened(point, listen, passed.of(listen.protocol).get(name), workers)
+            _share_out(opened, listeners, name)
+            if point.wants_http3 and has_quic():
+                beside = " (UDP, for HTTP/3)"
+                listen = evolve(listen, port=opened[0].getsockname()[1], protocol="udp")
+                _share_out(_opened(point, listen, passed.udp.get(name), workers), listeners, http3_key(name))
         except OSError as error:
-            message = f"cannot listen on {point.address}: {error.strerror or error}{_WAYS_OUT.get(error.errno or 0, '')}"
+            way_out = _WAYS_OUT.get(error.errno or 0, "")
+            message = f"cannot listen on {point.address}{beside}: {error.strerror or error}{way_out}"
             problems.append(Problem(f"entryPoints.{name}.address", message))
     passed.close()
     if problems:
@@ -58,16 +77,17 @@ def not_passed(points: Mapping[str, EntryPoint], passed: Passed) -> Iterator[Pro
     """What an operator who uses socket activation should know: who has to listen by itself, and what is passed in vain."""
     if not passed:
         return
-    protocols = {name: point.listen.protocol for name, point in points.items()}
-    for name, protocol in protocols.items():
-        if name not in passed.of(protocol):
-            message = (
-                f"the service manager passed no {protocol.upper()} socket of this name; it listens on its address itself"
-            )
-            yield Problem(f"entryPoints.{name}", message, warning=True)
+    protocols = {name: {point.listen.protocol} | ({"udp"} if point.wants_http3 else set()) for name, point in points.items()}
+    for name, wanted in protocols.items():
+        for protocol in sorted(wanted):
+            if name not in passed.of(protocol):
+                message = (
+                    f"the service manager passed no {protocol.upper()} socket of this name; it listens on its address itself"
+                )
+                yield Problem(f"entryPoints.{name}", message, warning=True)
     for protocol in ("tcp", "udp"):
         for name in passed.of(protocol):
-            if protocols.get(name) != protocol:
+            if protocol not in protocols.get(name, ()):
                 message = f"the {protocol.upper()} socket that the service manager passed as '{name}' is no entry point's"
                 yield Problem("entryPoints", message, warning=True)
 
@@ -79,8 +99,16 @@ def _shared(ready: socket.socket, workers: int) -> list[socket.socket]:
     return [ready.dup() for _ in range(workers if ready.type == socket.SOCK_STREAM else 1)]
 
 
-def _listen(point: EntryPoint, workers: int) -> list[socket.socket]:
-    listen = point.listen
+def _opened(point: EntryPoint, listen: Listen, ready: socket.socket | None, workers: int) -> list[socket.socket]:
+    return _listen(point, listen, workers) if ready is None else _shared(ready, workers)
+
+
+def _share_out(opened: list[socket.socket], listeners: list[Sockets], key: str) -> None:
+    for worker, listening in zip(listeners, opened, strict=False):
+        worker[key] = listening
+
+
+def _listen(point: EntryPoint, listen: Listen, workers: int) -> list[socket.socket]:
     kind = socket.SOCK_STREAM if listen.protocol == "tcp" else socket.SOCK_DGRAM
     family, host = _family(listen.host, listen.port, kind)
     port = listen.port

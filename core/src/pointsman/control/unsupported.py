@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from pointsman.config.static import Static
 from pointsman.errors import Problem
+from pointsman.net.quic_library import has_quic
 
 _WORDS = "is not supported by this version and has no effect"
+_WITHOUT_QUIC = "needs a library for QUIC, and is off without it; pip install 'pointsman[http3]'"
+_WITHOUT_TCP = "belongs to an entry point for TCP, and has no effect on one for UDP"
 _SECTIONS = {
     "api": "api",
     "access_log": "accessLog",
@@ -19,7 +22,11 @@ _SECTIONS = {
 
 def unsupported_static(static: Static) -> list[Problem]:
     """Sections and options of the static configuration that nothing here acts on yet."""
-    return [Problem(path, _WORDS) for path in _static(static)]
+    return [Problem(path, _WORDS) for path in _static(static)] + [
+        Problem(f"entryPoints.{name}.http3", _WITHOUT_TCP if point.listen.protocol != "tcp" else _WITHOUT_QUIC)
+        for name, point in static.entry_points.items()
+        if point.http3 is not None and not (point.wants_http3 and has_quic())
+    ]
 
 
 def _static(static: Static) -> Iterator[str]:
@@ -30,7 +37,3 @@ def _static(static: Static) -> Iterator[str]:
         yield "serversTransport.spiffe"
     for name in static.certificates_resolvers:
         yield f"certificatesResolvers.{name}"
-    for name, point in static.entry_points.items():
-        at = f"entryPoints.{name}"
-        if point.http3 is not None:
-            yield f"{at}.http3"

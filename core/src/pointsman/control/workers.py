@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from pointsman.compile import Secrets
 from pointsman.config.static import Static
+from pointsman.control.listeners import entry_point_of
 from pointsman.control.merge import Delta, Tree, diff, empty_tree
 from pointsman.errors import Problem
 from pointsman.upstream.health import Down, News
@@ -128,10 +129,10 @@ class Process:
         loop = asyncio.get_running_loop()
         points = self._static.entry_points
         closing = [
-            loop.call_later(points[name].transport.life_cycle.request_accept_grace_timeout, listening.close)
+            loop.call_later(points[entry_point_of(name)].transport.life_cycle.request_accept_grace_timeout, listening.close)
             for name, listening in self._sockets.items()
         ]
-        lives = [points[name].transport.life_cycle for name in self._sockets]
+        lives = [points[name].transport.life_cycle for name in map(entry_point_of, self._sockets)]
         grace = max((life.request_accept_grace_timeout + max(0.0, life.grace_time_out) for life in lives), default=0.0)
         try:
             async with asyncio.timeout(grace + STOP_SECONDS):

@@ -69,6 +69,14 @@ class HelloReader:
         return None
 
 
+def parse_message(message: bytes) -> Hello:
+    """The Hello of a whole handshake message, with its head. BadHello."""
+    length = _message_length(bytearray(message[:4]))
+    if length != len(message):
+        raise BadHello("the ClientHello is cut short, or something follows it")
+    return _hello(message[4:])
+
+
 def _message_length(message: bytearray) -> int:
     """How long the message will be with its head; 0 while that is not known."""
     if message[0] != _CLIENT_HELLO:

@@ -15,6 +15,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.message import Facts, Link
 from pointsman.net.pipe import PipeEnd
 from pointsman.server.certificates import Pair
+from pointsman.server.terms import TlsSettings
 
 log: Final = logging.getLogger("pointsman.server")
 
@@ -36,6 +37,10 @@ class Terms(Protocol):
     @property
     def lapsed(self) -> bool:
         """Whether the options of this name demand something else by now: what is agreed on under these serves no more."""
+
+    @property
+    def settings(self) -> TlsSettings:
+        """For who makes handshakes otherwise than by a context."""
 
     def context_for(self, pair: Pair) -> ssl.SSLContext:
         """The context for a handshake with this certificate; made on first use, then the same one.
@@ -189,6 +194,13 @@ class Door:
     has_https: bool = False
     """Whether any HTTPS router is there."""
 
+    def pair_for(self, terms: Terms, name: bytes) -> Pair | None:
+        """The certificate for a server name, or for the local address as text; None if the client gets none (§8.1)."""
+        if self.certificates is None:
+            return None
+        pair = self.certificates.find(name)
+        return self.certificates.default if pair is None and not terms.sni_strict else pair
+
     def choose(self, facts: Facts) -> TcpRoute | Terms | Closed:
         """Who takes a TLS connection: a TCP route, or HTTPS under these terms, or nobody."""
         found = self.https.find(facts.server_name) if facts.server_name else None
@@ -198,6 +210,10 @@ class Door:
         if route is None and not self.https.catch_all:
             route = self.secure_catch_all.match(facts)
         return self.default if route is None else route
+
+    def choose_http3(self, server_name: bytes) -> Terms | Closed:
+        """The terms of an HTTP/3 connection: only HTTPS routers are asked (§8.3)."""
+        return (self.https.find(server_name) if server_name else None) or self.default
 
     def choose_tcp(self, facts: Facts) -> TcpRoute | None:
         """Who takes a TLS connection that cannot be HTTPS (routing.md §8.5)."""

@@ -64,6 +64,8 @@ class Entry:
         """By class: `no_shared_cipher`, `timeout`, `alert_unknown_ca` ..."""
         self.refused_proxy_headers: Counter[str] = Counter()
         """By reason."""
+        self.broken_off: Counter[str] = Counter()
+        """HTTP/3 connections, by the kind of error."""
         self._failures_logged: dict[str, tuple[float, int]] = {}
         self.unserved = 0
         """TCP connections for which no server could be had."""
@@ -84,6 +86,10 @@ class Entry:
         meaning = MEANINGS.get(kind)
         words = f"TLS handshake failed: {kind}{f' ({meaning})' if meaning else ''}"
         self._failed(self.handshake_failures, words, kind, client)
+
+    def quic_failed(self, kind: str, client: Address) -> None:
+        """The same for a QUIC connection that was broken off because nobody expected what came."""
+        self._failed(self.broken_off, f"HTTP/3 connection broken off: {kind}", kind, client)
 
     def proxy_header_refused(self, reason: str, client: Address) -> None:
         """The same for a PROXY header that is malformed."""

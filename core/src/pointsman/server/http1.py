@@ -62,6 +62,7 @@ class Http1Protocol(asyncio.Protocol):
         "entry",
         "link",
         "loop",
+        "status_lines",
         "transport",
         "trusted",
         "write_paused",
@@ -75,6 +76,8 @@ class Http1Protocol(asyncio.Protocol):
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.link = link
         self.trusted = entry.settings.trusts(link.client)
+        alt_svc = entry.settings.alt_svc
+        self.status_lines = wire.status_lines_with(alt_svc) if alt_svc and link.tls is not None else wire.STATUS_LINES
         self.deadline = NEVER
         self.write_paused = False
         self._opened = 0.0
@@ -436,10 +439,8 @@ class Http1Protocol(asyncio.Protocol):
         """Answer what is no request, and close."""
         self.entry.refused += 1
         phrase = b"%d %b" % (error.status, reason(error.status))
-        lines = (
-            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-        )
-        self.transport.write(lines % (phrase, len(phrase), phrase))
+        lines = b"%b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+        self.transport.write(lines % (self.status_lines[error.status], len(phrase), phrase))
         self._linger()
 
     def _linger(self) -> None:

@@ -102,7 +102,7 @@ class Http1Cycle(Cycle):
             self.head_sent = True
             self.bytes_out = length = len(content)
             date = b"" if parsed.seen & wire.DATE else wire.date_line()
-            parts = (wire.STATUS_LINES[status], parsed.wire, date, wire.LENGTH_LINES[length], b"\r\n\r\n", content)
+            parts = (protocol.status_lines[status], parsed.wire, date, wire.LENGTH_LINES[length], b"\r\n\r\n", content)
             protocol.transport.write(b"".join(parts))
             self.finish()
         except Exception as error:
@@ -122,11 +122,11 @@ class Http1Cycle(Cycle):
         headers = response.headers
         parsed = headers.parsed
         if parsed is not None:  # nobody touched them
-            parts = [wire.STATUS_LINES[status], parsed.wire]
+            parts = [protocol.status_lines[status], parsed.wire]
             if not parsed.seen & wire.DATE:
                 parts.append(wire.date_line())
         else:
-            parts = [wire.STATUS_LINES[status], *_written(headers)]
+            parts = [protocol.status_lines[status], *_written(headers)]
         if status < 200:
             if status != 101 or response.tunnel is None:
                 raise ValueError(f"{status} is not the status of an answer")

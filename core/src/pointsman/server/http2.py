@@ -24,7 +24,7 @@ from pointsman.http2.session import Session, Stream
 from pointsman.message import Link, Request, reason
 from pointsman.server.entry import Entry
 from pointsman.server.head import Block, request_from
-from pointsman.server.http2_cycle import Drain, Http2Cycle
+from pointsman.server.http2_cycle import Drain, Http2Cycle, statuses_with
 from pointsman.wire import BadMessage, Line
 
 SERVING: Final = 0
@@ -57,6 +57,24 @@ class Head:
         self.upgrade = pseudo.protocol is not None
 
 
+def read_head(said: list[Field], last: Head | None, entry: Entry, link: Link, trusted: bool) -> Head:
+    """What the fields of a request mean; `last` is the head of one before it on this connection. BadMessage, Malformed."""
+    pseudo = Pseudo(said)
+    if pseudo.protocol is not None and pseudo.protocol.lower() != b"websocket":
+        raise BadMessage("a protocol that is not spoken over streams", 501)  # RFC 9220 §3
+    fields = said[pseudo.count :]
+    if last is not None and pseudo.protocol is None and pseudo.authority == last.authority and fields == last.fields:
+        block = last.block  # another path, and all else as before
+    else:
+        lines = request_lines(pseudo, fields)
+        if pseudo.protocol is not None:
+            lines = _with_websocket_key(lines)
+        block = Block.of(lines, entry.settings, link, trusted, b"websocket" if pseudo.protocol else b"")
+    if block.negotiates and link.private is None:
+        link.private = {}
+    return Head(pseudo, fields, block)
+
+
 class Http2Protocol(asyncio.Protocol):
     """One client connection."""
 
@@ -76,6 +94,7 @@ class Http2Protocol(asyncio.Protocol):
         "link",
         "loop",
         "session",
+        "statuses",
         "transport",
         "trusted",
     )
@@ -86,6 +105,7 @@ class Http2Protocol(asyncio.Protocol):
         self.link = link
         self.trusted = entry.settings.trusts(link.client)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
+        self.statuses = statuses_with(entry.settings.alt_svc if link.tls is not None else b"")
         self.session = Session(self, entry.http2, clock=self.loop.time)
         self.deadline = NEVER
         self._state = SERVING
@@ -357,23 +377,9 @@ class Http2Protocol(asyncio.Protocol):
         """What a header block says that was not seen before, or not since the client's table changed."""
         if block.oversize:
             raise BadMessage("the head is too large", 431)
-        pseudo = Pseudo(block.fields)
-        if pseudo.protocol is not None and pseudo.protocol.lower() != b"websocket":
-            raise BadMessage("a protocol that is not spoken over HTTP/2", 501)  # RFC 9220 §3
-        fields = block.fields[pseudo.count :]
-        last = self._last
-        if last is not None and pseudo.protocol is None and pseudo.authority == last.authority and fields == last.fields:
-            made = last.block  # another path, and all else as before
-        else:
-            lines = request_lines(pseudo, fields)
-            if pseudo.protocol is not None:
-                lines = _with_websocket_key(lines)
-            made = Block.of(lines, self.entry.settings, self.link, self.trusted, b"websocket" if pseudo.protocol else b"")
-        head = Head(pseudo, fields, made)
-        if pseudo.protocol is None:
+        head = read_head(block.fields, self._last, self.entry, self.link, self.trusted)
+        if not head.upgrade:
             self._last = block.made = head
-        if made.negotiates and self.link.private is None:
-            self.link.private = {}
         return head
 
     def _request_from(self, head: Head) -> Request:
@@ -386,7 +392,7 @@ class Http2Protocol(asyncio.Protocol):
         self.entry.refused += 1
         phrase = b"%d %b" % (error.status, reason(error.status))
         fields = [(b":status", b"%d" % error.status), (b"content-type", b"text/plain; charset=utf-8")]
-        block = self.session.encoder.encode(fields) + literal(b"content-length", b"%d" % len(phrase))
+        block = self.session.encoder.encode(fields) + self.statuses.rest + literal(b"content-length", b"%d" % len(phrase))
         stream.answer(block, phrase)
         if not stream.closed:
             self.drain(stream)

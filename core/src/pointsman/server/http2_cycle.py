@@ -1,14 +1,16 @@
 """An exchange over HTTP/2: how its head and body are written, and the stream's news for it."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import Any, Final, Protocol
 
 from pointsman import wire
 from pointsman.deadlines import NEVER
 from pointsman.errors import ClientGone, GatewayError
-from pointsman.http2.contract import NOBODY, Nobody
+from pointsman.http2.contract import NOBODY, Nobody, Receiver
 from pointsman.http2.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
 from pointsman.http2.hpack import Field, literal
 from pointsman.http2.session import Stream
@@ -17,21 +19,27 @@ from pointsman.routing.snapshot import Snapshot
 from pointsman.server.cycle import Cycle
 from pointsman.server.grpc import is_grpc, trailers_only
 
-if TYPE_CHECKING:
-    from pointsman.server.http2 import Http2Protocol
-
 DRAIN_BYTES: Final = 256 * 1024
 _INDEXED: Final = {200: b"\x88", 204: b"\x89", 206: b"\x8a", 304: b"\x8b", 400: b"\x8c", 404: b"\x8d", 500: b"\x8e"}
 _OF_UPGRADES: Final = frozenset((b"connection", b"upgrade", b"sec-websocket-accept"))
 _WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class _Statuses(dict[int, bytes]):
-    """Status -> its field, encoded."""
+class Statuses(dict[int, bytes]):
+    """Status -> its field, encoded, and what goes with every answer."""
+
+    def __init__(self, alt_svc: bytes) -> None:
+        self.rest = literal(b"alt-svc", alt_svc) if alt_svc else b""
 
     def __missing__(self, status: int) -> bytes:
-        field = self[status] = _INDEXED.get(status) or literal(b":status", b"%d" % status)
+        field = self[status] = (_INDEXED.get(status) or literal(b":status", b"%d" % status)) + self.rest
         return field
+
+
+@cache
+def statuses_with(alt_svc: bytes) -> Statuses:
+    """Those of an entry point that is reached over HTTP/3, too; b"" for all others."""
+    return Statuses(alt_svc)
 
 
 class _Lengths(dict[int, bytes]):
@@ -44,7 +52,6 @@ class _Lengths(dict[int, bytes]):
         return field
 
 
-_STATUSES: Final = _Statuses()
 _LENGTHS: Final = _Lengths()
 _date: tuple[bytes, bytes] = (b"", b"")
 
@@ -58,14 +65,48 @@ def _date_field() -> bytes:
     return _date[1]
 
 
-def _sent_on(parsed: Parsed) -> HeaderList:
+def sent_on(parsed: Parsed) -> HeaderList:
     """The lines of a server's head that go on: those that have a wire form in HTTP/1."""
     return [line[0] for line in parsed.lines if line[2]] + parsed.added
 
 
-def _written(headers: Headers) -> HeaderList:
+def written(headers: Headers) -> HeaderList:
     prefixes = wire.RESPONSE_PREFIXES
     return [pair for pair in headers.raw if prefixes[pair[0]]]
+
+
+class ServedStream(Protocol):
+    """What an exchange asks of its stream, whichever version frames it. Codes are HTTP/2's."""
+
+    id: int
+    session: Any
+    receiver: Receiver
+    local_ended: bool
+    remote_ended: bool
+    closed: bool
+
+    @property
+    def end_told(self) -> bool: ...
+    def send_headers(self, block: Any, end: bool = False, /) -> None: ...
+    def answer(self, block: Any, content: bytes, /) -> None: ...
+    def send_data(self, chunk: bytes, end: bool = False, /) -> None: ...
+    def end(self, trailers: Iterable[Field] = (), /) -> None: ...
+    def reset(self, code: int = CANCEL, /) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class ServedConnection(Protocol):
+    """What an exchange asks of its connection."""
+
+    statuses: Statuses
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    def stalls(self) -> None: ...
+    def drain(self, stream: Any, /) -> None: ...
+    def linger(self, task: "asyncio.Task[None]", /) -> None: ...
+    def hurry(self, cycle: Any, now: float, /) -> None: ...
 
 
 class Http2Cycle(Cycle):
@@ -83,7 +124,7 @@ class Http2Cycle(Cycle):
         "write_due",
     )
 
-    def __init__(self, protocol: "Http2Protocol", stream: Stream, request: Request, snapshot: Snapshot) -> None:
+    def __init__(self, protocol: ServedConnection, stream: ServedStream, request: Request, snapshot: Snapshot) -> None:
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
         self.request = request
         self.router = self.service = self.peer = ""
@@ -135,7 +176,8 @@ class Http2Cycle(Cycle):
             self.bytes_out = length = len(content)
             stream = self.stream
             rest = _LENGTHS[length] if parsed.seen & wire.DATE else _date_field() + _LENGTHS[length]
-            stream.answer(stream.session.encoder.encode_kept(_STATUSES[status], parsed, _sent_on, rest), content)
+            first = self.protocol.statuses[status]
+            stream.answer(stream.session.encoder.encode_kept(first, parsed, sent_on, rest), content)
             if stream.local_ended or stream.closed:
                 self.finish()
         except Exception as error:
@@ -160,14 +202,13 @@ class Http2Cycle(Cycle):
         content = response.content
         length = len(content) if content is not None else response.body.length
         silent = self.request.method == b"HEAD" or status == 204 or status == 304
-        extra = b""
+        stated: int | bytes | None = None
         if silent:
-            stated = response.headers.get(b"content-length") or (b"%d" % length if length else None)
-            if stated is not None and status != 204:
-                extra = literal(b"content-length", stated)
-        elif length is not None and not refusal:
-            extra = _LENGTHS[length]
-        block = self._block(response.headers, extra)
+            if status != 204:
+                stated = response.headers.get(b"content-length") or length or None
+        elif not refusal:
+            stated = length
+        block = self._block(response.headers, stated)
         self.head_sent = True
         stream = self.stream
         if silent:
@@ -190,18 +231,22 @@ class Http2Cycle(Cycle):
             and not is_grpc(response.headers.get(b"content-type"))
         )
 
-    def _block(self, headers: Headers, extra: bytes) -> bytes:
-        encoder = self.stream.session.encoder
+    def _block(self, headers: Headers, stated: int | bytes | None) -> Any:
+        """The response's head, with this Content-Length, in the form that the stream sends."""
+        encoder, statuses = self.stream.session.encoder, self.protocol.statuses
+        extra = b""
+        if stated is not None:
+            extra = _LENGTHS[stated] if isinstance(stated, int) else literal(b"content-length", stated)
         parsed = headers.parsed
         if parsed is not None:  # nobody touched them
             dated = parsed.seen & wire.DATE
-            return encoder.encode_kept(_STATUSES[self.status], parsed, _sent_on, extra if dated else _date_field() + extra)
-        fields = _written(headers)
+            return encoder.encode_kept(statuses[self.status], parsed, sent_on, extra if dated else _date_field() + extra)
+        fields = written(headers)
         dated = any(name == b"date" for name, _ in fields)
         fields.insert(0, (b":status", b"%d" % self.status))
-        return encoder.encode(fields) + (extra if dated else _date_field() + extra)
+        return encoder.encode(fields) + statuses.rest + (extra if dated else _date_field() + extra)
 
-    def _begin_body(self, body: Body, block: bytes) -> None:
+    def _begin_body(self, body: Body, block: Any) -> None:
         stream = self.stream
         self._left = body.length
         self._body = body
@@ -255,7 +300,7 @@ class Http2Cycle(Cycle):
 
     def interim(self, status: int, headers: Headers) -> None:
         if self.open and not self.head_sent:
-            self.stream.send_headers(self.stream.session.encoder.encode([(b":status", b"%d" % status), *_written(headers)]))
+            self.stream.send_headers(self.stream.session.encoder.encode([(b":status", b"%d" % status), *written(headers)]))
 
     def pause(self) -> None:
         self.protocol.stalls()
@@ -366,7 +411,7 @@ class Http2Cycle(Cycle):
             raise GatewayError(502, "the server accepted a WebSocket that it was not asked for")
         self.status = 200
         self.head_sent = True
-        fields: Iterable[Field] = [(b":status", b"200"), *_written(response.headers)]
+        fields: Iterable[Field] = [(b":status", b"200"), *written(response.headers)]
         stream = self.stream
         stream.send_headers(stream.session.encoder.encode([field for field in fields if field[0] not in _OF_UPGRADES]))
         end = StreamTunnel(self, tunnel)

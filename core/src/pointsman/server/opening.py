@@ -255,15 +255,13 @@ class Opening(asyncio.Protocol):
     def _begin(self, takes: "Taking", door: Door, hello: Hello, data: bytes) -> None:
         """Begin the handshake, if there is a certificate and a protocol that both sides speak."""
         self._takes = takes
-        terms, certificates = takes.terms, door.certificates
-        if certificates is None:
+        terms = takes.terms
+        if door.certificates is None:
             self.transport.close()
             return
         pair = None
         if ACME_PROTOCOL not in hello.alpn:  # certificates for challenges are to come; no other is for them (§8.1)
-            pair = certificates.find(hello.server_name or self.link.local.host.encode())
-            if pair is None and not terms.sni_strict:
-                pair = certificates.default
+            pair = door.pair_for(terms, hello.server_name or self.link.local.host.encode())
         if pair is None:
             self._alert(UNRECOGNIZED_NAME)
             return

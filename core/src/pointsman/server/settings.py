@@ -56,6 +56,8 @@ class EntrySettings:
     decoder_table: int = 4096
     encoder_table: int = 4096
     """Bytes of the two HPACK tables."""
+    alt_svc: bytes = b""
+    """What answers over TLS say of HTTP/3 on this entry point (RFC 7838), if it is served."""
     denied_escapes: tuple[bytes, ...] = ()
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())

@@ -74,7 +74,7 @@ class TlsSettings:
 class TlsTerms:
     """TLS options under their name."""
 
-    __slots__ = ("_contexts", "_settings", "_ticket_secret", "alpn", "lapsed", "name", "sni_strict")
+    __slots__ = ("_contexts", "_ticket_secret", "alpn", "lapsed", "name", "settings", "sni_strict")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class TlsTerms:
         self.alpn = alpn
         self.sni_strict = sni_strict
         self.lapsed = False
-        self._settings = settings
+        self.settings = settings
         self._ticket_secret = ticket_secret
         self._contexts: WeakKeyDictionary[Pair, ssl.SSLContext] = WeakKeyDictionary()
 
@@ -100,11 +100,11 @@ class TlsTerms:
         """
         context = self._contexts.get(pair)
         if context is None:
-            context = self._settings.context()
+            context = self.settings.context()
             pair.load_into(context)
             if self._ticket_secret is not None:
                 with suppress(openssl.Unsupported):  # then sessions are resumed where they began
-                    openssl.set_ticket_keys(context, self._ticket_secret, self._settings.scope)
+                    openssl.set_ticket_keys(context, self._ticket_secret, self.settings.scope)
             if len(self._contexts) >= MAX_CONTEXTS:
                 del self._contexts[next(iter(self._contexts))]
             self._contexts[pair] = context
@@ -112,7 +112,7 @@ class TlsTerms:
 
     def agrees_with(self, other: "TlsTerms") -> bool:
         """Whether a handshake under `other` would agree on the same."""
-        return self._settings == other._settings
+        return self.settings == other.settings
 
     def __repr__(self) -> str:
         return f"<TlsTerms {self.name}, {len(self._contexts)} contexts>"
