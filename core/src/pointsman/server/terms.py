@@ -74,7 +74,7 @@ class TlsSettings:
 class TlsTerms:
     """TLS options under their name."""
 
-    __slots__ = ("_contexts", "_ticket_secret", "alpn", "lapsed", "name", "settings", "sni_strict")
+    __slots__ = ("_contexts", "_latest", "_ticket_secret", "alpn", "lapsed", "name", "settings", "sni_strict")
 
     def __init__(
         self,
@@ -92,12 +92,17 @@ class TlsTerms:
         self.settings = settings
         self._ticket_secret = ticket_secret
         self._contexts: WeakKeyDictionary[Pair, ssl.SSLContext] = WeakKeyDictionary()
+        self._latest: tuple[Pair | None, ssl.SSLContext | None] = None, None
+        """What was asked for last: usually it is asked for again, and a weak reference costs more than the rest."""
 
     def context_for(self, pair: Pair) -> ssl.SSLContext:
         """The context for a handshake with this certificate; made on first use, then the same one.
 
         ValueError if OpenSSL does not take the certificate under these options.
         """
+        latest, context = self._latest
+        if latest is pair and context is not None:
+            return context
         context = self._contexts.get(pair)
         if context is None:
             context = self.settings.context()
@@ -108,6 +113,7 @@ class TlsTerms:
             if len(self._contexts) >= MAX_CONTEXTS:
                 del self._contexts[next(iter(self._contexts))]
             self._contexts[pair] = context
+        self._latest = pair, context
         return context
 
     def agrees_with(self, other: "TlsTerms") -> bool:
