@@ -268,3 +268,12 @@ async def test_requests_are_cut_after_the_grace_time():
             front.process.send_signal(signal.SIGTERM)
             assert await front.exited() == 0
             await eventually(lambda: client.ended is not None, "the connection ends")
+
+
+@pytest.mark.parametrize("address", ["[::]:0", "0.0.0.0:0"])
+async def test_an_address_of_all_interfaces_serves_http3(address):
+    async with upstream() as server:
+        static = {"entryPoints": {"web": {"address": address, "http3": {}}, "own": {}, "plain": {}}}
+        async with gateway(dynamic({"a": server.url}), static) as front, http3(front.port()) as client:
+            assert (await client.get()).status == 200
+            assert server.last.get("x-forwarded-for") == "127.0.0.1"

@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
-from pointsman.config.entrypoint_model import EntryPoint
-from pointsman.control.listeners import Sockets, close_listeners, open_listeners
+from pointsman.config.entrypoint_model import HTTP3, EntryPoint
+from pointsman.control import listeners as listeners_module
+from pointsman.control.activation import Passed
+from pointsman.control.listeners import Sockets, close_listeners, http3_key, not_passed, open_listeners
 from pointsman.errors import ConfigError
 
 
@@ -71,3 +73,59 @@ def test_the_kernel_asks_silent_clients_whether_they_are_still_there() -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 180
         accepted.close()
     close_listeners([listeners])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_http3_has_udp_sockets_beside_those_for_tcp_on_the_same_port(workers: int) -> None:
+    listeners = open_listeners({"web": EntryPoint("127.0.0.1:0", http3=HTTP3())}, workers)
+    try:
+        for sockets in listeners:
+            assert sockets.keys() == {"web", http3_key("web")}
+            tcp, udp = sockets["web"], sockets[http3_key("web")]
+            assert (tcp.type, udp.type) == (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+            assert tcp.getsockname() == udp.getsockname()
+    finally:
+        close_listeners(listeners)
+
+
+def free_for_tcp() -> socket.socket:
+    """A UDP socket whose port nobody has for TCP."""
+    while True:
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        taken.bind(("127.0.0.1", 0))
+        try:
+            socket.create_server(taken.getsockname()).close()
+        except OSError:
+            taken.close()
+        else:
+            return taken
+
+
+def test_a_port_that_http3_cannot_have_is_named() -> None:
+    with free_for_tcp() as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=r"entryPoints.web.address: cannot listen on .* \(UDP, for HTTP/3\)"):
+            open_listeners({"web": EntryPoint(address, http3=HTTP3())}, 1)
+
+
+def test_without_the_library_there_is_tcp_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners_module, "has_quic", lambda: False)
+    (sockets,) = opened = open_listeners({"web": EntryPoint("127.0.0.1:0", http3=HTTP3())}, 1)
+    close_listeners(opened)
+    assert sockets.keys() == {"web"}
+
+
+def test_http3_takes_a_passed_udp_socket_of_its_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        points = {"web": EntryPoint(":1", http3=HTTP3())}
+        passed = Passed({"web": tcp.dup()}, {"web": udp.dup()})
+        assert not list(not_passed(points, passed))
+        (said,) = not_passed(points, Passed({"web": tcp}, {}))
+        assert "passed no UDP socket of this name" in said.message
+        listeners = open_listeners(points, 2, passed)
+        try:
+            assert [sorted(sockets) for sockets in listeners] == [["web", "web/http3"], ["web"]]
+            assert listeners[0]["web/http3"].getsockname() == udp.getsockname()
+        finally:
+            close_listeners(listeners)

@@ -1,5 +1,7 @@
 """HTTP/3 without sockets: aioquic's client, a House, and datagrams that are carried by hand."""
 
+import asyncio
+import contextlib
 import ssl
 from typing import Any
 
@@ -14,6 +16,8 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.tls import Group
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pointsman.message import Response
 from pointsman.net import quic as net_quic
@@ -21,6 +25,7 @@ from pointsman.server import http3_entry
 from pointsman.server.certificates import CertificateStore
 from pointsman.server.door import CLOSED, Door
 from pointsman.server.http2_cycle import accept_for
+from pointsman.server.http3_backlog import STREAM_BYTES
 from pointsman.server.http3_entry import Http3Entry
 from pointsman.server.http3_framing import (
     EXCESSIVE_LOAD,
@@ -31,7 +36,6 @@ from pointsman.server.http3_framing import (
     REQUEST_CANCELLED,
     REQUEST_REJECTED,
 )
-from pointsman.server.http3_stream import HIGH_BYTES
 from pointsman.server.terms import TlsSettings, TlsTerms
 from pointsman.server.x509 import read_pair
 
@@ -117,6 +121,8 @@ class Client:
         self.answers: dict[int, Answer] = {}
         self.http: Any = None
         self.ended: Any = None
+        self.listens = True
+        """False: what comes is not read."""
         self.greedy = True
         """False: windows are not opened again."""
         self.quic._write_stream_limits = self._limits(self.quic._write_stream_limits)  # type: ignore[method-assign]
@@ -135,6 +141,8 @@ class Client:
             self._note(event)
 
     def _note(self, event: Any) -> None:
+        if not self.listens:
+            return
         if isinstance(event, events.HandshakeCompleted):
             self.http = H3Connection(self.quic)
         elif isinstance(event, events.StreamReset):
@@ -440,7 +448,7 @@ async def test_a_client_that_takes_nothing_pauses_its_server_and_no_other(world:
         server.receive(b"x" * 50_000)
         sent += 50_000
         await client.settle()
-    assert HIGH_BYTES <= sent <= HIGH_BYTES + 100_000
+    assert STREAM_BYTES <= sent <= STREAM_BYTES + 100_000
     assert len(answer.body) < 1000
     other = await client.ask()
     world.house.servers[-1].receive(OK)
@@ -831,6 +839,63 @@ async def test_a_client_hello_beyond_all_bounds_is_refused(world: World) -> None
     stream.sender._buffer += bytes(100_010 - len(stream.sender._buffer))
     world.carry(client)
     assert client.closed == QuicErrorCode.CRYPTO_BUFFER_EXCEEDED
+
+
+frames_at_random = st.builds(
+    lambda kind, length, content: encode_uint_var(kind) + encode_uint_var(length) + content,
+    st.sampled_from([0, 1, 2, 3, 4, 5, 7, 0xD, 0x21, 0x41, 0xF0700]),
+    st.integers(0, 100) | st.sampled_from([2**14, 2**30, 2**62 - 1]),
+    st.binary(max_size=60),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=30) | frames_at_random, st.booleans()), max_size=12))
+def test_whatever_a_client_sends_nobody_is_surprised(house_on: Any, sent: list[tuple[int, bytes, bool]]) -> None:
+    async def visit() -> None:
+        world = World(house_on(asyncio.get_running_loop()))
+        world.set_up(handler=saying())
+        client = world.visit()
+        client.listens = False
+        ended = set()
+        for number, data, end in sent:
+            stream = (0, 4, 14, 18, 2)[number]  # requests, streams of new kinds, the control stream
+            if stream in ended or client.closed is not None:
+                continue
+            if end:
+                ended.add(stream)
+            with contextlib.suppress(RuntimeError, ValueError):  # it was stopped, or is over
+                client.quic.send_stream_data(stream, data, end)
+            await client.settle()
+        client.quic.close()
+        await client.settle()
+        assert not world.house.entry.broken_off
+        assert not world.house.entry.connections
+        world.house.check_books()
+
+    asyncio.run(visit())
+
+
+async def test_what_nobody_expected_breaks_off_one_connection_and_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.set_up(handler=saying())
+    client, other = world.visit(), world.visit(address=("192.0.2.8", 1))
+    first = next(iter(world.entry._ids))
+    monkeypatch.setattr(type(first), "_head", lambda *_: 1 / 0)
+    await client.ask()
+    assert client.closed == INTERNAL_ERROR
+    assert world.house.entry.broken_off == {"ZeroDivisionError": 1}
+    assert other.closed is None
+    assert len(world.house.entry.connections) == 1
+
+
+async def test_options_that_change_have_their_clients_agree_anew(world: World) -> None:
+    world.set_up(world.door(terms("x@file")), handler=saying())
+    client = world.visit()
+    world.house.entry.renew(["x@file"])
+    await client.settle()
+    assert client.closed == NO_ERROR
 
 
 async def test_a_client_goes_on_from_another_address(world: World) -> None:

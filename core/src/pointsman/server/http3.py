@@ -8,8 +8,8 @@ Datagrams are given to it in batches by its `Http3Entry`, which then has it `flu
 its timer is set. What is said at other times is flushed once the loop comes round. `deadline` is when something else may be
 due.
 
-A stream is in `streams` until both sides have ended or one has reset it; what was said on it and is not acknowledged is
-counted in `_tails` until it is, so that neither a close nor a client that takes nothing is forgotten.
+A stream is in `streams` until both sides have ended or one has reset it; what was said on it and is not acknowledged is in
+the `backlog` until it is, so that neither a close nor a client that takes nothing is forgotten.
 """
 
 import asyncio
@@ -46,9 +46,10 @@ from pointsman.server.entry import Entry
 from pointsman.server.head import request_from
 from pointsman.server.http2 import GOODBYE_SECONDS, STALL_SECONDS, Head, read_head
 from pointsman.server.http2_cycle import statuses_with
+from pointsman.server.http3_backlog import Backlog
 from pointsman.server.http3_cycle import FieldsAsTheyAre, Http3Cycle
 from pointsman.server.http3_framing import EXCESSIVE_LOAD, INTERNAL_ERROR, NO_ERROR, REQUEST_REJECTED, Framing
-from pointsman.server.http3_stream import HIGH_BYTES, LOW_BYTES, Http3Stream
+from pointsman.server.http3_stream import Http3Stream
 from pointsman.wire import BadMessage
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ OVER: Final = 4
 OPENING_SECONDS: Final = 10.0
 PING_SECONDS: Final = 10.0
 """How often a client whose requests are being served is asked to keep the connection alive."""
-UNACKNOWLEDGED_BYTES: Final = 4 * 1024 * 1024
-"""What may wait for the client in one connection before streams wait as soon as they have said something."""
 FIRST_GOAWAY: Final = (1 << 62) - 4
 _GOODBYE: Final = 1
 _ALIVE: Final = 2
@@ -104,11 +103,9 @@ class Http3Protocol:
         "_requests",
         "_resets",
         "_state",
-        "_tails",
-        "_throttled",
         "_timer",
         "_timer_at",
-        "_waiting",
+        "backlog",
         "deadline",
         "encoder",
         "entry",
@@ -131,6 +128,7 @@ class Http3Protocol:
         self.link = link
         self.trusted = entry.settings.trusts(link.client)
         self.quic: ServerConnection = None  # type: ignore[assignment]  # set by the owner, at once
+        self.backlog: Backlog = None  # type: ignore[assignment]  # after the handshake, too
         self.framing: Framing = None  # type: ignore[assignment]  # after the handshake
         self.encoder = FieldsAsTheyAre()
         self.statuses = statuses_with(b"")
@@ -147,9 +145,6 @@ class Http3Protocol:
         """The highest stream that a request came on."""
         self._goodbye_due = self._alive_due = NEVER
         self._resets = Budget(RESETS, RESETS_PER_SECOND, self.loop.time)
-        self._tails: dict[int, tuple[int, float]] = {}
-        self._throttled: set[Http3Stream] = set()
-        self._waiting = 0
         self._flushing: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = NEVER
@@ -231,8 +226,10 @@ class Http3Protocol:
         while event is not None and self._state != OVER:
             self._take(event)
             event = self.quic.next_event()
-        if self._tails or self._throttled:
-            self._look_at_tails()
+        if self._state != OVER and self.backlog:
+            for stream in self.backlog.look(self.loop.time()):
+                stream.receiver.resume()
+            self._close_if_idle()
 
     def _take(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
@@ -263,6 +260,7 @@ class Http3Protocol:
             return
         self.link.tls = Agreed(self.terms.name, self.server_name, self.quic.cipher)
         self.framing = Framing(self.quic, self.entry.head_limit)
+        self.backlog = Backlog(self.quic)
         timeout = self.entry.settings.read_timeout
         self.deadline = self.loop.time() + timeout if timeout > 0 else NEVER
         if self.entry.draining:
@@ -318,8 +316,6 @@ class Http3Protocol:
         for stream in streams.values():
             stream.closed = True
             stream.receiver.gone(CANCEL, True)
-        self._throttled.clear()
-        self._tails.clear()
         for pool in (self.link.private or {}).values():
             for connection in pool.close():
                 connection.shut()
@@ -346,12 +342,16 @@ class Http3Protocol:
         self._close_if_idle()
 
     def _close_if_idle(self) -> None:
-        if self._state == LEAVING and self._goodbye_due == NEVER and not (self.streams or self._tails or self._lingering):
+        if self._state == LEAVING and self._goodbye_due == NEVER and not self._busy:
             self.loop.call_soon(self._close_now)
 
     def _close_now(self) -> None:
-        if not (self.streams or self._tails or self._lingering):
+        if not self._busy:
             self.close(NO_ERROR)
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self.streams or self.backlog.tails or self._lingering)
 
     # what is due
 
@@ -377,7 +377,7 @@ class Http3Protocol:
         self._expire_tails(now)
         if self.streams:
             self._expire_streams(now)
-        elif not self._tails and not self._lingering:
+        elif not self._busy:
             self._expire_idle(now)
 
     def _expire_streams(self, now: float) -> None:
@@ -408,13 +408,10 @@ class Http3Protocol:
 
     def _expire_tails(self, now: float) -> None:
         patience = self._patience()
-        for number, (_, moved) in list(self._tails.items()):
-            if moved + patience <= now:
-                del self._tails[number]
-                self.quic.reset_stream(number, INTERNAL_ERROR)
-                self.wake()
-            else:
-                self._by(moved + patience)
+        for number in self.backlog.forsaken(now - patience):
+            self.quic.reset_stream(number, INTERNAL_ERROR)
+            self.wake()
+        self._by(self.backlog.oldest + patience)
         self._close_if_idle()
 
     def _expire_idle(self, now: float) -> None:
@@ -433,30 +430,20 @@ class Http3Protocol:
         """Whether the client still takes something on a stream. If not, its event is on the way."""
         return self._state != OVER and self.quic.takes(stream_id)
 
-    def allowance(self) -> int:
-        """What may wait for the client on one stream."""
-        return HIGH_BYTES if self._waiting < UNACKNOWLEDGED_BYTES else 1
-
-    def throttle(self, stream: Http3Stream) -> None:
-        """A stream has said more than the client has taken: look whether it takes more."""
-        stream.throttled = True
-        stream.left = self.quic.unacknowledged(stream.id)
-        stream.moved = self.loop.time()
-        self._waiting += stream.left
-        self._throttled.add(stream)
+    def said(self, stream: Http3Stream) -> None:
+        """A stream has said a piece of its body: it may have to wait."""
+        if self.backlog.throttles(stream, self.loop.time()):
+            stream.receiver.pause()
 
     def forget(self, stream: Http3Stream) -> None:
         """It is over, but for what the client has not taken yet."""
         if self.streams.pop(stream.id, None) is None:
             return
         stream.closed = True
-        self._unthrottle(stream)
         stream.drop()
         self.framing.drop(stream.id)
-        left = self.quic.unacknowledged(stream.id)
         now = self.loop.time()
-        if left >= 0:
-            self._tails[stream.id] = (left, now)
+        self.backlog.over(stream, now)
         if not self.streams:
             self._idle(now)
 
@@ -504,33 +491,8 @@ class Http3Protocol:
             self._close_if_idle()
         elif self.entry.settings.idle_timeout > 0:
             self._by(now + self.entry.settings.idle_timeout)
-        if self._tails:
+        if self.backlog.tails:
             self.stalls()
-
-    def _unthrottle(self, stream: Http3Stream) -> None:
-        if stream.throttled:
-            stream.throttled = False
-            self._throttled.discard(stream)
-            self._waiting -= stream.left
-
-    def _look_at_tails(self) -> None:
-        """What has the client taken since?"""
-        now, unacknowledged = self.loop.time(), self.quic.unacknowledged
-        for number, (before, _) in list(self._tails.items()):
-            left = unacknowledged(number)
-            if left < 0:
-                del self._tails[number]
-            elif left < before:
-                self._tails[number] = (left, now)
-        for stream in list(self._throttled):
-            left = unacknowledged(stream.id)
-            if left < stream.left:
-                self._waiting += left - stream.left
-                stream.left, stream.moved = left, now
-            if left <= LOW_BYTES:
-                self._unthrottle(stream)
-                stream.receiver.resume()
-        self._close_if_idle()
 
     # requests
 

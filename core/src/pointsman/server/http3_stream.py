@@ -1,7 +1,7 @@
 """A request's stream in HTTP/3, with the face of one in HTTP/2 (`http2/session.py`): for an exchange they are the same."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pointsman.http2.contract import NOBODY, Receiver
 from pointsman.http2.frames import CANCEL
@@ -10,10 +10,6 @@ from pointsman.server.http3_framing import CODES, NO_ERROR
 
 if TYPE_CHECKING:
     from pointsman.server.http3 import Http3Protocol
-
-HIGH_BYTES: Final = 512 * 1024
-"""What a client has not acknowledged of one body before no more of it is taken; less when others wait, too."""
-LOW_BYTES: Final = 128 * 1024
 
 
 class Http3Stream:
@@ -82,9 +78,8 @@ class Http3Stream:
         session.wake()
         if end:
             self._end_local()
-        elif not self.throttled and session.quic.unacknowledged(self.id) >= session.allowance():
-            session.throttle(self)
-            self.receiver.pause()
+        else:
+            session.said(self)
 
     def end(self, trailers: Iterable[Field] = ()) -> None:
         """Nothing more comes from us."""
