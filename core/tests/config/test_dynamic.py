@@ -145,6 +145,13 @@ def test_an_unknown_key_refuses_the_document_and_is_named():
 
 
 @pytest.mark.spec("P-7")
+def test_a_private_key_in_the_place_of_a_key_is_not_spelled_out():
+    raw = {"tls": {"certificates": [{"certFile": "a.pem", "-----BEGIN PRIVATE KEY----- MHcCAQEE": "x"}]}}
+    (problem,) = structure_document(raw, KINDS, "file")[1]
+    assert "MHcCAQEE" not in str(problem)
+    assert "unknown key '...'" in str(problem)
+
+
 def test_an_unknown_key_at_the_root_is_ignored():
     structured, problems = document("foo: 1\nhttp: {routers: {r: {rule: x}}}")
     assert problems == []
