@@ -439,6 +439,19 @@ async def test_a_websocket_whose_client_does_not_read_pauses_its_server(house: A
     assert len(answer.body) == 3005
 
 
+async def test_what_comes_with_the_agreement_to_a_websocket_pauses_its_server_too(house: Any, http2_client: Any) -> None:
+    client = http2_client(WINDOW)
+    client.reading = False
+    client.begin(CONNECT, end=False)
+    await client.settle()
+    house.server.receive(accepted(house.server.take()) + b"x" * 3000)
+    await client.settle()
+    assert not house.server.reading
+    client.h2.increment_flow_control_window(10_000, 1)
+    client.carry()
+    assert house.server.reading
+
+
 async def test_a_websocket_that_a_server_refuses_is_answered_plainly(house: Any, http2_client: Any) -> None:
     client = http2_client()
     answer = client.begin(CONNECT, end=False)

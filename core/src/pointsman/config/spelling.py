@@ -31,6 +31,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The sentence for a key that a block does not have. A private key that has slipped into its place is not spelled out."""
+    """The sentence for a key that a block does not have. A private key that has slipped in is not spelled out."""
     key = key.partition("-----BEGIN ")[0] + "..." if "-----BEGIN " in key else key[:100]
     return f"unknown key '{key}' (field not found, node: {key}){suggestion(key, known)}"

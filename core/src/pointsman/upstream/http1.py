@@ -407,13 +407,13 @@ class Http1Upstream(asyncio.Protocol):
     def open(self, other: Tunnel) -> None:
         held = bytes(self._buffer)
         self._buffer.clear()
+        self.resume_reading()  # before the other end gets what is held, and may pause
         if held:
             other.write(held)
         if self._state != TUNNEL:  # it has closed while the response was on its way
             other.close()
             return
         self._other = other
-        self.resume_reading()
         if self.write_paused:
             other.pause_reading()
 
