@@ -117,7 +117,7 @@ class Conversation:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_stream_of_both_directions_lives_through_every_change(server, tell, long_stories, workers):
-    seconds = 60 if long_stories else 8
+    seconds = 60 if long_stories else 5
     calls = changes = 0
     async with gateway(document(server, 0), workers=workers) as running:
         port = running.port()
