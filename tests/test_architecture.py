@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,31 @@ def test_every_hook_is_explained_documented_and_tested(hook):
         "and a section in docs/plugins.md"
     )
     assert re.search(rf"^def test_hook_{hook}_", (ROOT / "tests/test_hooks.py").read_text(), re.MULTILINE), "and a test"
+
+
+STYLE = (ROOT / "docs/style.md").read_text(encoding="utf-8")
+
+
+def test_the_page_draws_the_layers_as_they_are_checked():
+    drawn = re.search(r"^Who may import whom.*?```\n(.*?)```", STYLE, re.MULTILINE | re.DOTALL)[1]
+    projects = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = projects["tool"]["importlinter"]["contracts"][0]["layers"]
+    checked = [sorted(re.findall(r"\w+", layer)) for layer in layers if layer != "(__main__)"]
+
+    assert [sorted(re.findall(r"\w+", line.partition("   ")[0])) for line in drawn.splitlines()] == checked
+
+
+def test_every_room_that_the_page_names_is_there():
+    rooms = re.search(r"^## The rooms\n(.*?)^## ", STYLE, re.MULTILINE | re.DOTALL)[1]
+    named, folder = [], ""
+    for line in rooms.split("  tests/ ")[0].splitlines():
+        folder = folder if line.startswith(" " * 20) else ""  # what goes on is in the same room
+        for path in re.findall(r"(?<![\w.])(?:\w+/)?\w+\.py\b", "" if "(to come)" in line else line):
+            folder = path.rpartition("/")[0] or folder
+            named.append(path if "/" in path else f"{folder}/{path}".lstrip("/"))
+
+    assert len(named) > 60
+    assert [path for path in named if not (KERNEL / path).is_file()] == []
 
 
 def test_every_module_says_what_it_is_for():
