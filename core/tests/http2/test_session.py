@@ -437,6 +437,8 @@ class Echo:
         self.stream = stream
         stream.send_headers(stream.session.encoder.encode([*OK, (b"x-kind", b"echo")]))
 
+    def gone(self, code: int, by_peer: bool) -> None: ...
+
     def data(self, chunk: bytes) -> None:
         self.stream.send_data(chunk)
 
