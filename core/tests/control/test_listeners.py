@@ -49,6 +49,16 @@ def port_of(sockets: Sockets) -> int:
     return port
 
 
+def test_two_entry_points_with_one_address_are_both_named() -> None:
+    taken = open_listeners({"e": EntryPoint("127.0.0.1:0")}, 1)
+    address = f"127.0.0.1:{port_of(taken[0])}"
+    close_listeners(taken)
+    with pytest.raises(ConfigError, match=r" in use; entry point a has the same address$") as raised:
+        open_listeners({"a": EntryPoint(address), "b": EntryPoint(address)}, 1)
+    (problem,) = raised.value.problems
+    assert problem.path == "entryPoints.b.address"
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_a_taken_port_is_refused_unless_both_share_it(workers: int, protocol: str) -> None:

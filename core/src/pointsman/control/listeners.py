@@ -57,14 +57,21 @@ def open_listeners(points: Mapping[str, EntryPoint], workers: int, passed: Passe
                 listen = evolve(listen, port=opened[0].getsockname()[1], protocol="udp")
                 _share_out(_opened(point, listen, passed.udp.get(name), workers), listeners, http3_key(name))
         except OSError as error:
-            way_out = _WAYS_OUT.get(error.errno or 0, "")
-            message = f"cannot listen on {point.address}{beside}: {error.strerror or error}{way_out}"
+            message = f"cannot listen on {point.address}{beside}: {error.strerror or error}{_way_out(error, name, points)}"
             problems.append(Problem(f"entryPoints.{name}.address", message))
     passed.close()
     if problems:
         close_listeners(listeners)
         raise ConfigError(problems)
     return listeners
+
+
+def _way_out(error: OSError, name: str, points: Mapping[str, EntryPoint]) -> str:
+    if error.errno == errno.EADDRINUSE:
+        same = [other for other, point in points.items() if other != name and point.listen == points[name].listen]
+        if same:
+            return f"; entry point {same[0]} has the same address"
+    return _WAYS_OUT.get(error.errno or 0, "")
 
 
 def close_listeners(listeners: list[Sockets]) -> None:
