@@ -456,7 +456,7 @@ class Echo:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 40_000), max_size=4), min_size=1, max_size=6), st.integers(0, 70_000))
+@given(st.lists(st.lists(st.integers(0, 40_000), max_size=4), min_size=1, max_size=6), st.integers(500, 70_000))
 def test_bodies_of_all_sizes_pass_through_the_library_and_back(uploads: list[list[int]], window: int) -> None:
     pair = Pair(ours_is_client=False)
     pair.library.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 + window})
