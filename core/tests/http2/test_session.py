@@ -7,7 +7,7 @@ import h2.connection
 import h2.events
 import h2.settings
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointsman.http2 import frames
@@ -457,6 +457,7 @@ class Echo:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 40_000), max_size=4), min_size=1, max_size=6), st.integers(500, 70_000))
+@example([[7922, 40_000], [12_441, 40_000, 40_000], [40_000, 1, 24_059], [], [40_000, 40_000], []], 500)
 def test_bodies_of_all_sizes_pass_through_the_library_and_back(uploads: list[list[int]], window: int) -> None:
     pair = Pair(ours_is_client=False)
     pair.library.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 + window})
@@ -467,7 +468,10 @@ def test_bodies_of_all_sizes_pass_through_the_library_and_back(uploads: list[lis
         bodies[stream] = b"".join(bytes([65 + number]) * size for size in sizes)
         pair.library.send_headers(stream, REQUEST)
     left = dict(bodies)
+    before: dict[int, bytes] = {}
     while left:
+        assert left != before, "nobody may send any more"
+        before = dict(left)
         for stream, body in list(left.items()):
             most = min(pair.library.local_flow_control_window(stream), 16_384)
             if body and not most:

@@ -274,12 +274,14 @@ class Stream:
         self.paused = False
         held, self._held = self._held, None
         if held:
-            self._kept += len(held)
+            if not self.closed:
+                self._kept += len(held)
             self.receiver.data(bytes(held))
             if self.paused:  # again, in its turn
                 return
         kept, self._kept = self._kept, 0
-        self.session.credit(self, kept)
+        if kept:
+            self.session.credit(self, kept)
         trailers, self._end_came = self._end_came, None
         if trailers is not None:
             self.receiver.ended(trailers)
@@ -293,7 +295,7 @@ class Stream:
             self._kept += size - len(chunk)
             return
         self.receiver.data(chunk)
-        if self.paused:  # whoever got it keeps it for now
+        if self.paused and not self.closed:  # whoever got it keeps it for now
             self._kept += size
         else:
             self.session.credit(self, size)
@@ -308,13 +310,17 @@ class Stream:
         else:
             self.receiver.ended(trailers)
 
+    def settled(self) -> int:
+        """The stream is over: how many bytes of the connection's window it had, which the others get back.
+
+        Whoever keeps some of them, or has not taken them yet, may be slow about it; the peer cannot send more here.
+        """
+        kept, self._kept = self._kept + len(self._held or b""), 0
+        return kept
+
     def drop(self) -> None:
-        """Nobody wants what is kept here."""
-        kept = self._kept + len(self._held or b"")
-        self._kept = 0
+        """Nobody wants what is held here."""
         self._held = self._end_came = None
-        if kept:
-            self.session.credit(self, kept)
 
     def __repr__(self) -> str:
         sides = f"{'ended' if self.remote_ended else 'open'} there, {'ended' if self.local_ended else 'open'} here"
@@ -647,7 +653,7 @@ class Session:
 
     def _return_credit(self, size: int) -> None:
         self._owed += size
-        if self._owed * 2 >= self.settings.session_window and not self.closed:
+        if size and self._owed * 2 >= self.settings.session_window and not self.closed:
             self._credit += self._owed
             self.emit(frames.window_update(0, self._owed))
             self._owed = 0
@@ -945,6 +951,7 @@ class Session:
         number = stream.id
         if self.streams.pop(number, None) is None:
             return
+        self._return_credit(stream.settled())
         if stream.waiting:
             self.waiting -= stream.waiting
             stream.waiting = 0
