@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from pointsman.compile.health import odd_checks, passive_check
+from pointsman.compile.tcp_services import odd_check
 from pointsman.config.convert import structure
 from pointsman.config.http_model import LoadBalancer
+from pointsman.config.tcp_model import TCPHealthCheck
 from pointsman.upstream.transport import peer_from
 
 PEER = peer_from("http://a.example")
@@ -32,3 +34,11 @@ def test_a_passive_check_is_made_when_it_can_ever_find_something():
     nothing = balancer(passiveHealthCheck={"failureWindow": "0s"})
     assert passive_check("s", nothing, [PEER]) is None
     assert [problem.path for problem in odd_checks("p", nothing)] == ["p.passiveHealthCheck.failureWindow"]
+
+
+def test_thresholds_below_one_probe_are_one_and_say_so():
+    problems = odd_checks("p", balancer(healthCheck={"healthyThreshold": 0, "unhealthyThreshold": -2}))
+    assert [problem.path for problem in problems] == ["p.healthCheck.healthyThreshold", "p.healthCheck.unhealthyThreshold"]
+    assert all("so it is 1; give at least 1" in problem.message and problem.warning for problem in problems)
+    problems = odd_check(TCPHealthCheck(healthy_threshold=0), "p")
+    assert [problem.path for problem in problems] == ["p.healthCheck.healthyThreshold"]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pointsman.api import Peer
-from pointsman.config.http_model import LoadBalancer
+from pointsman.config.http_model import HealthCheck, LoadBalancer
+from pointsman.config.tcp_model import TCPHealthCheck
 from pointsman.errors import Problem
 from pointsman.upstream.health import Passive
 
@@ -22,10 +23,22 @@ def passive_check(name: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> P
     )
 
 
+def odd_thresholds(check: HealthCheck | TCPHealthCheck, path: str) -> list[Problem]:
+    """Fewer than one probe cannot decide."""
+    thresholds = (("healthyThreshold", check.healthy_threshold), ("unhealthyThreshold", check.unhealthy_threshold))
+    return [
+        Problem(f"{path}.healthCheck.{key}", f"{value} is no number of probes, so it is 1; give at least 1", warning=True)
+        for key, value in thresholds
+        if value < 1
+    ]
+
+
 def odd_checks(path: str, balancer: LoadBalancer) -> list[Problem]:
     """What does not mean what it says."""
     problems = []
     check, passive = balancer.health_check, balancer.passive_health_check
+    if check is not None:
+        problems += odd_thresholds(check, path)
     if check is not None and check.interval <= 0:
         message = f"{check.interval:g}s is no interval, so it is 30s; give a duration above 0"
         problems.append(Problem(f"{path}.healthCheck.interval", message, warning=True))
