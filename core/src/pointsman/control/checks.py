@@ -45,8 +45,8 @@ class Paced:
 
     def needed(self, up: bool) -> int:
         """Probes in a row that must say so before a server is up, or down."""
-        config = self.config
-        return max(1, config.healthy_threshold if up else config.unhealthy_threshold)
+        threshold: int = self.config.healthy_threshold if up else self.config.unhealthy_threshold
+        return max(1, threshold)
 
 
 @frozen
