@@ -24,6 +24,10 @@ def service(*urls: str, **options: Any) -> dict[str, Any]:
     return {"loadBalancer": {"servers": [{"url": url} for url in urls], "healthCheck": {"path": "/"}, **options}}
 
 
+def unchecked(*urls: str, **options: Any) -> dict[str, Any]:
+    return {"loadBalancer": {"servers": [{"url": url} for url in urls], **options}}
+
+
 def worker() -> Worker:
     return Worker(Static(entry_points={"web": EntryPoint(":80")}), load_registry(entry_point_plugins=False), {})
 
@@ -76,9 +80,43 @@ async def test_a_service_that_did_not_change_keeps_what_its_answers_said():
     await one.apply(before)
     one.learn({"s@file": {A: False}})
     entry = one.compiled.services["s@file"]
-    entry.handler.passive.judge(entry.peers[1], True)  # type: ignore[attr-defined]
+    entry.handler.judge.judge(entry.peers[1], 500)  # type: ignore[attr-defined]
     await one.apply(tree(before, s=service(A, B, passiveHealthCheck={"maxFailedAttempts": 1}), t=service(C)))
     assert ready(one) == {A: False, B: False}
+
+
+async def test_a_service_that_changed_keeps_what_its_answers_said_of_servers_that_stay():
+    """Servers come and go in an orchestrator all the time; that brings nobody back early."""
+    judged = {"passiveHealthCheck": {"failureWindow": "1h"}, "outlierDetection": {"consecutive5xxErrors": 1}}
+    one = worker()
+    before = tree(s=service(A, B, slowStart="1h", **judged), t=unchecked(A, B, C, **judged))
+    await one.apply(before)
+    for name in ("s@file", "t@file"):
+        entry = one.compiled.services[name]
+        entry.handler.judge.judge(entry.peers[0], 500)  # type: ignore[attr-defined]
+    between = tree(before, s=service(A, B, C, slowStart="1h", **judged), t=unchecked(A, B, **judged))
+    await one.apply(between)
+    assert ready(one) == {A: False, B: True, C: True}
+    assert ready(one, "t@file") == {A: False, B: True}
+    warming = one.compiled.services["s@file"].care.slow_start
+    assert warming is not None
+    assert [peer.url for peer in warming.warming] == [C]
+    one.learn({"s@file": {A: True}})
+    assert [peer.url for peer in warming.warming] == [C, A]
+    await one.apply(tree(between, s=service(A, B, C), t=unchecked(A, B)))
+    assert ready(one) == {A: True, B: True, C: True}
+    assert ready(one, "t@file") == {A: True, B: True}
+
+
+async def test_an_ejected_server_stays_so_when_another_one_comes():
+    config = {"outlierDetection": {"consecutive5xxErrors": 1}}
+    one = worker()
+    before = tree(s=unchecked(A, B, **config))
+    await one.apply(before)
+    entry = one.compiled.services["s@file"]
+    entry.handler.judge.judge(entry.peers[0], 500)  # type: ignore[attr-defined]
+    await one.apply(tree(before, s=unchecked(A, B, C, **config)))
+    assert ready(one) == {A: False, B: True, C: True}
 
 
 async def test_where_there_is_no_check_any_more_nobody_is_down():

@@ -330,3 +330,56 @@ async def test_with_an_active_check_only_a_probe_brings_a_server_back() -> None:
         broken[0] = False
         await becomes(running, A, B)
         assert "is DOWN" not in running.log()
+
+
+async def test_thresholds_let_a_server_fail_now_and_then() -> None:
+    check = {**PROBE, "unhealthyThreshold": 3, "healthyThreshold": 2}
+    probes_of_b = iter([503, 503, 200, 503, 503, 503, 200, 503])
+
+    def sometimes(request: Message) -> Any:
+        return answer(next(probes_of_b, 200)) if is_probe(request) else answer(body=b"b")
+
+    async with (
+        upstream(alive("a")) as a,
+        upstream(sometimes) as b,
+        gateway(document(a.url, b.url, healthCheck=check)) as running,
+    ):
+        await logged(running, f"server {b.url} is DOWN: status 503, which is not in 200-399")
+        assert len(probes(b)) >= 6
+        await logged(running, f"server {b.url} is UP")
+        assert len(probes(b)) >= 10
+        await becomes(running, A, B)
+
+
+async def test_a_server_that_fails_is_ejected_and_returns_and_is_warmed_up() -> None:
+    config = {
+        "strategy": "leastconn",
+        "slowStart": "1h",
+        "outlierDetection": {"consecutive5xxErrors": 3, "baseEjectionTime": "300ms", "maxEjectionPercent": 50},
+    }
+    async with (
+        upstream(alive("a")) as a,
+        upstream(answer(500, body=b"b"), answer(500), answer(502), alive("b")) as b,
+        gateway(document(a.url, b.url, **config)) as running,
+    ):
+        got: Counter[tuple[int, bytes]] = Counter()
+        while f"server {b.url} is ejected for 0.3 s: 3 failed in a row" not in running.log():
+            got += await answers(running, 1)
+        await logged(running, f"server {b.url} is not ejected any more")
+        before = served(b)
+        await answers(running, 100)
+        assert 0 < served(b) - before < 20, "a tenth of its share to begin with"
+        assert got[500, b"b"] == got[500, b""] == got[502, b""] == 1
+
+
+async def test_of_servers_that_all_fail_the_last_is_not_ejected() -> None:
+    config = {"outlierDetection": {"consecutive5xxErrors": 1, "maxEjectionPercent": 100, "baseEjectionTime": "1h"}}
+    async with (
+        upstream(answer(500, body=b"a")) as a,
+        upstream(answer(500, body=b"b")) as b,
+        gateway(document(a.url, b.url, **config)) as running,
+    ):
+        got = await answers(running, 10)
+        assert sorted(got.values()) == [1, 9]
+        assert NOBODY not in got
+        assert running.log().count("is ejected for 3600 s: 1 failed in a row") == 1

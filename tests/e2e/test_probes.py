@@ -1,10 +1,12 @@
 """Single probes over real sockets: what is asked, what counts as healthy, which transport is used (routing.md §5.4)."""
 
 import asyncio
+import resource
 import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,55 @@ async def test_whoever_refuses_resets_or_talks_nonsense_is_not_healthy(probe: Ht
         with pytest.raises(Failed) as failed:
             await probe(check(), upstream.url)
         assert "\n" not in str(failed.value)
+
+
+class Flood:
+    """A server that answers with a beginning, and then with the same over and over, as fast as it is read."""
+
+    def __init__(self, begin: bytes, more: bytes) -> None:
+        self._begin = begin
+        self._more = more * (65536 // len(more) + 1)
+        self.over = asyncio.Event()
+        """Nobody reads any more."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self._begin)
+            while True:
+                writer.write(self._more)
+                await writer.drain()
+        writer.transport.abort()
+        self.over.set()
+
+
+@pytest.mark.parametrize(
+    ("begin", "more", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n", "Too many headers"),
+        (b"HTTP/1.1 200 OK\r\nA: ", b"x", "more than 8190 bytes"),
+        (b"", b"x", "400"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", "no answer within"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", b"x", ""),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", ""),
+    ],
+)
+async def test_an_answer_without_end_is_read_no_further_than_its_head(
+    probe: HttpProbe, begin: bytes, more: bytes, reason: str
+) -> None:
+    flood = Flood(begin, more)
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    asked = probe(check(timeout=Duration(0.3)), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if reason:
+        with pytest.raises(Failed, match=reason):
+            await asked
+    else:
+        await asked
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10, "KiB"
+    async with asyncio.timeout(5):
+        await flood.over.wait()
+    server.close()
 
 
 async def test_whoever_takes_too_long_is_not_healthy(probe: HttpProbe, upstream: Upstream) -> None:

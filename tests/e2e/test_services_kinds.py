@@ -154,11 +154,12 @@ async def test_weighted_children_share_by_weight_and_rendezvous_keeps_a_client(a
 async def test_every_strategy_is_there_once_its_package_is_installed(abc: list[Upstream], start_gateway: Any):
     slow, quick, _ = abc
     slow.answers([0.05, *answer(200, {"X-From": "slow"})])
-    services = {name: balancer(slow, quick, strategy=name) for name in ("wrr", "hrw", "p2c", "leasttime")}
+    services = {name: balancer(slow, quick, strategy=name) for name in ("wrr", "hrw", "p2c", "leasttime", "leastconn")}
     services["unknown"] = balancer(slow, strategy="Wrr")
     running = await start_gateway(document(**services))
     assert await froms(running.port(), "leasttime", 8) == {"slow": 1, "b": 7}
     assert await froms(running.port(), "wrr", 8) == {"slow": 4, "b": 4}
+    assert await froms(running.port(), "leastconn", 8) == {"slow": 4, "b": 4}
     assert len(await froms(running.port(), "hrw", 4)) == 1
     assert (await froms(running.port(), "p2c", 4)).total() == 4
     assert await froms(running.port(), "unknown", 1) == {"404": 1}

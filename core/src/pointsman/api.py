@@ -44,12 +44,15 @@ Binder = Callable[[Handler], Handler]
 class Peer:
     """One server of a service: where it is and what balancers may know of it.
 
-    `ready` is turned off by health checks of both kinds, `up` by active ones; `in_flight` counts requests it answers now.
+    `ready` says whether it may be picked: it is `up`, and neither `failing` nor `ejected`. `in_flight` counts the requests
+    it answers now, and those that wait for a connection to it.
     """
 
     __slots__ = (
         "authority",
         "base_path",
+        "ejected",
+        "failing",
         "h2c",
         "host",
         "in_flight",
@@ -60,6 +63,7 @@ class Peer:
         "tls",
         "up",
         "url",
+        "watchers",
         "weight",
     )
 
@@ -88,6 +92,13 @@ class Peer:
         self.weight = weight
         self.ready = True
         self.up = True
+        """What active health checks say."""
+        self.failing = False
+        """Whether the passive health check has put it out."""
+        self.ejected = False
+        """Whether outlier detection has."""
+        self.watchers: tuple[Callable[[Peer], None], ...] = ()
+        """The kernel's: whom to tell when `ready` has changed."""
         self.in_flight = 0
         self.pool: Any = None
         """The kernel's: where connections to this server come from."""

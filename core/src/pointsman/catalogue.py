@@ -30,7 +30,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         "ipallowlist": "pointsman-ipallowlist",
         "ipwhitelist": "pointsman-ipallowlist",
     },
-    "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime")},
+    "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime", "leastconn")},
 }
 
 

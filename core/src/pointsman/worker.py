@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ class Worker:
             self._mark_new(compiled)
             old, self.compiled = self.compiled, compiled
             self.current.snapshot = compiled.snapshot
+            await in_slices(_handing_over(compiled))
             self._renew(old, compiled)
             self._retire(old, compiled)
             problems: list[Problem] = compiled.problems
@@ -312,6 +313,14 @@ class Local:
 
     async def apply(self, tree: Tree, delta: Delta) -> None:
         self._report(await self._worker.apply(tree))
+
+
+def _handing_over(compiled: Compiled) -> Iterator[None]:
+    """What workers have seen of servers is known to who serves in their services' place, too."""
+    successions, compiled.successions = compiled.successions, []
+    for old, new in successions:
+        new.care.take_over(old.care, old.peers)
+        yield
 
 
 def _mark(entry: ServiceEntry | TcpServiceEntry, states: Mapping[str, bool]) -> None:

@@ -133,6 +133,19 @@ async def test_where_answers_are_judged_too_every_good_probe_is_told(ward: Ward,
     assert len(told()) == 1
 
 
+async def test_with_thresholds_a_change_is_told_when_enough_probes_in_a_row_say_so(ward: Ward, told: Told):
+    check = {"interval": "10s", "healthyThreshold": 2, "unhealthyThreshold": 3}
+    await ward.follow(A, healthCheck=check, passiveHealthCheck={"maxFailedAttempts": 1})
+    assert await ward.after(10.1) == []
+    assert await ward.after(10) == [{"s@file": {A: True}}], "workers that put it out need a good one of two in a row"
+    ward.probe.sick[A] = Failed("status 503")
+    assert [await ward.after(10) for _ in range(3)][-1] == [{"s@file": {A: False}}]
+    ward.probe.sick.clear()
+    assert await ward.after(10) == []
+    assert await ward.after(10) == [{"s@file": {A: True}}]
+    assert [level for level, _ in told()] == ["WARNING", "INFO"]
+
+
 async def test_a_probe_that_breaks_counts_as_failed_and_the_checks_go_on(ward: Ward, told: Told):
     await ward.follow(A)
     ward.probe.sick[A] = RuntimeError("a mistake")

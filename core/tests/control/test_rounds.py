@@ -50,6 +50,68 @@ def test_one_failed_probe_is_down_and_one_good_one_is_up():
     assert rounds.states == {"s@file": {A: True}}
 
 
+def after_probes(rounds: Rounds, *outcomes: bool, begin: float = 0.0) -> list[bool]:
+    """Whether the only server is up after each of these probes, one every ten seconds."""
+    states = []
+    for number, up in enumerate(outcomes, 1):
+        now = begin + 10.0 * number
+        [server] = rounds.due(now)
+        before = server.up
+        assert rounds.done(server, up, now) is (server.up is not before)
+        states.append(server.up)
+    return states
+
+
+def test_as_many_probes_in_a_row_as_the_thresholds_say_turn_a_server():
+    rounds = Rounds()
+    rounds.put(check(healthy_threshold=2, unhealthy_threshold=3), 0.0)
+    probes = (False, False, True, False, False, False, True, False, True, True)
+    assert after_probes(rounds, *probes) == [True] * 5 + [False] * 4 + [True]
+
+
+@given(st.integers(-1, 4), st.integers(-1, 4), st.lists(st.booleans(), max_size=40))
+def test_a_server_is_as_the_last_long_enough_row_of_probes_said(healthy: int, unhealthy: int, probes: list[bool]):
+    rounds = Rounds()
+    rounds.put(check(healthy_threshold=healthy, unhealthy_threshold=unhealthy), 0.0)
+    expected, up, row = [], True, 0
+    for place, probe in enumerate(probes):
+        row = row + 1 if place and probes[place - 1] is probe else 1
+        if row >= max(1, healthy if probe else unhealthy):
+            up = probe
+        expected.append(up)
+    assert after_probes(rounds, *probes) == expected
+
+
+def test_a_server_short_of_its_threshold_is_probed_as_what_it_is():
+    rounds = Rounds()
+    rounds.put(check(unhealthy_threshold=2, unhealthy_interval=Duration(1.0)), 0.0)
+    assert after_probes(rounds, False) == [True]
+    assert rounds.next_at == 20.0
+    assert after_probes(rounds, False, begin=10.0) == [False]
+    assert rounds.next_at == 21.0
+
+
+@pytest.mark.spec("R-108")
+def test_a_reload_does_not_begin_to_count_anew():
+    rounds = Rounds()
+    rounds.put(check(A, unhealthy_threshold=3), 0.0)
+    assert after_probes(rounds, False, False) == [True, True]
+    rounds.put(check(A, B, unhealthy_threshold=3), 25.0)
+    [server] = rounds.due(30.0)
+    assert rounds.done(server, False, 30.0)
+    assert rounds.states == {"s@file": {A: False, B: True}}
+    rounds.put(check(A, unhealthy_threshold=2), 31.0)
+    assert rounds.states == {"s@file": {A: True}}, "another check begins anew"
+
+
+def test_a_server_that_flaps_is_counted():
+    rounds = Rounds()
+    rounds.put(check(), 0.0)
+    after_probes(rounds, *[False, True] * 5)
+    [server] = rounds.due(110.0)
+    assert repr(server) == "<Server http://a.example of s@file UP, 10 changes>"
+
+
 def test_a_server_that_is_down_is_probed_at_its_own_interval():
     rounds = Rounds()
     rounds.put(check(unhealthy_interval=Duration(2.0)), 0.0)

@@ -11,6 +11,7 @@ from pointsman.config.tcp_model import TCPHealthCheck
 from pointsman.control.checks import TcpCheck, TcpChecks
 from pointsman.control.merge import Tree, at_once, diff, empty_tree, merge
 from pointsman.control.probe import Failed
+from pointsman.control.rounds import Rounds
 from pointsman.control.tcp_probe import probe_tcp
 from pointsman.upstream.tcp import TcpSettings
 
@@ -112,3 +113,16 @@ async def test_a_probe_of_nobody_fails() -> None:
     check = TcpCheck("tcp.services.s@file", ("127.0.0.1:1",), TCPHealthCheck(), TcpSettings())
     with pytest.raises(Failed):
         await probe_tcp(check, "127.0.0.1:1")
+
+
+def test_thresholds_count_for_tcp_servers_too() -> None:
+    address = "127.0.0.1:1"
+    config = TCPHealthCheck(healthy_threshold=2, unhealthy_threshold=3)
+    rounds = Rounds()
+    rounds.put(TcpCheck("tcp.services.s@file", (address,), config, TcpSettings()), 0.0)
+    states = []
+    for number, up in enumerate((False, False, False, True, True), 1):
+        [server] = rounds.due(30.0 * number)
+        rounds.done(server, up, 30.0 * number)
+        states.append(server.up)
+    assert states == [True, True, False, False, True]

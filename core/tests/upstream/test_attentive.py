@@ -12,6 +12,7 @@ from pointsman.errors import NoServer
 from pointsman.message import NOTHING, Request, Response
 from pointsman.testing import a_request
 from pointsman.upstream.attentive import AttentiveForwarder
+from pointsman.upstream.health import settle
 from pointsman.upstream.sticky import Sticky, current_value
 from pointsman.upstream.transport import Transport, TransportSettings
 
@@ -85,6 +86,17 @@ async def test_a_fenced_server_keeps_its_clients_and_gets_nobody_new():
     assert {(await answered(service))[0] for _ in range(4)} == {"a"}
     assert await answered(service, cookie_of(peers["b"])) == ("b", ["own=1"])
     assert await answered(service, f"n={peers['b'].url}") == ("b", [cookie_of(peers["b"]), "own=1"])
+
+
+async def test_an_ejected_server_is_left_with_a_new_cookie_also_by_who_forged_one_and_a_fenced_one_too():
+    service, peers = a_service(fenced="b")
+    peers["b"].ejected = True
+    settle(peers["b"])
+    for forged in (cookie_of(peers["b"]), f"n={peers['b'].url}", f"n={current_value('http://elsewhere').decode()}", "n="):
+        assert await answered(service, forged) == ("a", [cookie_of(peers["a"]), "own=1"])
+    peers["b"].ejected = False
+    settle(peers["b"])
+    assert await answered(service, cookie_of(peers["b"])) == ("b", ["own=1"])
 
 
 async def test_no_server_is_503_with_a_cookie_too():

@@ -49,9 +49,9 @@ def test_who_hears_all_news_at_once_knows_what_the_one_knows_who_heard_each(hear
 async def test_failures_in_a_row_put_a_server_out_for_the_window_and_then_it_begins_anew(clock: Any):
     peer, other = peer_from(A), peer_from(B)
     judge = passive(peer, other)
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     assert peer.ready
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     assert not peer.ready
     assert other.ready
     assert repr(judge) == "<Passive s@file: http://a.example out>"
@@ -59,9 +59,9 @@ async def test_failures_in_a_row_put_a_server_out_for_the_window_and_then_it_beg
     assert not peer.ready
     await clock.advance(0.2)
     assert peer.ready, "without a probe"
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     assert peer.ready, "and it has failed once"
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     assert not peer.ready
 
 
@@ -69,7 +69,7 @@ async def test_an_answer_below_500_clears_the_count(clock: Any):
     peer = peer_from(A)
     judge = passive(peer)
     for failed in (True, False, True, False, True):
-        judge.judge(peer, failed)
+        judge.judge(peer, 500 if failed else 499)
     assert peer.ready
 
 
@@ -77,20 +77,20 @@ async def test_failures_further_apart_than_the_window_do_not_add_up(clock: Any):
     peer = peer_from(A)
     judge = passive(peer, attempts=3)
     for _ in range(6):
-        judge.judge(peer, True)
+        judge.judge(peer, 500)
         await clock.advance(6)
     assert peer.ready
-    judge.judge(peer, True)
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
+    judge.judge(peer, 500)
     assert not peer.ready
 
 
 async def test_answers_to_requests_begun_before_do_not_lengthen_the_time_out(clock: Any):
     peer = peer_from(A)
     judge = passive(peer, attempts=1)
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     await clock.advance(9)
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     await clock.advance(1.1)
     assert peer.ready
 
@@ -98,7 +98,7 @@ async def test_answers_to_requests_begun_before_do_not_lengthen_the_time_out(clo
 async def test_where_a_probe_looks_after_it_a_server_comes_back_by_a_probe_only(clock: Any):
     peer = peer_from(A)
     judge = passive(peer, attempts=1, probed=True)
-    judge.judge(peer, True)
+    judge.judge(peer, 500)
     await clock.advance(3600)
     assert not peer.ready
     mark([peer], {A: True})
@@ -108,8 +108,8 @@ async def test_where_a_probe_looks_after_it_a_server_comes_back_by_a_probe_only(
 async def test_peers_with_equal_urls_fail_together(clock: Any):
     one, two = peer_from(A), peer_from(A, weight=2)
     judge = passive(one, two)
-    judge.judge(one, True)
-    judge.judge(two, True)
+    judge.judge(one, 500)
+    judge.judge(two, 500)
     assert not one.ready
     assert not two.ready
     await clock.advance(10.1)
@@ -120,7 +120,7 @@ async def test_peers_with_equal_urls_fail_together(clock: Any):
 async def test_what_answers_say_does_not_count_for_the_services_above(clock: Any):
     peer = peer_from(A)
     health = PeersHealth([peer])
-    passive(peer, attempts=1, probed=True).judge(peer, True)
+    passive(peer, attempts=1, probed=True).judge(peer, 500)
     assert not peer.ready
     assert health.up
     mark([peer], {A: False})
@@ -128,15 +128,15 @@ async def test_what_answers_say_does_not_count_for_the_services_above(clock: Any
 
 
 async def test_of_a_forwarding_every_end_is_judged_once(house: Any):
-    judged: list[bool] = []
+    judged: list[int] = []
 
     class Judge:
-        def judge(self, peer: Peer, failed: bool) -> None:
-            judged.append(failed)
+        def judge(self, peer: Peer, status: int) -> None:
+            judged.append(status)
 
     request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-    async def ends(*answer: bytes) -> list[bool]:
+    async def ends(*answer: bytes) -> list[int]:
         judged.clear()
         await house.ask(request)
         for data in answer:
@@ -144,23 +144,23 @@ async def test_of_a_forwarding_every_end_is_judged_once(house: Any):
         await house.settle()
         return judged.copy()
 
-    house.forwarder.passive = Judge()
-    assert await ends(b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == [False]
-    assert await ends(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") == [False]
-    assert await ends(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") == [True]
-    assert await ends(b"HTTP/9 what\r\n\r\n") == [True]
+    house.forwarder.judge = Judge()
+    assert await ends(b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == [200]
+    assert await ends(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") == [404]
+    assert await ends(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") == [500]
+    assert await ends(b"HTTP/9 what\r\n\r\n") == [502]
     house.refuse = ConnectionRefusedError("no")
-    assert await ends() == [True]
+    assert await ends() == [502]
 
 
 async def test_a_client_that_leaves_says_nothing_about_the_server(house: Any):
-    judged: list[bool] = []
+    judged: list[int] = []
 
     class Judge:
-        def judge(self, peer: Peer, failed: bool) -> None:
-            judged.append(failed)
+        def judge(self, peer: Peer, status: int) -> None:
+            judged.append(status)
 
-    house.forwarder.passive = Judge()
+    house.forwarder.judge = Judge()
     gone = await house.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     gone.break_off()
     await house.settle()

@@ -382,6 +382,19 @@ async def test_in_flight_counts_from_the_request_to_the_last_byte(house: Any) ->
     assert client.sent
 
 
+async def test_in_flight_counts_who_waits_for_a_connection_too(house: Any) -> None:
+    house.hang = asyncio.Event()
+    waiting = [await house.ask(GET) for _ in range(3)]
+    assert house.peer.in_flight == 3, "a server that is slow to connect does not look idle"
+    waiting[0].break_off()
+    await house.settle()
+    assert house.peer.in_flight == 2
+    house.refuse = ConnectionRefusedError("no")
+    house.hang.set()
+    await house.settle()
+    house.check_books()
+
+
 async def test_a_middlewares_body_of_the_wrong_length_never_becomes_another_request(house: Any) -> None:
     for content in (b"hell", b"hello\r\nGET /smuggled HTTP/1.1\r\n\r\n"):
 

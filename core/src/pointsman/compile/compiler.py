@@ -88,6 +88,8 @@ class Compiled:
     tls: TlsParts = Factory(TlsParts)
     tcp: CompiledTcp = Factory(CompiledTcp)
     udp: CompiledUdp = Factory(CompiledUdp)
+    successions: list[tuple[ServiceEntry, ServiceEntry]] = Factory(list)
+    """Services of the one before, and those here that serve in their place, to be handed over once this is live."""
 
     @property
     def problems(self) -> list[Problem]:
@@ -193,6 +195,7 @@ class _Run:
             self.tls.parts,
             tcp,
             udp,
+            self.services.successions,
         )
 
     def _tcp(self) -> TcpRun:

@@ -9,7 +9,7 @@ from attrs import define, frozen
 from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
 from pointsman.compile.composites import Child, Composites
-from pointsman.compile.health import odd_checks, passive_check
+from pointsman.compile.health import NO_CARE, Care, care, odd_checks
 from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qualify
 from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
@@ -58,6 +58,8 @@ class ServiceEntry:
     """Whether it is up, if it is one that can tell (routing.md §5.6)."""
     kind: str = ""
     """As it is written: loadBalancer, weighted ...; "" for an internal one."""
+    care: Care = NO_CARE
+    """Who looks after its peers."""
 
 
 def noop(request: Request) -> Response:
@@ -86,6 +88,8 @@ class Services:
     broken: dict[str, ConfigError]
     broken_transports: dict[str, ConfigError]
     path: list[str]
+    successions: list[tuple[ServiceEntry, ServiceEntry]]
+    """Running services, and those that will serve in their place, where somebody looks after the servers of either."""
     front: Front = _bare
     """How a service is put behind its own middlewares; whoever knows middlewares sets it."""
 
@@ -98,7 +102,7 @@ class Services:
         old: Mapping[str, ServiceEntry],
         old_transports: Mapping[str, TransportEntry],
     ) -> "Services":
-        return cls(tree, around, default_transport, old, old_transports, {}, {}, {}, {}, [])
+        return cls(tree, around, default_transport, old, old_transports, {}, {}, {}, {}, [], [])
 
     def get(self, reference: str, owner: str) -> ServiceEntry:
         """The service that `owner` calls `reference`."""
@@ -120,6 +124,9 @@ class Services:
         finally:
             self.path.pop()
         self.built[name] = entry
+        old = self.old.get(name)
+        if old is not None and old is not entry and (old.care or entry.care):
+            self.successions.append((old, entry))
         return entry
 
     def child(self, reference: str, owner: str) -> Child:
@@ -205,7 +212,7 @@ class Services:
         transport = self.transport(balancer.servers_transport or DEFAULT_TRANSPORT, name)
         peers: list[Peer] = []
         problems: list[Problem] = []
-        warnings = odd_checks(path, balancer)
+        warnings = odd_checks(path, balancer) + _without_effect(path, balancer, strategy)
         for position, server in enumerate(balancer.servers):
             try:
                 peer = peer_from(server.url, weight=server.weight, preserve_path=server.preserve_path)
@@ -219,17 +226,16 @@ class Services:
             peers.append(peer)
         if problems:
             raise ConfigError(problems)
-        fenced = {peer for peer, server in zip(peers, balancer.servers, strict=True) if server.fenced}
+        open_to_all = [peer for peer, server in zip(peers, balancer.servers, strict=True) if not server.fenced]
         chooser = strategy(strategy.Config(), None)
         handler = _forwarder(
             _sticky(name, balancer, strategy, peers),
             getattr(chooser, "answered", None),
             name,
-            chooser.over([peer for peer in peers if peer not in fenced]),
+            chooser.over(open_to_all),
             transport.transport,
             pass_host=balancer.pass_host_header,
             flush_seconds=flush_seconds(balancer.response_forwarding.flush_interval),
-            passive=passive_check(name, balancer, peers),
         )
         return ServiceEntry(
             name,
@@ -241,6 +247,7 @@ class Services:
             tuple(warnings),
             PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
+            care(name, balancer, strategy, peers, _picked(strategy, open_to_all), handler),
         )
 
     def transport(self, reference: str, owner: str) -> TransportEntry:
@@ -280,8 +287,20 @@ def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: 
     cookie = balancer.sticky.cookie if balancer.sticky is not None else None
     if cookie is None or not getattr(strategy, "sticky", True):
         return None
+    return Sticky(cookie, name, [(peer.url, peer) for peer in _picked(strategy, peers)])
+
+
+def _picked(strategy: type[Balancer], peers: Sequence[Peer]) -> list[Peer]:
+    """Those that a strategy ever picks of these."""
     weighs = getattr(strategy, "weighs", True)
-    return Sticky(cookie, name, [(peer.url, peer) for peer in peers if peer.weight > 0 or not weighs])
+    return [peer for peer in peers if peer.weight > 0 or not weighs]
+
+
+def _without_effect(path: str, balancer: LoadBalancer, strategy: type[Balancer]) -> list[Problem]:
+    if balancer.slow_start > 0 and not getattr(strategy, "sticky", True):
+        message = f"has no effect with strategy {balancer.strategy}, whose clients keep their servers; leave it out"
+        return [Problem(f"{path}.slowStart", message, warning=True)]
+    return []
 
 
 def _forwarder(sticky: Sticky[Peer] | None, timed: Timed | None, *args: Any, **options: Any) -> Forwarder:

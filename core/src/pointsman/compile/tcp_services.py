@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from pointsman.api import Peer
 from pointsman.compile.elements import Elements
+from pointsman.compile.health import odd_thresholds
 from pointsman.compile.parts import TCP_SERVICES, TCP_TRANSPORTS, Tree, qualify
 from pointsman.compile.services import DEFAULT_TRANSPORT
 from pointsman.compile.tcp_transports import default_tcp_settings, tcp_settings
@@ -183,7 +184,7 @@ def odd_check(check: TCPHealthCheck, path: str) -> list[Problem]:
     if check.interval <= 0:
         message = f"{check.interval:g}s is no interval, so it is 30s; give a duration above 0"
         problems.append(Problem(f"{path}.healthCheck.interval", message, warning=True))
-    return problems
+    return problems + odd_thresholds(check, path)
 
 
 def within_limits(check: TCPHealthCheck) -> TCPHealthCheck:

@@ -96,6 +96,10 @@ class HealthCheck:
     unhealthy_interval: Duration | None = None
     """None: as `interval`."""
     timeout: Duration = Duration(5.0)
+    healthy_threshold: int = 1
+    """Good probes in a row that bring a server back (new)."""
+    unhealthy_threshold: int = 1
+    """Failed probes in a row that put one out (new)."""
 
 
 @frozen
@@ -104,6 +108,22 @@ class PassiveHealthCheck:
 
     failure_window: Duration = Duration(10.0)
     max_failed_attempts: int = 1
+
+
+@frozen
+class OutlierDetection:
+    """Ejecting servers that fail where others do not (new). 0 turns a limit off."""
+
+    consecutive_5xx_errors: int = option("consecutive5xxErrors", default=5)
+    consecutive_gateway_errors: int = 0
+    """502, 503 and 504, also those that the gateway gives in place of a server."""
+    failure_percentage: int = 0
+    """Of all requests in an interval, once there were `request_volume`."""
+    request_volume: int = 50
+    interval: Duration = Duration(10.0)
+    base_ejection_time: Duration = Duration(30.0)
+    max_ejection_time: Duration = Duration(300.0)
+    max_ejection_percent: int = 10
 
 
 @frozen
@@ -125,6 +145,9 @@ class LoadBalancer:
     sticky: Sticky | None = allow_empty(default=None)
     health_check: HealthCheck | None = None
     passive_health_check: PassiveHealthCheck | None = None
+    outlier_detection: OutlierDetection | None = allow_empty(default=None)
+    slow_start: Duration = Duration(0.0)
+    """How long the share of a server that comes back grows to its weight (new); 0: it has it at once."""
     pass_host_header: bool = True
     response_forwarding: ResponseForwarding = field(factory=ResponseForwarding)
     servers_transport: str = ""

@@ -54,6 +54,10 @@ class TCPHealthCheck:
     unhealthy_interval: Duration | None = None
     """None: as `interval`."""
     timeout: Duration = Duration(5.0)
+    healthy_threshold: int = 1
+    """Good probes in a row that bring a server back (new)."""
+    unhealthy_threshold: int = 1
+    """Failed probes in a row that put one out (new)."""
 
 
 @frozen

@@ -43,6 +43,11 @@ class Paced:
         seconds: float = self.config.interval
         return seconds if seconds > 0 else INTERVAL_SECONDS
 
+    def needed(self, up: bool) -> int:
+        """Probes in a row that must say so before a server is up, or down."""
+        threshold: int = self.config.healthy_threshold if up else self.config.unhealthy_threshold
+        return max(1, threshold)
+
 
 @frozen
 class Check(Paced):

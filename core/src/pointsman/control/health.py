@@ -2,7 +2,7 @@
 
 `rounds.py` decides who is probed when, `probe.py` does one probe, `checks.py` reads what the configuration asks for; here is
 the task that joins them. Each change of a server is logged once, and told. Where workers judge servers by their answers as
-well, each good probe is told, for they wait for it.
+well, each good probe that is one of enough in a row is told, for they wait for it.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ class Checker:
             log.warning("service %s: server %s is DOWN: %s", check.service, server.url, why)
         elif changed:
             log.info("service %s: server %s is UP", check.service, server.url)
-        if changed or (server.check.passive and not why and not server.gone):
+        if changed or (server.check.passive and server.proven and not server.gone):
             self._tell({check.service: {server.url: not why}})
 
     def __repr__(self) -> str:

@@ -2,8 +2,9 @@
 
 Theory of operation. Every server of a check has one place in the queue, or a probe under way. `due` hands out those whose
 time has come, as many as may run at once; `done` takes the outcome, and the server queues again. A server begins UP, its
-first probe is due one interval later; a probe decides at once. A check that comes again with the same options keeps what is
-known and the appointments of its servers, whatever else changed about its service (routing.md §9, row 4).
+first probe is due one interval later; as many probes in a row as the check's threshold decide, one if it has none. A check
+that comes again with the same options keeps what is known and the appointments of its servers, whatever else changed about
+its service (routing.md §9, row 4).
 """
 
 from heapq import heappop, heappush
@@ -17,17 +18,39 @@ LIMIT: Final = 100
 class Server:
     """One server of one check."""
 
-    __slots__ = ("begun", "check", "gone", "up", "url")
+    __slots__ = ("begun", "changes", "check", "gone", "in_a_row", "said", "up", "url")
 
     def __init__(self, check: AnyCheck, url: str) -> None:
         self.check = check
         self.url = url
         self.up = True
+        self.changes = 0
+        """How often it has gone up or down; one that flaps shows here."""
+        self.said = True
+        """What the latest probes said, and ..."""
+        self.in_a_row = 0
+        """... how many."""
         self.gone = False
         self.begun = 0.0
 
+    @property
+    def proven(self) -> bool:
+        """Whether the latest probes are good, and as many as bring a server back."""
+        return self.said and self.in_a_row >= self.check.needed(True)
+
+    def hear(self, up: bool) -> bool:
+        """What one more probe said. True if that has changed its state."""
+        self.in_a_row = self.in_a_row + 1 if self.said is up else 1
+        self.said = up
+        if self.up is up or self.in_a_row < self.check.needed(up):
+            return False
+        self.up = up
+        self.changes += 1
+        return True
+
     def __repr__(self) -> str:
-        return f"<Server {self.url} of {self.check.service} {'UP' if self.up else 'DOWN'}{', gone' if self.gone else ''}>"
+        state = f"{'UP' if self.up else 'DOWN'}, {self.changes} changes{', gone' if self.gone else ''}"
+        return f"<Server {self.url} of {self.check.service} {state}>"
 
 
 class Rounds:
@@ -97,9 +120,8 @@ class Rounds:
         self._under_way -= 1
         if server.gone:
             return False
-        changed = server.up is not up
-        server.up = up
-        self._enqueue(server, max(now, server.begun + server.check.interval(up)))
+        changed = server.hear(up)
+        self._enqueue(server, max(now, server.begun + server.check.interval(server.up)))
         return changed
 
     def _enqueue(self, server: Server, at: float) -> None:

@@ -13,7 +13,7 @@ from pointsman.api import Peer, Pick, Receiver
 from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
 from pointsman.upstream.carrier import Carrier
-from pointsman.upstream.health import Passive
+from pointsman.upstream.health import Judge
 from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
@@ -41,7 +41,7 @@ class Forwarder:
         *,
         pass_host: bool = True,
         flush_seconds: float = 0.1,
-        passive: Passive | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.name = name
         self.pick = pick
@@ -49,7 +49,7 @@ class Forwarder:
         self.head_seconds = transport.settings.response_header_timeout
         self.pass_host = pass_host
         self.flush_seconds = flush_seconds
-        self.passive = passive
+        self.judge = judge
 
     def __call__(self, request: Request) -> "Forwarding":
         return Forwarding(self, request)
@@ -130,14 +130,15 @@ class Forwarding:
     def _fail(self, error: Exception) -> None:
         receiver, self._receiver = self._receiver, None
         future, self._future = self._future, None
-        asked = receiver is not None or future is not None
+        asked, judge = receiver is not None or future is not None, self.service.judge
         if (
             asked
-            and self.service.passive is not None
+            and judge is not None
             and self._peer is not None
-            and getattr(error, "side", "") == "upstream"
+            and isinstance(error, GatewayError)
+            and error.side == "upstream"
         ):
-            self.service.passive.judge(self._peer, True)
+            judge.judge(self._peer, error.status)
         if receiver is not None:
             receiver.fail(error)
         elif future is not None and not future.done():
@@ -171,9 +172,12 @@ class Forwarding:
             return
         task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool, single))
         self._connecting = task
+        peer.in_flight += 1  # a server that is slow to connect must not look idle
         task.add_done_callback(self._connected)
 
     def _connected(self, task: "asyncio.Task[Carrier]") -> None:
+        assert self._peer is not None
+        self._peer.in_flight -= 1
         if task.cancelled():
             return
         error = task.exception()
@@ -289,9 +293,9 @@ class Forwarding:
 
     def answered(self, response: Response) -> None:
         """The response head is here; its body may still be coming."""
-        passive = self.service.passive
-        if passive is not None and self._peer is not None:
-            passive.judge(self._peer, response.status >= 500)
+        judge = self.service.judge
+        if judge is not None and self._peer is not None:
+            judge.judge(self._peer, response.status)
         if self._continue is not None:
             self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds
