@@ -19,6 +19,7 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.attentive import AttentiveForwarder, Timed
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.retry_budget import RetryBudget
 from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.sticky import Sticky
 from pointsman.upstream.transport import Transport, peer_from
@@ -221,9 +222,11 @@ class Services:
             raise ConfigError(problems)
         fenced = {peer for peer, server in zip(peers, balancer.servers, strict=True) if server.fenced}
         chooser = strategy(strategy.Config(), None)
+        retries = _retries(path, balancer, peers)
         handler = _forwarder(
             _sticky(name, balancer, strategy, peers),
             getattr(chooser, "answered", None),
+            retries,
             name,
             chooser.over([peer for peer in peers if peer not in fenced]),
             transport.transport,
@@ -284,10 +287,26 @@ def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: 
     return Sticky(cookie, name, [(peer.url, peer) for peer in peers if peer.weight > 0 or not weighs])
 
 
-def _forwarder(sticky: Sticky[Peer] | None, timed: Timed | None, *args: Any, **options: Any) -> Forwarder:
-    if sticky is None and timed is None:
+def _retries(path: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> RetryBudget | None:
+    """The retry budget, if there is one, which these peers remember. ConfigError for shares below 0."""
+    config = balancer.retry_budget
+    if config is None:
+        return None
+    for key, value in (("percent", config.percent), ("minRetriesPerSecond", config.min_retries_per_second)):
+        if value < 0:
+            raise ConfigError(Problem(f"{path}.retryBudget.{key}", f"{value:g} is less than nothing; give 0 or more"))
+    budget = RetryBudget(config.percent, config.min_retries_per_second)
+    for peer in peers:
+        peer.retries = budget
+    return budget
+
+
+def _forwarder(
+    sticky: Sticky[Peer] | None, timed: Timed | None, retries: RetryBudget | None, *args: Any, **options: Any
+) -> Forwarder:
+    if sticky is None and timed is None and retries is None:
         return Forwarder(*args, **options)
-    return AttentiveForwarder(*args, sticky=sticky, timed=timed, **options)
+    return AttentiveForwarder(*args, sticky=sticky, timed=timed, retries=retries, **options)
 
 
 def flush_seconds(interval: float) -> float:

@@ -117,6 +117,16 @@ class ResponseForwarding:
 
 
 @frozen
+class RetryBudget:
+    """How many retries may be added to the traffic of a service (new)."""
+
+    percent: float = 20.0
+    """Of the requests of the last ten seconds."""
+    min_retries_per_second: float = 10.0
+    """What is allowed besides, so that a service with little traffic can be retried, too."""
+
+
+@frozen
 class LoadBalancer:
     """Servers, and how to choose among them."""
 
@@ -130,6 +140,7 @@ class LoadBalancer:
     servers_transport: str = ""
     """Empty means `default@internal`."""
     nginx_upstream_hash_by: str = ""
+    retry_budget: RetryBudget | None = allow_empty(default=None)
 
 
 @frozen

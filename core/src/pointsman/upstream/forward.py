@@ -146,13 +146,15 @@ class Forwarding:
     # the way out
 
     def _begin(self) -> None:
-        peer = self.service.pick(self.request, ())
-        if peer is None:
-            self._fail(NoServer())
-            return
-        self._peer = peer
         request = self.request
-        request.exchange.peer = peer.url
+        exchange = request.exchange
+        peer = self.service.pick(request, exchange.tried)
+        if peer is None:
+            peer = self.service.pick(request, ()) if exchange.tried else None  # all were tried: then any of them again
+            if peer is None:
+                self._fail(NoServer())
+                return
+        self._peer = exchange.server = peer
         connection = peer.pool.take() if request.link.private is None and not request.upgrade else None
         if connection is not None:
             self._send(connection)
@@ -296,6 +298,9 @@ class Forwarding:
             self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds
         if response.content is None:
+            before = self.request.exchange.upstream
+            if before is not None and not before.attached:  # of an earlier attempt, and nobody will ask for it
+                before.abandon()
             self.request.exchange.upstream = response.body
         elif response.tunnel is not None:
             self.request.exchange.upstream = Body(self._connection)
