@@ -35,6 +35,7 @@ from pointsman.control.merge import Delta, Tree, applying, empty_tree
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
+from pointsman.net.names import Names
 from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
@@ -70,13 +71,14 @@ class Worker:
         self.static = static
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
+        self.names = Names(max(0.0, static.dns_cache.ttl))
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         beside = {name: sockets[http3_key(name)] for name in self._sockets if http3_key(name) in sockets}
         self._servers: dict[str, asyncio.Server] = {}
         others = sockets.keys() - set(map(http3_key, beside))
         datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
-        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets()))
+        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets(), self.names))
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
         self.entries = {
@@ -85,7 +87,7 @@ class Worker:
         }
         self.http3_entries = self._http3(beside)
         self.udp_entries = {
-            name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.loop)
+            name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.names, self.loop)
             for name, each in datagrams.items()
         }
         self._applying = asyncio.Lock()
@@ -102,7 +104,7 @@ class Worker:
 
     def _internal(self, path: str) -> dict[str, Handler]:
         """The services that the control side answers, by way of its private socket (design.md §3)."""
-        transport = Transport(TransportSettings(), self.deadlines)
+        transport = Transport(TransportSettings(), self.deadlines, self.names)
         peer = unix_peer(path)
         peer.pool = transport.pool_for(peer)
         pick = RoundRobin(RoundRobinConfig(), None).over([peer])

@@ -275,7 +275,7 @@ class Services:
         if transport is None:
             raise ConfigError(problems)
         settings, warnings = transport_settings(transport, path)
-        return TransportEntry(raw, Transport(settings, self.around.deadlines), tuple(warnings))
+        return TransportEntry(raw, Transport(settings, self.around.deadlines, self.around.names), tuple(warnings))
 
 
 def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: list[Peer]) -> Sticky[Peer] | None:

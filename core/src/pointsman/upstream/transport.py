@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -11,12 +11,16 @@ from pointsman.api import Peer
 from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
+from pointsman.net.names import Names
+from pointsman.net.pipe import keep_alive
 from pointsman.net.tls import Agreement, Handshake
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.http2 import Http2Upstream
 from pointsman.upstream.pool import Pool, SharedPool
 
+KEEP_ALIVE_SECONDS: Final = 30.0
+"""From one probe of a silent connection to the next; fixed in the dialect (routing.md §7.1)."""
 Maker = Callable[[bytes], asyncio.Protocol]
 """Makes what speaks a protocol: b"h2", or anything else for HTTP/1.1."""
 
@@ -41,9 +45,10 @@ class TransportSettings:
 class Transport:
     """The connections of all services that name the same `serversTransport`: a pool per scheme, host and port."""
 
-    def __init__(self, settings: TransportSettings, deadlines: Deadlines) -> None:
+    def __init__(self, settings: TransportSettings, deadlines: Deadlines, names: Names | None = None) -> None:
         self.settings = settings
         self.deadlines = deadlines
+        self.names = names or Names()
         self._pools: dict[tuple[bool, bool, str, int], Pool[Any]] = {}
 
     def pool_for(self, peer: Peer) -> Pool[Any]:
@@ -123,7 +128,9 @@ class Transport:
         if peer.host.startswith("/"):
             await loop.create_unix_connection(lambda: make(b""), peer.host)
         elif not peer.tls:
-            await loop.create_connection(lambda: make(b"h2" if peer.h2c and http2 else b""), peer.host, peer.port)
+            protocol = b"h2" if peer.h2c and http2 else b""
+            transport, _ = await self.names.connect(lambda: make(protocol), peer.host, peer.port)
+            keep_alive(transport, KEEP_ALIVE_SECONDS)
         else:
             await self._shake_hands(peer, pool, http2, make)
 
@@ -140,7 +147,10 @@ class Transport:
             return make(agreed.alpn)
 
         try:
-            await loop.create_connection(lambda: Handshake(context, name, choose, done, session), peer.host, peer.port)
+            transport, _ = await self.names.connect(
+                lambda: Handshake(context, name, choose, done, session), peer.host, peer.port
+            )
+            keep_alive(transport, KEEP_ALIVE_SECONDS)
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await done
         finally:
