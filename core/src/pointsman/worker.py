@@ -42,6 +42,7 @@ from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.opening import Opening
 from pointsman.server.udp import UdpEntry
+from pointsman.upstream.drain import Leaving
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
@@ -199,6 +200,7 @@ class Worker:
         snapshot.retired = True
         snapshot.on_free = self._free
         self._retired.append((snapshot, dropped))
+        self._later(self._let_go(old, new))
         self.loop.call_later(RETIRE_SECONDS, self._force, snapshot)
         self._free()
 
@@ -207,13 +209,37 @@ class Worker:
             _, dropped = self._retired.popleft()
             if dropped:
                 self._later(_close_all(dropped))
-            if not self._retired:
-                self._later(self._prune(self.compiled))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _let_go(self, old: Compiled, new: Compiled) -> None:
+        """Servers that have left a service may finish what they have begun, for as long as the service says."""
+        changed = False
+        leaving: dict[float, list[Leaving]] = {}
+        for number, (name, entry) in enumerate(old.services.items()):
+            now = new.services.get(name)
+            if now is not entry:
+                changed = True
+                stays = {peer.url for peer in now.peers} if now is not None else ()
+                left = [Leaving(name, peer.url, peer.pool) for peer in entry.peers if peer.url not in stays]
+                if left and entry.drain_seconds >= 0:
+                    leaving.setdefault(entry.drain_seconds, []).extend(left)
+            if number % 512 == 511:
+                await asyncio.sleep(0)
+        if changed:
+            await self._prune(new)
+        for seconds, servers in leaving.items():
+            self.loop.call_later(seconds, self._end, servers)
+
+    def _end(self, servers: Sequence[Leaving]) -> None:
+        """The time to finish is over, for those that have not come back."""
+        for server in servers:
+            entry = self.compiled.services.get(server.service)
+            if entry is None or all(peer.url != server.url for peer in entry.peers):
+                server.end()
 
     async def _prune(self, compiled: Compiled) -> None:
         """Let go of the connections to servers that are in no service any more."""

@@ -59,6 +59,8 @@ class ServiceEntry:
     """Whether it is up, if it is one that can tell (routing.md §5.6)."""
     kind: str = ""
     """As it is written: loadBalancer, weighted ...; "" for an internal one."""
+    drain_seconds: float = 0.0
+    """How long a server that has left it may take to finish; negative is without limit."""
 
 
 def noop(request: Request) -> Response:
@@ -244,6 +246,7 @@ class Services:
             tuple(warnings),
             PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
+            balancer.drain_timeout,
         )
 
     def transport(self, reference: str, owner: str) -> TransportEntry:

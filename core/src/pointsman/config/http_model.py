@@ -140,6 +140,8 @@ class LoadBalancer:
     servers_transport: str = ""
     """Empty means `default@internal`."""
     nginx_upstream_hash_by: str = ""
+    drain_timeout: Duration = Duration(60.0)
+    """How long servers that leave may take to finish what they have begun; negative is without limit (new)."""
     retry_budget: RetryBudget | None = allow_empty(default=None)
 
 

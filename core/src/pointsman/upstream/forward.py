@@ -14,7 +14,6 @@ from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.health import Passive
-from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -93,6 +92,11 @@ class Forwarding:
         self._started = False
         self._refusals = 0
 
+    @property
+    def peer(self) -> Peer | None:
+        """The server that was chosen for it."""
+        return self._peer
+
     # whoever asked
 
     def subscribe(self, receiver: Receiver) -> None:
@@ -165,7 +169,7 @@ class Forwarding:
         pool = peer.pool
         private = self.request.link.private
         if private is not None:
-            pool = private.get(pool) or private.setdefault(pool, Pool(f"{pool.name} for one client", 1))
+            pool = private.get(pool) or private.setdefault(pool, pool.apart("for one client", 1))
         single = private is not None or self.request.upgrade != b""
         connection = pool.take_single() if single else pool.take()
         if connection is not None:

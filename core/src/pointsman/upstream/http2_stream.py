@@ -223,6 +223,10 @@ class Http2Stream:
         """The response head did not come in time."""
         self._give_up(CANCEL, GatewayError(504, "the server did not answer in time"))
 
+    def give_up(self, error: GatewayError) -> None:
+        """Carry on no longer: whoever waits for the rest gets this error."""
+        self._give_up(CANCEL, error)
+
     def shut(self) -> None:
         if self._state == CLAIMED:
             self._connection.unclaim()
