@@ -56,9 +56,9 @@ async def test_idle_connections_are_closed_soon():
         await eventually(lambda: stage["a"].open == 0, "its idle connection is closed")
 
 
-@pytest.mark.parametrize("timeout", ["0s", "300ms"])
-async def test_what_takes_too_long_is_cut(timeout):
-    async with staged(before(timeout)) as stage:
+@pytest.mark.parametrize("patience", ["0s", "300ms"])
+async def test_what_takes_too_long_is_cut(patience):
+    async with staged(before(patience)) as stage:
         stage["a"].answers(chunked([b"one", asyncio.Event()]))
         async with on_a(stage, head("GET / HTTP/1.1", "Host: a.test")) as client:
             await client.head()

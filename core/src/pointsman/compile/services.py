@@ -14,11 +14,12 @@ from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qu
 from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
-from pointsman.config.http_model import LoadBalancer, Service
+from pointsman.config.http_model import LoadBalancer, Service, Timeouts
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.attentive import AttentiveForwarder, Timed
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.impatient import NO_LIMITS, ImpatientForwarder, Limits
 from pointsman.upstream.retry_budget import RetryBudget
 from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.sticky import Sticky
@@ -229,6 +230,7 @@ class Services:
             _sticky(name, balancer, strategy, peers),
             getattr(chooser, "answered", None),
             retries,
+            _limits(balancer.timeouts),
             name,
             chooser.over([peer for peer in peers if peer not in fenced]),
             transport.transport,
@@ -304,9 +306,21 @@ def _retries(path: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> RetryB
     return budget
 
 
+def _limits(timeouts: Timeouts) -> Limits:
+    seconds = (timeouts.connect, timeouts.first_byte, timeouts.request, timeouts.idle)
+    return Limits(*(max(0.0, each) for each in seconds))
+
+
 def _forwarder(
-    sticky: Sticky[Peer] | None, timed: Timed | None, retries: RetryBudget | None, *args: Any, **options: Any
+    sticky: Sticky[Peer] | None,
+    timed: Timed | None,
+    retries: RetryBudget | None,
+    limits: Limits,
+    *args: Any,
+    **options: Any,
 ) -> Forwarder:
+    if limits != NO_LIMITS:
+        return ImpatientForwarder(*args, sticky=sticky, timed=timed, retries=retries, limits=limits, **options)
     if sticky is None and timed is None and retries is None:
         return Forwarder(*args, **options)
     return AttentiveForwarder(*args, sticky=sticky, timed=timed, retries=retries, **options)

@@ -117,6 +117,16 @@ class ResponseForwarding:
 
 
 @frozen
+class Timeouts:
+    """How long a server of this service may take; 0 means none (new)."""
+
+    connect: Duration = Duration(0.0)
+    first_byte: Duration = Duration(0.0)
+    request: Duration = Duration(0.0)
+    idle: Duration = Duration(0.0)
+
+
+@frozen
 class RetryBudget:
     """How many retries may be added to the traffic of a service (new)."""
 
@@ -140,6 +150,7 @@ class LoadBalancer:
     servers_transport: str = ""
     """Empty means `default@internal`."""
     nginx_upstream_hash_by: str = ""
+    timeouts: Timeouts = field(factory=Timeouts)
     drain_timeout: Duration = Duration(60.0)
     """How long servers that leave may take to finish what they have begun; negative is without limit (new)."""
     retry_budget: RetryBudget | None = allow_empty(default=None)

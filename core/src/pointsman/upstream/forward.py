@@ -14,6 +14,7 @@ from pointsman.errors import GatewayError, NoServer
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Request, Response
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.health import Passive
+from pointsman.upstream.pool import Pool
 from pointsman.upstream.transport import Transport
 
 REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -175,9 +176,11 @@ class Forwarding:
         if connection is not None:
             self._send(connection)
             return
-        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool, single))
-        self._connecting = task
+        task = self._connecting = asyncio.get_running_loop().create_task(self._connect(peer, pool, single))
         task.add_done_callback(self._connected)
+
+    async def _connect(self, peer: Peer, pool: Pool[Any], single: bool) -> Carrier:
+        return await self.service.transport.connect(peer, pool, single)
 
     def _connected(self, task: "asyncio.Task[Carrier]") -> None:
         if task.cancelled():
