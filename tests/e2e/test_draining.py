@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pointsman.testing import answer, chunked, eventually, upgrade
+from pointsman.testing import PIPE, answer, chunked, eventually, upgrade
 
 from .stage import balancer, head, routed, staged
 
@@ -59,7 +59,7 @@ async def test_idle_connections_are_closed_soon():
 @pytest.mark.parametrize("patience", ["0s", "300ms"])
 async def test_what_takes_too_long_is_cut(patience):
     async with staged(before(patience)) as stage:
-        stage["a"].answers(chunked([b"one", asyncio.Event()]))
+        stage["a"].answers([*chunked([b"one"])[:-1], PIPE])
         async with on_a(stage, head("GET / HTTP/1.1", "Host: a.test")) as client:
             await client.head()
             await leave(stage)
