@@ -1,8 +1,11 @@
 """A server that leaves the configuration: nothing new, idle connections closed, what runs has some time (`drainTimeout`)."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 
 from pointsman.testing import PIPE, answer, chunked, eventually, upgrade
@@ -98,3 +101,33 @@ async def test_without_a_limit_it_may_take_as_long_as_it_takes():
             await leave(stage)
             gate.set()
             assert (await client.message()).body == b"late"
+
+
+async def test_a_grpc_stream_goes_on_for_a_while_and_is_cut():
+    over = threading.Event()
+
+    def talk(requests, context):
+        yield from requests
+        over.wait(20)
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    method = grpc.stream_stream_rpc_method_handler(talk)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Shop", {"Talk": method}),))
+    url = f"h2c://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        async with (
+            staged(lambda urls: routed(ALL, urls, a=balancer(url, drainTimeout="1s"))) as stage,
+            grpc.aio.insecure_channel(f"127.0.0.1:{stage.gateway.port()}") as channel,
+        ):
+            call = channel.stream_stream("/shop.Shop/Talk")()
+            await call.write(b"one")
+            assert await call.read() == b"one"
+            await leave(stage)
+            await call.write(b"two")
+            assert await call.read() == b"two"
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call.read()
+    finally:
+        over.set()
+        server.stop(None).wait()
