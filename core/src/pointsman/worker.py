@@ -94,6 +94,8 @@ class Worker:
         self._applying = asyncio.Lock()
         self._down = Down()
         self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
+        self._pruned = True
+        """Whether every pool that is kept is of a server that some service has."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def _http3(self, sockets: Mapping[str, socket.socket]) -> "dict[str, Http3Entry]":
@@ -217,19 +219,18 @@ class Worker:
 
     async def _let_go(self, old: Compiled, new: Compiled) -> None:
         """Servers that have left a service may finish what they have begun, for as long as the service says."""
-        changed = False
         leaving: dict[float, list[Leaving]] = {}
         for number, (name, entry) in enumerate(old.services.items()):
             now = new.services.get(name)
             if now is not entry:
-                changed = True
+                self._pruned = False
                 stays = {peer.url for peer in now.peers} if now is not None else ()
                 left = [Leaving(name, peer.url, peer.pool) for peer in entry.peers if peer.url not in stays]
                 if left and entry.drain_seconds >= 0:
                     leaving.setdefault(entry.drain_seconds, []).extend(left)
             if number % 512 == 511:
                 await asyncio.sleep(0)
-        if changed:
+        if not self._pruned:
             await self._prune(new)
         for seconds, servers in leaving.items():
             self.loop.call_later(seconds, self._end, servers)
@@ -249,6 +250,7 @@ class Worker:
             if number % 512 == 511:
                 await asyncio.sleep(0)
         if compiled is self.compiled:  # else the next one has its own turn
+            self._pruned = True
             for entry in (self.compiler.default_transport, *compiled.transports.values()):
                 entry.transport.prune(used)
 
