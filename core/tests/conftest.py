@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from pointsman.server.entry import Entry
 from pointsman.server.http1 import Http1Protocol
 from pointsman.server.settings import EntrySettings
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.impatient import ImpatientForwarder, Limits
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
 Around = Callable[[Request, api.Handler], Awaitable[Response]]
@@ -207,6 +209,7 @@ class House:
         pass_host: bool = True,
         flush_seconds: float = 0.1,
         transport: dict[str, Any] | None = None,
+        limits: dict[str, float] | None = None,
         peers: int = 1,
         **settings: Any,
     ) -> None:
@@ -214,7 +217,8 @@ class House:
         self.peer = peer_from(url, preserve_path=preserve_path)
         self.pool = self.peer.pool = self.transport.pool_for(self.peer)
         pick = RoundRobin(RoundRobinConfig(), None).over([self.peer] * peers)  # type: ignore[arg-type]
-        self.forwarder = Forwarder("s@file", pick, self.transport, pass_host=pass_host, flush_seconds=flush_seconds)
+        made = partial(ImpatientForwarder, limits=Limits(**limits)) if limits is not None else Forwarder
+        self.forwarder = made("s@file", pick, self.transport, pass_host=pass_host, flush_seconds=flush_seconds)
         chosen = handler or self.forwarder
         if around is not None:
             inner, outer = chosen, around

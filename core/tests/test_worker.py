@@ -153,17 +153,18 @@ async def test_pools_of_servers_that_are_in_no_service_any_more_are_forgotten():
     assert one.compiled.services["s@file"].peers[0].pool is kept
 
 
-async def test_pools_stay_while_a_request_that_began_before_may_use_them():
+async def test_a_server_that_has_left_keeps_no_idle_connection_and_who_began_before_may_still_use_it():
     one = worker()
     pools = one.compiler.default_transport.transport._pools
     first = tree(s=service(A))
     await one.apply(first)
+    pool = one.compiled.services["s@file"].peers[0].pool
     snapshot = one.current.snapshot
     snapshot.holders += 1
     await one.apply(tree(first, s=service(B)))
     await asyncio.gather(*one._closing)
-    assert {host for _, _, host, _ in pools} == {"a.example", "b.example"}
+    assert {host for _, _, host, _ in pools} == {"b.example"}
+    pool.opened()
+    assert not pool.give("a connection"), "it is not kept"
     snapshot.holders -= 1
     snapshot.on_free()
-    await asyncio.gather(*one._closing)
-    assert {host for _, _, host, _ in pools} == {"b.example"}

@@ -41,6 +41,13 @@ Binder = Callable[[Handler], Handler]
 """Puts something in front of a handler, once, while a configuration is compiled."""
 
 
+class Retries(Protocol):
+    """A retry budget, as whoever retries sees it."""
+
+    def withdraw(self) -> bool:
+        """Whether one more retry is allowed; it is counted if so."""
+
+
 class Peer:
     """One server of a service: where it is and what balancers may know of it.
 
@@ -60,6 +67,7 @@ class Peer:
         "port",
         "preserve_path",
         "ready",
+        "retries",
         "tls",
         "up",
         "url",
@@ -102,6 +110,8 @@ class Peer:
         self.in_flight = 0
         self.pool: Any = None
         """The kernel's: where connections to this server come from."""
+        self.retries: Retries | None = None
+        """What its service allows in retries; None is without limit."""
 
     def __repr__(self) -> str:
         return f"<Peer {self.url}{'' if self.ready else ' down'}, {self.in_flight} in flight>"

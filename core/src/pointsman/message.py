@@ -744,12 +744,13 @@ class Exchange:
         "bytes_out",
         "error",
         "finished",
-        "peer",
         "request",
         "router",
+        "server",
         "service",
         "started",
         "status",
+        "tried",
         "upstream",
     )
 
@@ -759,7 +760,10 @@ class Exchange:
         """The body of the last response that a server gave; abandoned with the exchange if nobody read it."""
         self.router = ""
         self.service = ""
-        self.peer = ""
+        self.server: Any = None
+        """The `Peer` that was chosen last."""
+        self.tried: tuple[Any, ...] = ()
+        """Those that were chosen before, and to be passed over."""
         self.status = 0
         self.started = 0.0
         self.finished = 0.0
@@ -767,6 +771,27 @@ class Exchange:
         self.bytes_out = 0
         self.attempts = 0
         self.error: BaseException | None = None
+
+    @property
+    def peer(self) -> str:
+        """The URL of the server that was chosen last, "" if none was."""
+        return self.server.url if self.server is not None else ""
+
+    def retry(self) -> bool:
+        """Ask this right before sending the request once more: whether its service has retries left; counted if so.
+
+        Then the latest answer is given up, and another server is chosen next, if the service has one that was not tried.
+        The request needs its body anew, for what was read of it is gone.
+        """
+        server = self.server
+        if server is not None:
+            if server.retries is not None and not server.retries.withdraw():
+                return False
+            self.tried = (*self.tried, server)
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abandon()
+        return True
 
     def interim(self, status: int, headers: Headers) -> None:
         """Pass a 1xx answer on to the client, at once and beside the middlewares (middlewares.md §1.3)."""

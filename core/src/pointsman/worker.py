@@ -35,12 +35,14 @@ from pointsman.control.merge import Delta, Tree, applying, empty_tree
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
+from pointsman.net.names import Names
 from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.opening import Opening
 from pointsman.server.udp import UdpEntry
+from pointsman.upstream.drain import Leaving
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
 from pointsman.upstream.transport import Transport, TransportSettings, unix_peer
@@ -70,13 +72,14 @@ class Worker:
         self.static = static
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
+        self.names = Names(max(0.0, static.dns_cache.ttl))
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         beside = {name: sockets[http3_key(name)] for name in self._sockets if http3_key(name) in sockets}
         self._servers: dict[str, asyncio.Server] = {}
         others = sockets.keys() - set(map(http3_key, beside))
         datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
-        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets()))
+        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets(), self.names))
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
         self.entries = {
@@ -85,12 +88,14 @@ class Worker:
         }
         self.http3_entries = self._http3(beside)
         self.udp_entries = {
-            name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.loop)
+            name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.names, self.loop)
             for name, each in datagrams.items()
         }
         self._applying = asyncio.Lock()
         self._down = Down()
         self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
+        self._pruned = True
+        """Whether every pool that is kept is of a server that some service has."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def _http3(self, sockets: Mapping[str, socket.socket]) -> "dict[str, Http3Entry]":
@@ -102,7 +107,7 @@ class Worker:
 
     def _internal(self, path: str) -> dict[str, Handler]:
         """The services that the control side answers, by way of its private socket (design.md §3)."""
-        transport = Transport(TransportSettings(), self.deadlines)
+        transport = Transport(TransportSettings(), self.deadlines, self.names)
         peer = unix_peer(path)
         peer.pool = transport.pool_for(peer)
         pick = RoundRobin(RoundRobinConfig(), None).over([peer])
@@ -198,6 +203,7 @@ class Worker:
         snapshot.retired = True
         snapshot.on_free = self._free
         self._retired.append((snapshot, dropped))
+        self._later(self._let_go(old, new))
         self.loop.call_later(RETIRE_SECONDS, self._force, snapshot)
         self._free()
 
@@ -206,13 +212,36 @@ class Worker:
             _, dropped = self._retired.popleft()
             if dropped:
                 self._later(_close_all(dropped))
-            if not self._retired:
-                self._later(self._prune(self.compiled))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _let_go(self, old: Compiled, new: Compiled) -> None:
+        """Servers that have left a service may finish what they have begun, for as long as the service says."""
+        leaving: dict[float, list[Leaving]] = {}
+        for number, (name, entry) in enumerate(old.services.items()):
+            now = new.services.get(name)
+            if now is not entry:
+                self._pruned = False
+                stays = {peer.url for peer in now.peers} if now is not None else ()
+                left = [Leaving(name, peer.url, peer.pool) for peer in entry.peers if peer.url not in stays]
+                if left and entry.drain_seconds >= 0:
+                    leaving.setdefault(entry.drain_seconds, []).extend(left)
+            if number % 512 == 511:
+                await asyncio.sleep(0)
+        if not self._pruned:
+            await self._prune(new)
+        for seconds, servers in leaving.items():
+            self.loop.call_later(seconds, self._end, servers)
+
+    def _end(self, servers: Sequence[Leaving]) -> None:
+        """The time to finish is over, for those that have not come back."""
+        for server in servers:
+            entry = self.compiled.services.get(server.service)
+            if entry is None or all(peer.url != server.url for peer in entry.peers):
+                server.end()
 
     async def _prune(self, compiled: Compiled) -> None:
         """Let go of the connections to servers that are in no service any more."""
@@ -222,6 +251,7 @@ class Worker:
             if number % 512 == 511:
                 await asyncio.sleep(0)
         if compiled is self.compiled:  # else the next one has its own turn
+            self._pruned = True
             for entry in (self.compiler.default_transport, *compiled.transports.values()):
                 entry.transport.prune(used)
 

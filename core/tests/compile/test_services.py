@@ -20,6 +20,7 @@ from pointsman.upstream.composite import OneOf, StickyOneOf
 from pointsman.upstream.composite_failover import Failover, FailoverByStatus
 from pointsman.upstream.composite_mirror import Mirroring
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.impatient import ImpatientForwarder, Limits
 
 CHECKED = {"healthCheck": {"path": "/hz"}}
 
@@ -369,3 +370,34 @@ def test_a_service_has_one_instance_of_its_middleware_whoever_uses_it(compiler: 
 @pytest.mark.parametrize(("interval", "seconds"), [(-1.0, 0.0), (0.0, math.inf), (0.1, 0.1)])
 def test_a_flush_interval_is_carried_as_it_is_meant(interval: float, seconds: float) -> None:
     assert flush_seconds(interval) == seconds
+
+
+# limits, draining, retries
+
+
+def test_a_service_has_its_own_limits_and_its_own_class_of_handler(compiler: Compiler) -> None:
+    timeouts = {"connect": "1s", "firstByte": "2s", "request": "3s", "idle": "-1s"}
+    hasty = balancer(timeouts=timeouts, drainTimeout="5s")
+    made = compiler.compile_now(tree({"plain": balancer(), "hasty": hasty})).services
+    handler = made["hasty@file"].handler
+    assert type(made["plain@file"].handler) is Forwarder
+    assert isinstance(handler, ImpatientForwarder)
+    assert handler.limits == Limits(1.0, 2.0, 3.0, 0.0)
+    assert handler.head_seconds == 2.0
+    assert (made["plain@file"].drain_seconds, made["hasty@file"].drain_seconds) == (60.0, 5.0)
+
+
+def test_all_peers_of_a_service_share_its_retry_budget(compiler: Compiler) -> None:
+    urls = ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    made = compiler.compile_now(tree({"one": balancer(*urls, retryBudget={}), "two": balancer(*urls)})).services
+    one, two = made["one@file"].peers
+    assert one.retries is two.retries is not None
+    assert made["two@file"].peers[0].retries is None
+
+
+@pytest.mark.parametrize("key", ["percent", "minRetriesPerSecond"])
+def test_a_budget_of_less_than_nothing_is_refused(compiler: Compiler, key: str) -> None:
+    made = compiler.compile_now(tree({"s": balancer(retryBudget={key: -1})}))
+    assert [str(problem) for problem in made.problems] == [
+        f"http.services.s@file.loadBalancer.retryBudget.{key}: -1 is less than nothing; give 0 or more"
+    ]

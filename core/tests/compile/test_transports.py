@@ -118,3 +118,12 @@ def test_the_static_transport_is_told_about_too() -> None:
     assert [str(problem) for problem in found.problems] == [
         "serversTransport.rootCAs[0]: left out: the file /nowhere.pem cannot be read: No such file or directory"
     ]
+
+
+def test_limits_that_have_no_effect_are_named() -> None:
+    made = compiled({"forwardingTimeouts": {"readTimeout": "1s", "writeTimeout": "2s"}})
+    assert words(made) == {"serversTransports": "warning", "services": "enabled", "routers": "enabled"}
+    assert [str(problem) for problem in made.problems] == [
+        f"http.serversTransports.t@file.forwardingTimeouts.{key}: has no effect; give the service timeouts.idle"
+        for key in ("readTimeout", "writeTimeout")
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pointsman.net.names import Names
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.server.udp import HELD_DATAGRAMS, UdpEntry, UdpRoute
 from pointsman.testing import eventually
@@ -31,9 +32,8 @@ async def entry(*addresses: str, idle: float = 1.0) -> Any:
     """An entry point before servers at these addresses, and the address it listens on."""
     listening = bound()
     address = listening.getsockname()
-    made = UdpEntry(
-        "udp1", listening, Current(Snapshot({}, udp={"udp1": route(*addresses)})), idle, asyncio.get_running_loop()
-    )
+    current = Current(Snapshot({}, udp={"udp1": route(*addresses)}))
+    made = UdpEntry("udp1", listening, current, idle, Names(), asyncio.get_running_loop())
     made.start()
     try:
         yield made, address

@@ -33,7 +33,7 @@ class Reading:
         self.requests.append(request)
         self.bodies.append(await request.body.read(1 << 30))
         request.exchange.attempts += 1
-        request.exchange.peer = "http://a"
+        request.exchange.server = Peer("http://a", host="a", port=80)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         response = Response(self.outcome, None, b"x")

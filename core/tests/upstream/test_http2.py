@@ -18,6 +18,8 @@ from h2.events import (
 from h2.settings import SettingCodes, Settings
 
 from pointsman.message import Request
+from pointsman.upstream.drain import Leaving
+from pointsman.upstream.forward import Forwarder
 
 GET = b"GET /a?b=1 HTTP/1.1\r\nHost: a.test\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello"
@@ -724,3 +726,25 @@ async def test_the_wrong_request_harms_nobody_else(house: Any, far: Any) -> None
     far.last.answer()
     assert status_of(good) == 200
     house.check_books()
+
+
+# servers that leave
+
+
+async def test_streams_to_a_server_that_has_left_are_cut_and_others_go_on(house: Any, far: Any) -> None:
+    clients = [await house.ask(GET) for _ in range(2)]
+    far.last.answer(1, OPEN_END, b"half", end=False)
+    await house.settle()
+    (connection,) = house.pool.members
+    connection.carried[1].forwarding.service = Forwarder("other@file", house.forwarder.pick, house.transport)
+    connection.drain()
+    Leaving("s@file", house.peer.url, house.pool).end()
+    await house.settle()
+    assert clients[0].lost
+    assert not house.server.closing
+    far.last.answer(3)
+    await house.settle()
+    assert clients[1].sent.endswith(b"ok")
+    assert house.server.closing, "it was drained"
+    house.check_books()
+    assert house.pool.members == set()

@@ -110,7 +110,7 @@ class Compiler:
         self.around = around
         static = around.static
         settings, warnings = default_settings(static.servers_transport)
-        self.default_transport = TransportEntry(None, Transport(settings, around.deadlines), tuple(warnings))
+        self.default_transport = TransportEntry(None, Transport(settings, around.deadlines, around.names), tuple(warnings))
         self.default_tcp_transport = default_tcp_transport(static.tcp_servers_transport)
         self._numbers = 0
         self._precedence = tuple(name.lower() for name in static.providers.precedence)

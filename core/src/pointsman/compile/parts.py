@@ -13,6 +13,7 @@ from pointsman.config.spelling import suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.names import Names
 from pointsman.net.openssl import SECRET_BYTES
 from pointsman.plugins import Registry
 from pointsman.server.certificates import Pair
@@ -55,6 +56,7 @@ class Surroundings:
     internal: Mapping[str, Handler] = field(factory=dict)
     """Handlers of `ping@internal` and its kin, where they are enabled."""
     secrets: Secrets = field(factory=Secrets)
+    names: Names = field(factory=Names)
 
 
 @define

@@ -14,11 +14,13 @@ from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qu
 from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
-from pointsman.config.http_model import LoadBalancer, Service
+from pointsman.config.http_model import LoadBalancer, Service, Timeouts
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.attentive import AttentiveForwarder, Timed
 from pointsman.upstream.forward import Forwarder
+from pointsman.upstream.impatient import NO_LIMITS, ImpatientForwarder, Limits
+from pointsman.upstream.retry_budget import RetryBudget
 from pointsman.upstream.status import Health, PeersHealth
 from pointsman.upstream.sticky import Sticky
 from pointsman.upstream.transport import Transport, peer_from
@@ -60,6 +62,8 @@ class ServiceEntry:
     """As it is written: loadBalancer, weighted ...; "" for an internal one."""
     care: Care = NO_CARE
     """Who looks after its peers."""
+    drain_seconds: float = 0.0
+    """How long a server that has left it may take to finish; negative is without limit."""
 
 
 def noop(request: Request) -> Response:
@@ -228,9 +232,12 @@ class Services:
             raise ConfigError(problems)
         open_to_all = [peer for peer, server in zip(peers, balancer.servers, strict=True) if not server.fenced]
         chooser = strategy(strategy.Config(), None)
+        retries = _retries(path, balancer, peers)
         handler = _forwarder(
             _sticky(name, balancer, strategy, peers),
             getattr(chooser, "answered", None),
+            retries,
+            _limits(balancer.timeouts),
             name,
             chooser.over(open_to_all),
             transport.transport,
@@ -248,6 +255,7 @@ class Services:
             PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
             care(name, balancer, strategy, peers, _picked(strategy, open_to_all), handler),
+            balancer.drain_timeout,
         )
 
     def transport(self, reference: str, owner: str) -> TransportEntry:
@@ -279,7 +287,7 @@ class Services:
         if transport is None:
             raise ConfigError(problems)
         settings, warnings = transport_settings(transport, path)
-        return TransportEntry(raw, Transport(settings, self.around.deadlines), tuple(warnings))
+        return TransportEntry(raw, Transport(settings, self.around.deadlines, self.around.names), tuple(warnings))
 
 
 def _sticky(name: str, balancer: LoadBalancer, strategy: type[Balancer], peers: list[Peer]) -> Sticky[Peer] | None:
@@ -303,10 +311,38 @@ def _without_effect(path: str, balancer: LoadBalancer, strategy: type[Balancer])
     return []
 
 
-def _forwarder(sticky: Sticky[Peer] | None, timed: Timed | None, *args: Any, **options: Any) -> Forwarder:
-    if sticky is None and timed is None:
+def _retries(path: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> RetryBudget | None:
+    """The retry budget, if there is one, which these peers remember. ConfigError for shares below 0."""
+    config = balancer.retry_budget
+    if config is None:
+        return None
+    for key, value in (("percent", config.percent), ("minRetriesPerSecond", config.min_retries_per_second)):
+        if value < 0:
+            raise ConfigError(Problem(f"{path}.retryBudget.{key}", f"{value:g} is less than nothing; give 0 or more"))
+    budget = RetryBudget(config.percent, config.min_retries_per_second)
+    for peer in peers:
+        peer.retries = budget
+    return budget
+
+
+def _limits(timeouts: Timeouts) -> Limits:
+    seconds = (timeouts.connect, timeouts.first_byte, timeouts.request, timeouts.idle)
+    return Limits(*(max(0.0, each) for each in seconds))
+
+
+def _forwarder(
+    sticky: Sticky[Peer] | None,
+    timed: Timed | None,
+    retries: RetryBudget | None,
+    limits: Limits,
+    *args: Any,
+    **options: Any,
+) -> Forwarder:
+    if limits != NO_LIMITS:
+        return ImpatientForwarder(*args, sticky=sticky, timed=timed, retries=retries, limits=limits, **options)
+    if sticky is None and timed is None and retries is None:
         return Forwarder(*args, **options)
-    return AttentiveForwarder(*args, sticky=sticky, timed=timed, **options)
+    return AttentiveForwarder(*args, sticky=sticky, timed=timed, retries=retries, **options)
 
 
 def flush_seconds(interval: float) -> float:

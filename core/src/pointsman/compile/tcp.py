@@ -104,7 +104,7 @@ class TcpRun:
         self._old = old
         self._precedence = tuple(name.lower() for name in static.providers.precedence)
         self._syntax = static.core.default_rule_syntax
-        self._services = TcpServices(tree, default_transport, old.services, old.transports)
+        self._services = TcpServices(tree, default_transport, old.services, old.transports, around.names)
         self._middlewares = TcpMiddlewares(tree, around, old.uses, failed, {})
         sections = (TCP_ROUTERS, TCP_SERVICES, TCP_MIDDLEWARES, TCP_TRANSPORTS)
         self._made = CompiledTcp(statuses={section: {} for section in sections})

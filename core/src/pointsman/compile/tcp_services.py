@@ -15,6 +15,7 @@ from pointsman.config.dynamic import structure_element
 from pointsman.config.static import StaticTCPServersTransport
 from pointsman.config.tcp_model import TCPHealthCheck, TCPLoadBalancer, TCPService, TCPWeighted
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.names import Names
 from pointsman.upstream.shares import Choice, Share, Shares
 from pointsman.upstream.status import AnyHealth, Health, PeersHealth
 from pointsman.upstream.tcp import TcpServers, TcpSettings, tcp_peer
@@ -58,8 +59,10 @@ class TcpServices(Elements[TcpServiceEntry]):
         default: TcpTransportEntry,
         old: Mapping[str, TcpServiceEntry],
         old_transports: Mapping[str, TcpTransportEntry],
+        names: Names,
     ) -> None:
         super().__init__(tree, old)
+        self._names = names
         self.transports: dict[str, TcpTransportEntry] = {}
         self._default = default
         self._old_transports = old_transports
@@ -120,7 +123,7 @@ class TcpServices(Elements[TcpServiceEntry]):
         if check is not None:
             warnings += odd_check(check, path)
         health = PeersHealth(peers) if check is not None else None
-        service = TcpServers(name, peers, settings)
+        service = TcpServers(name, peers, settings, self._names)
         return TcpServiceEntry(name, raw, service, (transport,), tuple(peers), tuple(warnings), health)
 
     def _weighted(self, name: str, raw: Any, path: str, config: TCPWeighted) -> TcpServiceEntry:

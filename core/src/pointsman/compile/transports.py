@@ -26,6 +26,10 @@ def transport_settings(transport: ServersTransport, path: str) -> tuple[Transpor
         http2=not transport.disable_http2,
         tls=tls,
     )
+    for key, value in (("readTimeout", timeouts.read_timeout), ("writeTimeout", timeouts.write_timeout)):
+        if value:
+            message = "has no effect; give the service timeouts.idle"
+            warnings.append(Problem(f"{path}.forwardingTimeouts.{key}", message, warning=True))
     return settings, warnings
 
 

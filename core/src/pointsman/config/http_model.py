@@ -137,6 +137,26 @@ class ResponseForwarding:
 
 
 @frozen
+class Timeouts:
+    """How long a server of this service may take; 0 means none (new)."""
+
+    connect: Duration = Duration(0.0)
+    first_byte: Duration = Duration(0.0)
+    request: Duration = Duration(0.0)
+    idle: Duration = Duration(0.0)
+
+
+@frozen
+class RetryBudget:
+    """How many retries may be added to the traffic of a service (new)."""
+
+    percent: float = 20.0
+    """Of the requests of the last ten seconds."""
+    min_retries_per_second: float = 10.0
+    """What is allowed besides, so that a service with little traffic can be retried, too."""
+
+
+@frozen
 class LoadBalancer:
     """Servers, and how to choose among them."""
 
@@ -153,6 +173,10 @@ class LoadBalancer:
     servers_transport: str = ""
     """Empty means `default@internal`."""
     nginx_upstream_hash_by: str = ""
+    timeouts: Timeouts = field(factory=Timeouts)
+    drain_timeout: Duration = Duration(60.0)
+    """How long servers that leave may take to finish what they have begun; negative is without limit (new)."""
+    retry_budget: RetryBudget | None = allow_empty(default=None)
 
 
 @frozen

@@ -85,6 +85,13 @@ class HostResolver:
 
 
 @frozen
+class DNSCache:
+    """How workers keep the addresses of servers that are called by name (new)."""
+
+    ttl: Duration = option(default=Duration(30.0), help="How long an address is used before it is looked up again")
+
+
+@frozen
 class Core:
     default_rule_syntax: str = ""
     """Deprecated; empty is `v3`."""
@@ -186,6 +193,7 @@ class Static:
     tracing: Tracing | None = allow_empty(default=None)
     certificates_resolvers: dict[str, CertificatesResolver] = field(factory=dict)
     host_resolver: HostResolver | None = allow_empty(default=None)
+    dns_cache: DNSCache = option("dnsCache", factory=DNSCache)
     core: Core = field(factory=Core)
     spiffe: StaticSpiffe | None = None
     ocsp: OCSP | None = allow_empty(default=None)

@@ -127,11 +127,12 @@ class Http2Cycle(Cycle):
     def __init__(self, protocol: ServedConnection, stream: ServedStream, request: Request, snapshot: Snapshot) -> None:
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
         self.request = request
-        self.router = self.service = self.peer = ""
+        self.router = self.service = ""
         self.status = self.bytes_in = self.bytes_out = self.attempts = 0
         self.started = loop.time()
         self.finished = 0.0
-        self.error = self.upstream = None
+        self.error = self.upstream = self.server = None
+        self.tried = ()
         self.loop = loop
         self.snapshot = snapshot
         self._task = self._pending = self._body = None

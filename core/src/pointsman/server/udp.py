@@ -13,10 +13,12 @@ import asyncio
 import logging
 import resource
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from pointsman.api import Peer
+from pointsman.net.names import Names, is_address
 from pointsman.routing.snapshot import Current
 
 log: Final = logging.getLogger("pointsman.server.udp")
@@ -79,7 +81,13 @@ class UdpEntry:
     """One UDP entry point in one worker. `start` it, then `drain`, `cut`."""
 
     def __init__(
-        self, name: str, listening: socket.socket, current: Current, timeout: float, loop: asyncio.AbstractEventLoop
+        self,
+        name: str,
+        listening: socket.socket,
+        current: Current,
+        timeout: float,
+        names: Names,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.name = name
         self.sessions: dict[Any, Session] = {}
@@ -93,6 +101,7 @@ class UdpEntry:
         """Datagrams that nobody took."""
         self._listening = listening
         self._current = current
+        self._names = names
         self._tick = timeout / TICKS
         self._loop = loop
         self._buffer = bytearray(MAX_DATAGRAM + 1)
@@ -171,13 +180,13 @@ class UdpEntry:
             return None
         session = Session(client, peer, route)
         try:
-            address = _numeric(peer.host, peer.port)
-            if address is None:
+            known = (peer.host,) if is_address(peer.host) else self._names.known(peer.host)
+            if known:
+                self._connect(session, known)
+            else:
                 task = self._loop.create_task(self._look_up(session))
                 self._lookups.add(task)
                 task.add_done_callback(self._lookups.discard)
-            else:
-                self._connect(session, *address)
         except OSError as error:
             self._refuse(str(error))
             return None
@@ -196,10 +205,10 @@ class UdpEntry:
     async def _look_up(self, session: Session) -> None:
         peer = session.peer
         try:
-            found = await self._loop.getaddrinfo(peer.host, peer.port, type=socket.SOCK_DGRAM)
+            known = await self._names.addresses(peer.host)
             if self.sessions.get(session.client) is session:
-                self._connect(session, found[0][0], found[0][4])
-        except (OSError, UnicodeError) as error:  # not every text can be asked for
+                self._connect(session, known)
+        except OSError as error:
             log.warning("router %s: %s cannot be reached: %s", session.route.name, peer.url, error)
             self._end(session)
             return
@@ -215,12 +224,21 @@ class UdpEntry:
         else:
             self.dropped += 1
 
-    def _connect(self, session: Session, family: int, address: Any) -> None:
-        """OSError if there is no socket to be had, or no way there."""
-        opened = socket.socket(family, socket.SOCK_DGRAM)
+    def _connect(self, session: Session, addresses: Sequence[str]) -> None:
+        """OSError if there is no socket to be had, or no way to any of these."""
+        for address in addresses:
+            try:
+                self._connect_to(session, address)
+                return
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _connect_to(self, session: Session, address: str) -> None:
+        opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             opened.setblocking(False)
-            opened.connect(address)
+            opened.connect((address, session.peer.port))
             self._loop.add_reader(opened.fileno(), self._from_server, session)
         except BaseException:
             opened.close()
@@ -270,12 +288,3 @@ class UdpEntry:
 
     def __repr__(self) -> str:
         return f"<UdpEntry {self.name}, {len(self.sessions)} sessions>"
-
-
-def _numeric(host: str, port: int) -> tuple[int, Any] | None:
-    """Family and address of a host that is written as an IP address; None for a name."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except (socket.gaierror, UnicodeError):
-        return None
-    return found[0][0], found[0][4]

@@ -1,4 +1,4 @@
-"""Forwarding for load balancers that look twice: at a sticky cookie (routing.md §5.3), at how long servers take.
+"""Forwarding for load balancers that look twice: at a sticky cookie (routing.md §5.3), at how long servers take, at retries.
 
 Classes of their own, so that all other services pay nothing. No cookie comes with an error of the gateway: a server that did
 not answer is nobody to keep to (the reference gives one, and its clients stay with a dead server).
@@ -11,6 +11,7 @@ from typing import Any
 from pointsman.api import Peer
 from pointsman.message import Request, Response
 from pointsman.upstream.forward import Forwarder, Forwarding
+from pointsman.upstream.retry_budget import RetryBudget
 from pointsman.upstream.sticky import Sticky
 
 Timed = Callable[[Peer, float], None]
@@ -18,12 +19,20 @@ Timed = Callable[[Peer, float], None]
 
 
 class AttentiveForwarder(Forwarder):
-    """The handler of a `loadBalancer` service with `sticky.cookie`, or with a strategy that wants to know times."""
+    """The handler of a `loadBalancer` service with `sticky.cookie` or `retryBudget`, or whose strategy wants times."""
 
-    def __init__(self, *args: Any, sticky: Sticky[Peer] | None = None, timed: Timed | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        sticky: Sticky[Peer] | None = None,
+        timed: Timed | None = None,
+        retries: RetryBudget | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.sticky = sticky
         self.timed = timed
+        self.retries = retries
 
     def __call__(self, request: Request) -> "AttentiveForwarding":
         return AttentiveForwarding(self, request)
@@ -46,15 +55,17 @@ class AttentiveForwarding(Forwarding):
 
     def _begin(self) -> None:
         self._begun = asyncio.get_running_loop().time()
-        sticky = self.service.sticky
+        sticky, exchange = self.service.sticky, self.request.exchange
+        if self.service.retries is not None and not exchange.tried:
+            self.service.retries.deposit()
         peer, current = sticky.find(self.request) if sticky is not None else (None, False)
-        if peer is None or not peer.ready:
+        if peer is None or not peer.ready or peer in exchange.tried:
             super()._begin()
             return
         self._kept = True
         self._current = current
         self._peer = peer
-        self.request.exchange.peer = peer.url
+        exchange.server = peer
         self._dispatch(peer)
 
     def answered(self, response: Response) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from pointsman.api import Peer
+from pointsman.errors import GatewayError
 from pointsman.message import HeaderList, Source
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Carrier(Source, Protocol):
 
     def finish(self, trailers: HeaderList, /) -> None:
         """The request's body is over."""
+
+    def give_up(self, error: GatewayError, /) -> None:
+        """Stop carrying it: whoever waits for the rest gets this error."""
 
     def shut(self) -> None:
         """Stop carrying it, and tell nobody."""

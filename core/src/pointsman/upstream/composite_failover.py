@@ -92,7 +92,7 @@ class FailoverByStatus(Failover):
             return None
         finally:
             request.exchange.attempts += attempt.exchange.attempts
-            request.exchange.peer = attempt.exchange.peer
+            request.exchange.server = attempt.exchange.server
         if response.status in self.statuses:
             response.body.abandon()
             if response.tunnel is not None:

@@ -93,6 +93,11 @@ class Forwarding:
         self._started = False
         self._refusals = 0
 
+    @property
+    def peer(self) -> Peer | None:
+        """The server that was chosen for it."""
+        return self._peer
+
     # whoever asked
 
     def subscribe(self, receiver: Receiver) -> None:
@@ -147,13 +152,15 @@ class Forwarding:
     # the way out
 
     def _begin(self) -> None:
-        peer = self.service.pick(self.request, ())
-        if peer is None:
-            self._fail(NoServer())
-            return
-        self._peer = peer
         request = self.request
-        request.exchange.peer = peer.url
+        exchange = request.exchange
+        peer = self.service.pick(request, exchange.tried)
+        if peer is None:
+            peer = self.service.pick(request, ()) if exchange.tried else None  # all were tried: then any of them again
+            if peer is None:
+                self._fail(NoServer())
+                return
+        self._peer = exchange.server = peer
         connection = peer.pool.take() if request.link.private is None and not request.upgrade else None
         if connection is not None:
             self._send(connection)
@@ -164,16 +171,18 @@ class Forwarding:
         pool = peer.pool
         private = self.request.link.private
         if private is not None:
-            pool = private.get(pool) or private.setdefault(pool, Pool(f"{pool.name} for one client", 1))
+            pool = private.get(pool) or private.setdefault(pool, pool.apart("for one client", 1))
         single = private is not None or self.request.upgrade != b""
         connection = pool.take_single() if single else pool.take()
         if connection is not None:
             self._send(connection)
             return
-        task = asyncio.get_running_loop().create_task(self.service.transport.connect(peer, pool, single))
-        self._connecting = task
+        task = self._connecting = asyncio.get_running_loop().create_task(self._connect(peer, pool, single))
         peer.in_flight += 1  # a server that is slow to connect must not look idle
         task.add_done_callback(self._connected)
+
+    async def _connect(self, peer: Peer, pool: Pool[Any], single: bool) -> Carrier:
+        return await self.service.transport.connect(peer, pool, single)
 
     def _connected(self, task: "asyncio.Task[Carrier]") -> None:
         assert self._peer is not None
@@ -300,6 +309,9 @@ class Forwarding:
             self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds
         if response.content is None:
+            before = self.request.exchange.upstream
+            if before is not None and not before.attached:  # of an earlier attempt, and nobody will ask for it
+                before.abandon()
             self.request.exchange.upstream = response.body
         elif response.tunnel is not None:
             self.request.exchange.upstream = Body(self._connection)

@@ -7,6 +7,7 @@ close. After a 101 it is a TUNNEL. Whatever comes while IDLE, or after the end, 
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from pointsman import wire
@@ -14,6 +15,7 @@ from pointsman.api import Peer
 from pointsman.deadlines import NEVER
 from pointsman.errors import GatewayError
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Response, Tunnel
+from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1_head import request_head
 from pointsman.upstream.pool import Pool
 from pointsman.wire import BadMessage, Chunked
@@ -88,6 +90,7 @@ class Http1Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.pool.members.add(self)
         self._owner.deadlines.watch(self)
 
     def ready(self) -> bool:
@@ -342,6 +345,7 @@ class Http1Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._owner.deadlines.forget(self)
+        self.pool.members.discard(self)
         if self._state == BODY and self._left < 0 and self._chunked is None and error is None:
             self._keep = False
             self._complete()
@@ -364,6 +368,24 @@ class Http1Upstream(asyncio.Protocol):
             self.transport.abort()
         else:
             self._fail(GatewayError(504, "the server did not answer in time"))
+
+    def give_up(self, error: GatewayError) -> None:
+        """Carry on no longer: whoever waits for the rest gets this error."""
+        self._fail(error)
+
+    @property
+    def carried(self) -> Sequence[Carrier]:
+        """The exchanges that are on it now."""
+        return (self,) if self.forwarding is not None else ()
+
+    def drain(self) -> None:
+        """Carry nothing after what it carries now."""
+        if self._state == IDLE:
+            self.shut()
+        elif self._state in (HEAD, BODY):
+            self.pool.gone()
+            self.pool = self.pool.apart("draining", 0)
+            self.pool.opened()
 
     def shut(self) -> None:
         """Close without telling anybody."""

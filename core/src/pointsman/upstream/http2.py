@@ -9,6 +9,7 @@ what may wait here is bounded by the number of streams. Nothing is timed per req
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from pointsman.deadlines import NEVER
@@ -74,6 +75,7 @@ class Http2Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.pool.members.add(self)
         self.owner.deadlines.watch(self)
         self.session.start()
 
@@ -197,6 +199,16 @@ class Http2Upstream(asyncio.Protocol):
                 due = now + (self.owner.settings.ping_timeout or PING_SECONDS)
         self.deadline = min(due, self._idle_until)
 
+    @property
+    def carried(self) -> Sequence[Http2Stream]:
+        """The exchanges that are on it now."""
+        return [cast(Http2Stream, stream.receiver) for stream in self.session.streams.values()]
+
+    def drain(self) -> None:
+        """Carry nothing after what it carries now."""
+        if self._state == OPEN:
+            self.shut()
+
     def shut(self) -> None:
         """Carry nothing new; close it when what it carries is over."""
         if self._state == NEW:
@@ -215,6 +227,7 @@ class Http2Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.owner.deadlines.forget(self)
+        self.pool.members.discard(self)
         if self._state != CLOSED:
             why = f"the server closed the connection: {error or 'end of stream'}"
             self._end(GatewayError(502, why, retry="always" if self._state == NEW else "if_reused"))

@@ -44,6 +44,7 @@ class Http2Stream:
         "_state",
         "_stream",
         "_trailers",
+        "_watched",
         "deadline",
         "forwarding",
         "heard",
@@ -68,6 +69,7 @@ class Http2Stream:
         """The response that is not told yet, and what has come of its body:"""
         self._pieces: list[bytes] = []
         self._trailers: HeaderList = []
+        self._watched = False
         self._ended = False
         self._silent = False
         """Whether the response has no body, whatever it says."""
@@ -90,7 +92,8 @@ class Http2Stream:
         connection.used = True
         self._state = HEAD
         self._stream = connection.session.request(fields, self, alone)
-        if connection.owner.settings.response_header_timeout > 0:
+        if forwarding.service.head_seconds > 0:
+            self._watched = True
             connection.owner.deadlines.watch(self)
 
     def send_head(self) -> None:
@@ -223,6 +226,10 @@ class Http2Stream:
         """The response head did not come in time."""
         self._give_up(CANCEL, GatewayError(504, "the server did not answer in time"))
 
+    def give_up(self, error: GatewayError) -> None:
+        """Carry on no longer: whoever waits for the rest gets this error."""
+        self._give_up(CANCEL, error)
+
     def shut(self) -> None:
         if self._state == CLAIMED:
             self._connection.unclaim()
@@ -267,9 +274,8 @@ class Http2Stream:
 
     def _calm(self) -> None:
         self.deadline = NEVER
-        owner = self._connection.owner
-        if owner.settings.response_header_timeout > 0:
-            owner.deadlines.forget(self)
+        if self._watched:
+            self._connection.owner.deadlines.forget(self)
 
     def __repr__(self) -> str:
         return f"<Http2Stream of {self._connection.pool.name} {('claimed', 'head', 'body', 'over')[self._state]}>"

@@ -31,7 +31,7 @@ class Pool(Generic[C]):
     Whatever is idle here can be used: a connection says `lost` the moment it closes.
     """
 
-    __slots__ = ("_idle", "agreed", "busy", "closed", "max_idle", "name")
+    __slots__ = ("_idle", "agreed", "busy", "closed", "max_idle", "members", "name")
 
     def __init__(self, name: str, max_idle: int) -> None:
         self.name = name
@@ -40,6 +40,8 @@ class Pool(Generic[C]):
         self.closed = False
         self.agreed: Any = None
         """What TLS agreed on last, for the next connection to go on with its session; its connector's own business."""
+        self.members: set[Any] = set()
+        """Every connection that is open, busy or not; each writes itself in and out."""
         self._idle: list[C] = []
 
     def take(self) -> C | None:
@@ -72,6 +74,12 @@ class Pool(Generic[C]):
         """An idle connection has closed."""
         if connection in self._idle:
             self._idle.remove(connection)
+
+    def apart(self, name: str, max_idle: int) -> "Pool[C]":
+        """A pool of its own, whose connections are members here, too."""
+        pool: Pool[C] = Pool(f"{self.name} {name}", max_idle)
+        pool.members = self.members
+        return pool
 
     def close(self) -> list[C]:
         """Keep nothing any more; the idle connections, to be closed by the caller."""

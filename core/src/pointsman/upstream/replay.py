@@ -91,6 +91,7 @@ def copied(request: Request, body: Body = NOTHING, link: Link | None = None) -> 
     twin._state = None if request._state is None else request._state.copy()
     first, exchange = request.exchange, Exchange()
     exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
+    exchange.tried = first.tried
     twin.exchange = exchange
     return twin
 

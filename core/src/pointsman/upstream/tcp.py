@@ -7,7 +7,7 @@ closes the connection.)
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -17,6 +17,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import GatewayError, NoServer
 from pointsman.message import Link
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
+from pointsman.net.names import Names
 from pointsman.net.pipe import PipeEnd, keep_alive
 from pointsman.net.proxyheader import build
 from pointsman.net.tls import Handshake
@@ -44,10 +45,11 @@ class TcpSettings:
 class TcpServers:
     """A load balancer: its servers in turn."""
 
-    def __init__(self, name: str, peers: Sequence[Peer], settings: TcpSettings) -> None:
+    def __init__(self, name: str, peers: Sequence[Peer], settings: TcpSettings, names: Names) -> None:
         self.name = name
         self.peers = tuple(peers)
         self.settings = settings
+        self._names = names
         self._pick = in_turn(self.peers)
         self._silent: set[Peer] = set()
         """Servers that could not be connected to when they were tried last."""
@@ -81,9 +83,9 @@ class TcpServers:
         raise NoServer
 
     async def _dial(self, peer: Peer, link: Link, deadlines: Deadlines) -> PipeEnd:
-        loop, end = asyncio.get_running_loop(), PipeEnd(deadlines)
-        settings = self.settings
-        transport, _ = await loop.create_connection(asyncio.Protocol if peer.tls else lambda: end, peer.host, peer.port)
+        end, settings = PipeEnd(deadlines), self.settings
+        make: Callable[[], asyncio.Protocol] = asyncio.Protocol if peer.tls else lambda: end
+        transport, _ = await self._names.connect(make, peer.host, peer.port)
         try:
             keep_alive(transport, settings.keep_alive)
             if settings.proxy_version:

@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from pointsman.api import Peer
-from pointsman.deadlines import Deadlines
+from pointsman.deadlines import NEVER, Deadlines
 from pointsman.errors import GatewayError
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
+from pointsman.net.names import Names, is_address
+from pointsman.net.pipe import keep_alive
 from pointsman.net.tls import Agreement, Handshake
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.http2 import Http2Upstream
 from pointsman.upstream.pool import Pool, SharedPool
 
+KEEP_ALIVE_SECONDS: Final = 30.0
+"""From one probe of a silent connection to the next; fixed in the dialect (routing.md §7.1)."""
+LOOK_SECONDS: Final = 5.0
+"""From one look at names that may have moved to the next."""
 Maker = Callable[[bytes], asyncio.Protocol]
 """Makes what speaks a protocol: b"h2", or anything else for HTTP/1.1."""
 
@@ -41,10 +47,15 @@ class TransportSettings:
 class Transport:
     """The connections of all services that name the same `serversTransport`: a pool per scheme, host and port."""
 
-    def __init__(self, settings: TransportSettings, deadlines: Deadlines) -> None:
+    def __init__(self, settings: TransportSettings, deadlines: Deadlines, names: Names | None = None) -> None:
         self.settings = settings
         self.deadlines = deadlines
+        self.names = names or Names()
+        self.deadline = NEVER
+        """When to look again whether servers that are called by name have moved."""
         self._pools: dict[tuple[bool, bool, str, int], Pool[Any]] = {}
+        self._named: dict[Pool[Any], str] = {}
+        """Those of them with connections that were opened by name."""
 
     def pool_for(self, peer: Peer) -> Pool[Any]:
         """The pool of connections to this server; made on first use, shared with every service that has the server too."""
@@ -123,7 +134,10 @@ class Transport:
         if peer.host.startswith("/"):
             await loop.create_unix_connection(lambda: make(b""), peer.host)
         elif not peer.tls:
-            await loop.create_connection(lambda: make(b"h2" if peer.h2c and http2 else b""), peer.host, peer.port)
+            protocol = b"h2" if peer.h2c and http2 else b""
+            transport, _ = await self.names.connect(lambda: make(protocol), peer.host, peer.port)
+            keep_alive(transport, KEEP_ALIVE_SECONDS)
+            self._follow(peer, pool)
         else:
             await self._shake_hands(peer, pool, http2, make)
 
@@ -140,11 +154,39 @@ class Transport:
             return make(agreed.alpn)
 
         try:
-            await loop.create_connection(lambda: Handshake(context, name, choose, done, session), peer.host, peer.port)
+            transport, _ = await self.names.connect(
+                lambda: Handshake(context, name, choose, done, session), peer.host, peer.port
+            )
+            keep_alive(transport, KEEP_ALIVE_SECONDS)
+            self._follow(peer, pool)
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await done
         finally:
             done.cancel()
+
+    # names that move
+
+    def _follow(self, peer: Peer, pool: Pool[Any]) -> None:
+        """Have its connections leave addresses that its name has no more."""
+        if not is_address(peer.host):
+            self._named[pool] = peer.host
+            if self.deadline == NEVER:
+                self.deadlines.watch(self)
+                self.deadline = self.deadlines.now + LOOK_SECONDS
+
+    def expire(self) -> None:
+        """Look where the names point that there are connections to."""
+        self._named = {pool: host for pool, host in self._named.items() if pool.members}
+        if not self._named:
+            self.deadlines.forget(self)
+            return
+        self.deadline = self.deadlines.now + LOOK_SECONDS
+        for pool, host in self._named.items():
+            addresses = self.names.known(host)
+            if addresses:
+                for connection in list(pool.members):
+                    if connection.transport.get_extra_info("peername", ("",))[0] not in addresses:
+                        connection.drain()
 
     def close(self) -> None:
         """Close what is idle; what is busy closes when it is done."""
