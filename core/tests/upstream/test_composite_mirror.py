@@ -1,5 +1,6 @@
 """Mirroring (routing.md §5.7): exact shares, independent copies, and an original that never notices."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -211,8 +212,75 @@ async def test_above_their_number_mirrored_requests_are_dropped_and_counted():
         request = a_request()
         await mirroring(request)
         request.finish()
-    assert repr(mirroring) == "<Mirroring mir@file, 2 under way, 3 dropped>"
+    assert repr(mirroring) == "<Mirroring mir@file, 2 under way, 0 bytes held, 3 dropped>"
     await mirroring.settled()
     assert len(mirror.seen) == 2
     await ask(mirroring, a_request())
     assert (len(mirror.seen), mirroring.dropped) == (3, 3)
+
+
+async def test_the_bodies_of_all_copies_together_are_bounded():
+    mirror = Reading()
+    mirroring = service(Reading(), (mirror, 100), held_bytes=10)
+    running = [a_request("POST", body=body) for body in (b"a" * 6, b"b" * 6, b"c" * 4)]
+    for request in running:
+        await mirroring(request)
+    assert (mirroring.held, mirroring.dropped) == (10, 1)
+    for request in running:
+        request.finish()
+    await mirroring.settled()
+    assert [body for _, body in mirror.seen] == [b"a" * 6, b"c" * 4]
+    assert mirroring.held == 0
+
+
+async def test_a_body_that_is_larger_than_all_may_be_together_is_mirrored_alone():
+    mirror = Reading()
+    mirroring = service(Reading(), (mirror, 100), held_bytes=3)
+    await ask(mirroring, a_request("POST", body=b"a" * 6))
+    await ask(mirroring, a_request("POST", body=b"b" * 6))
+    assert (len(mirror.seen), mirroring.held, mirroring.dropped) == (2, 0, 0)
+
+
+async def test_while_a_body_is_read_it_takes_the_room_it_may_need():
+    more = asyncio.Event()
+
+    async def chunks() -> Any:
+        yield b"a"
+        await more.wait()
+        yield b"b"
+
+    main, mirror = Reading(), Reading()
+    mirroring = service(main, (mirror, 100), max_body_size=8, held_bytes=10)
+    streamed = a_request("POST")
+    streamed.body = Body.stream(chunks())
+    first = asyncio.ensure_future(ask(mirroring, streamed))
+    await asyncio.sleep(0)
+    assert mirroring.held == 8
+    await ask(mirroring, a_request("POST", body=b"abc"))
+    await ask(mirroring, a_request("POST", body=b"x" * 9))
+    assert (mirroring.held, mirroring.dropped) == (8, 1)
+    more.set()
+    await first
+    assert [body for _, body in main.seen] == [b"abc", b"x" * 9, b"ab"]
+    assert [body for _, body in mirror.seen] == [b"ab"]
+    assert mirroring.held == 0
+
+
+@pytest.mark.parametrize("error", [ClientGone(), RuntimeError("bug"), ConnectionError("gone")])
+async def test_a_request_that_is_not_mirrored_takes_no_room(error: Exception):
+    mirroring = service(answering(), (Reading(), 100))
+    await ask(mirroring, a_request("POST", body=b"abc"), error)
+    assert mirroring.held == 0
+
+
+async def test_a_body_that_breaks_off_takes_no_room():
+    async def chunks() -> Any:
+        yield b"a"
+        raise ClientGone
+
+    mirroring = service(answering(), (Reading(), 100))
+    request = a_request("POST")
+    request.body = Body.stream(chunks())
+    with pytest.raises(ClientGone):
+        await mirroring(request)
+    assert mirroring.held == 0
