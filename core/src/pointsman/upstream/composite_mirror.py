@@ -9,11 +9,11 @@ is dropped and counted.
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from pointsman.api import Handler
+from pointsman.api import Handler, Pending
 from pointsman.errors import GatewayError
-from pointsman.message import NOTHING, Body, Link, Request, Response
+from pointsman.message import NOTHING, Body, HeaderList, Link, Request, Response
 from pointsman.upstream.replay import AT_MOST, Kept, copied, keep, kept_now, without_body
 
 log = logging.getLogger("pointsman.upstream")
@@ -73,7 +73,8 @@ class Mirroring:
         """Bytes of bodies that are kept for mirrors now, or may be while they are read."""
         self.dropped = 0
         """Requests that were not mirrored because too many were under way."""
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[Copy] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     def __call__(self, request: Request) -> Awaitable[Response]:
         self.total += 1
@@ -133,46 +134,141 @@ class Mirroring:
                 self.held -= size
                 self.dropped += 1
             else:
-                self._begin(model, mirrors, kept, size)
+                self._begin(Copy(self, model, mirrors, kept))
 
         request.on_done(answered)
         return model
 
-    def _begin(self, model: Request, mirrors: Sequence[Mirror], kept: Kept | None, size: int) -> None:
-        def over(task: "asyncio.Task[None]") -> None:
-            self._running.discard(task)
-            self.held -= size
+    def _begin(self, copy: "Copy") -> None:
+        self._running.add(copy)
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(MIRROR_SECONDS / 20, self._sweep)
+        copy.go()
 
-        task = asyncio.get_running_loop().create_task(self._send(model, mirrors, kept))
-        self._running.add(task)
-        task.add_done_callback(over)
+    def _sweep(self) -> None:
+        """Give up who has taken too long: one timer for all of them, coarse, and none when nothing is mirrored."""
+        self._sweeping = None
+        now = asyncio.get_running_loop().time()
+        for copy in tuple(self._running):
+            if copy.until <= now:
+                copy.give_up()
+        if self._running and self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(MIRROR_SECONDS / 20, self._sweep)
 
-    async def _send(self, model: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> None:
-        for mirror in mirrors:
-            twin = copied(model, NOTHING if kept is None else kept.body())
-            try:
-                try:
-                    async with asyncio.timeout(MIRROR_SECONDS):
-                        await _to_the_end(mirror.handler(twin))
-                finally:
-                    twin.finish()
-            except Exception as error:  # whatever it is, it concerns no client
-                log.debug("service %s: mirror %s failed: %r", self.name, mirror.name, error)
-
-    async def settled(self) -> None:
-        """Wait until nothing is being mirrored."""
-        while self._running:
-            await asyncio.wait(self._running)
+    def over(self, copy: "Copy") -> None:
+        """The last mirror of this request is done with it."""
+        self._running.discard(copy)
+        if copy.kept is not None:
+            self.held -= len(copy.kept.content)
 
     def __repr__(self) -> str:
         return f"<Mirroring {self.name}, {len(self._running)} under way, {self.held} bytes held, {self.dropped} dropped>"
 
 
-async def _to_the_end(answer: Awaitable[Response]) -> None:
-    """Take an answer and throw it away."""
-    response = await answer
-    try:
-        async for _ in response.body:
-            pass
-    finally:
-        response.body.abandon()
+class Copy:
+    """One request on its way to its mirrors, one after the other: the receiver, and the sink, of what they answer.
+
+    Like a forwarding it needs no task, but for a mirror whose middlewares are coroutines.
+    """
+
+    __slots__ = ("_body", "_left", "_mirroring", "_model", "_pending", "_task", "_twin", "kept", "until")
+
+    def __init__(self, mirroring: Mirroring, model: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> None:
+        self._mirroring = mirroring
+        self._model = model
+        self._left = list(reversed(mirrors))
+        self.kept = kept
+        self.until = 0.0
+        """When the mirror that has it now must be done, by the loop's clock."""
+        self._twin: Request | None = None
+        """The request that one mirror has; None while none has any."""
+        self._pending: Pending | None = None
+        self._body: Body | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def go(self) -> None:
+        """Send it to the next mirror."""
+        mirror = self._left.pop()
+        body = NOTHING if self.kept is None else self.kept.body()
+        twin = self._twin = copied(self._model, body) if self._left else self._model
+        twin.body = body
+        self.until = asyncio.get_running_loop().time() + MIRROR_SECONDS
+        try:
+            answer: Any = mirror.handler(twin)
+            if type(answer) is Response:
+                self.respond(answer)
+            elif hasattr(answer, "subscribe"):
+                self._pending = answer
+                answer.subscribe(self)
+            else:
+                self._task = asyncio.get_running_loop().create_task(self._run(answer, twin))
+        except Exception as error:  # whatever it is, it concerns no client
+            self.fail(error)
+
+    async def _run(self, answer: Awaitable[Response], twin: Request) -> None:
+        try:
+            response = await answer
+        except Exception as error:
+            if self._twin is twin:
+                self.fail(error)
+        else:
+            if self._twin is twin:
+                self.respond(response)
+            else:  # given up, and it answered all the same
+                response.body.abandon()
+
+    def give_up(self) -> None:
+        """The mirror that has it now has had it for too long."""
+        pending, body, task = self._pending, self._body, self._task
+        self.fail(TimeoutError("it took too long"))
+        if pending is not None:
+            pending.cancel()
+        if body is not None:
+            body.abandon()
+        if task is not None:
+            task.cancel()
+
+    # the receiver of the answer
+
+    def respond(self, response: Response) -> None:
+        self._pending = None
+        if response.content is not None:
+            self._done()
+            return
+        body = self._body = response.body
+        try:
+            body.attach(self)
+        except RuntimeError:  # a middleware has read it
+            body.abandon()
+            self._done()
+
+    def fail(self, error: BaseException) -> None:
+        """The mirror failed, or its answer broke off; as a sink, too."""
+        if self._twin is not None:
+            log.debug("service %s: a mirror failed: %r", self._mirroring.name, error)
+            self._done()
+
+    # the sink of its body
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def end(self, trailers: HeaderList) -> None:
+        self._done()
+
+    def _done(self) -> None:
+        twin, self._twin = self._twin, None
+        self._pending = self._body = self._task = None
+        if twin is None:
+            return
+        upstream = twin.exchange.upstream
+        if upstream is not None and not upstream.ended:
+            upstream.abandon()  # a middleware answered in its place
+        try:
+            twin.finish()
+        except Exception as error:
+            log.debug("service %s: an on_done callback of a copy raised %r", self._mirroring.name, error)
+        if self._left:
+            asyncio.get_running_loop().call_soon(self.go)
+        else:
+            self._mirroring.over(self)
