@@ -2,7 +2,8 @@
 
     python benches/compare.py [ROW ...] [--seconds N] [--rounds N] [--peers NAME ...] [--dry]
 
-Rows: get get-ids five five-ids hosts download upload (HTTP/1.1); tls handshake resume download-tls upload-tls h2 h2c grpc
+Rows: get get-ids five five-ids hosts download upload (HTTP/1.1); sticky p2c mirror weighted (the same with a service that
+chooses, compared with the plain row, too); tls handshake resume download-tls upload-tls h2 h2c grpc
 websocket websocket-tls tcp tcp-bulk tls-tcp tls-tcp-bulk udp; workers two memory. All of them if none is named. The rows
 that were run replace their lines in benches/RESULTS.md; with --dry, or without one of the peers, nothing is written.
 """
@@ -24,11 +25,16 @@ from peers import GATEWAY_CORE, NAMES, OTHER_CORE, FromFiles, Haproxy, Nginx, Pe
 from processes import core_busy_seconds, cpu_seconds, tree
 from protocols import ROWS as PROTOCOLS
 from results import Line
-from rows import HOSTS, ROWS, Row
+from rows import HOSTS, Row
+from rows import ROWS as HTTP1
+from services import ROWS as SERVICES
 
 ATTEMPTS: Final = 3
 QUIET: Final = 0.03
 """The share of the gateway's core that others may use without a measurement being repeated."""
+PLAIN: Final = "plain"
+"""Pointsman with the plain row's routes."""
+ROWS: Final = (*HTTP1, *SERVICES, *PROTOCOLS)
 EXTRA: Final = {"workers": extra.workers, "two": extra.two, "memory": extra.memory}
 
 
@@ -44,7 +50,7 @@ async def compare(row: Row, servers: Servers, names: Sequence[str], seconds: flo
     try:
         for peer in peers:
             await peer.start()
-        await asyncio.to_thread(check, row, peers, servers.folder)
+        await asyncio.to_thread(check, row, peers, servers)
         for _ in range(rounds):
             for peer in peers:
                 measured = await asyncio.to_thread(measure_quietly, row, peer, servers.folder, seconds)
@@ -60,8 +66,12 @@ async def compare(row: Row, servers: Servers, names: Sequence[str], seconds: flo
         print(f"  {row.key} {name}: {' '.join(f'{cost:.1f}' for cost in each)} µs; core {core:.0%} busy", flush=True)
     medians = {name: statistics.median(each) for name, each in costs.items()}
     met = [medians["Pointsman"] / other <= limit for other, limit in _limits(row, medians)] if "Pointsman" in medians else []
-    remark = "; ".join(f"{name}: {count} errors" for name, count in errors.items())
-    return Line(row.key, row.title, row.per, medians, _budget(row), all(met) and not errors if met else None, remark)
+    remarks = [f"{name}: {count} errors" for name, count in errors.items()]
+    if PLAIN in medians and "Pointsman" in medians:
+        remarks.insert(0, f"{medians['Pointsman'] / medians[PLAIN]:.2f} × the plain row's {medians[PLAIN]:.1f}")
+    return Line(
+        row.key, row.title, row.per, medians, _budget(row), all(met) and not errors if met else None, "; ".join(remarks)
+    )
 
 
 def peers_of(row: Row, servers: Servers, names: Sequence[str]) -> list[Peer]:
@@ -71,6 +81,8 @@ def peers_of(row: Row, servers: Servers, names: Sequence[str]) -> list[Peer]:
     peers: list[Peer] = [
         FromFiles(name, routes, datagrams=row.datagrams) for name in ("Pointsman", "Traefik") if name in names
     ]
+    if row.plain is not None and "Pointsman" in names:
+        peers.append(FromFiles(PLAIN, row.plain(servers)))
     if row.haproxy is not None and "HAProxy" in names:
         peers.append(Haproxy(row.haproxy, servers, kind))
     if row.nginx is not None and "nginx" in names:
@@ -78,13 +90,19 @@ def peers_of(row: Row, servers: Servers, names: Sequence[str]) -> list[Peer]:
     return peers
 
 
-def check(row: Row, peers: Sequence[Peer], folder: Path) -> None:
+def check(row: Row, peers: Sequence[Peer], servers: Servers) -> None:
     """Every gateway must do the same work, or nothing is compared."""
-    seen = {peer.name: row.load.check(folder, peer.port) for peer in peers}
+    seen = {peer.name: row.load.check(servers.folder, peer.port) for peer in peers}
     if len(set(seen.values())) > 1:
         raise SystemExit(f"{row.key}: not the same work\n" + "\n".join(f"  {name}: {what}" for name, what in seen.items()))
     for what in set(seen.values()):
         print(f"  {row.key}, each: {what}", flush=True)
+    if row.proof is not None:
+        proven = {peer.name: row.proof(servers.folder, servers, peer.port) for peer in peers}
+        print("\n".join(f"  {row.key}, {name}: {what}" for name, what in proven.items()), flush=True)
+        plain = proven.pop(PLAIN, None)
+        if len(set(proven.values())) > 1 or plain in proven.values():
+            raise SystemExit(f"{row.key}: not the same work, or no more than the plain row's")
 
 
 @frozen
@@ -121,7 +139,7 @@ def measure(row: Row, peer: Peer, folder: Path, seconds: float) -> Measured:
 
 
 def _limits(row: Row, costs: Mapping[str, float]) -> list[tuple[float, float]]:
-    pairs = (("Traefik", row.against_traefik), ("HAProxy", row.against_haproxy))
+    pairs = (("Traefik", row.against_traefik), ("HAProxy", row.against_haproxy), (PLAIN, row.against_plain))
     return [(costs[name], limit) for name, limit in pairs if limit is not None and name in costs]
 
 
@@ -131,6 +149,8 @@ def _budget(row: Row) -> str:
         words.append(f"≤ {row.against_traefik:g} × Traefik")
     if row.against_haproxy is not None:
         words.append(f"≤ {row.against_haproxy:g} × HAProxy")
+    if row.against_plain is not None:
+        words.append(f"≤ {row.against_plain:g} × plain")
     return ", ".join(words)
 
 
@@ -156,14 +176,14 @@ def main(keys: Sequence[str], names: Sequence[str], seconds: float, rounds: int,
 
 
 async def measured(key: str, servers: Servers, names: Sequence[str], seconds: float, rounds: int) -> list[Line]:
-    for row in (*ROWS, *PROTOCOLS):
+    for row in ROWS:
         if row.key == key:
             return [await compare(row, servers, names, seconds, rounds)]
     return await EXTRA[key](servers, seconds, rounds)
 
 
 if __name__ == "__main__":
-    known = [row.key for row in (*ROWS, *PROTOCOLS)] + list(EXTRA)
+    known = [row.key for row in ROWS] + list(EXTRA)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", choices=[*known, []], metavar="ROW")
     parser.add_argument("--seconds", type=float, default=3.0, help="of load, each time")

@@ -105,6 +105,8 @@ class Wrk:
     scheme: str = "http"
     unit: str = "request"
     """`download` and `upload` count MiB of bodies instead."""
+    cookie: str = ""
+    """Every request brings the cookie of this name that one answer gave before, if there was one."""
 
     def check(self, folder: Path, port: int) -> str:
         path = "/hello" if self.unit == "request" else f"/{'big' if self.unit == 'download' else 'upload'}"
@@ -115,7 +117,7 @@ class Wrk:
     def run(self, folder: Path, port: int, core: int, seconds: float) -> Result:
         """wrk counts whole seconds only."""
         path = folder / "load.lua"
-        path.write_text(self.script + _DONE)
+        path.write_text(self._with_cookie(folder, port) + _DONE)
         whole = max(1, round(seconds))
         url = f"{self.scheme}://127.0.0.1:{port}"
         output = _ran(
@@ -128,6 +130,14 @@ class Wrk:
         elif self.unit == "upload":
             units = numbers[0] * BODY_BYTES / 2**20
         return Result(units, numbers[2] / 1e6, sum(numbers[3:8]))
+
+    def _with_cookie(self, folder: Path, port: int) -> str:
+        if not self.cookie:
+            return self.script
+        head = fetched(folder, f"{self.scheme}://{HOST}:{port}/hello", "-i")
+        given = re.search(rf"(?i)set-cookie: ({re.escape(self.cookie)}=[^;]+)", head)
+        line = f"Cookie: {given[1] if given else f'{self.cookie}=none'}"
+        return self.script.replace("\\r\\n\\r\\n", f"\\r\\n{line}\\r\\n\\r\\n", 1)
 
 
 @frozen

@@ -26,6 +26,8 @@ NAMES: Final = ("Pointsman", "Traefik", "HAProxy", "nginx")
 GATEWAY_CORE: Final = 0
 OTHER_CORE: Final = 1
 """The load and the servers."""
+ADDRESSES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+"""Where nginx serves, for those who want several servers."""
 LOAD_SECONDS: Final = 180.0
 """How long a gateway may take to read its configuration."""
 
@@ -54,8 +56,10 @@ http {{
   client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
   fastcgi_temp_path {folder}/nginx-fastcgi; uwsgi_temp_path {folder}/nginx-uwsgi; scgi_temp_path {folder}/nginx-scgi;
   server {{
-    listen 127.0.0.1:{self.nginx_port} backlog=4096;
+    {" ".join(f"listen {address}:{self.nginx_port} backlog=4096;" for address in ADDRESSES)}
     location / {{ return 200 "hello world\\n"; }}
+    location = /where {{ return 200 "$server_addr"; }}
+    location = /status {{ stub_status; }}
     location = /big {{ root {folder}; }}
   }}
 }}

@@ -1,7 +1,8 @@
 """What is measured: routes, load, budget. The budgets are those of docs/design.md §6. `protocols.py` has those that are not
-plain HTTP/1.1."""
+plain HTTP/1.1, `services.py` those of services that choose."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import load
@@ -29,6 +30,11 @@ class Row:
     datagrams: bool = False
     grpc: bool = False
     """Whether the gRPC server is needed."""
+    plain: Callable[[Servers], Routes] | None = None
+    """What Pointsman is compared with besides: itself, under the same load, with these routes."""
+    against_plain: float | None = None
+    proof: Callable[[Path, Servers, int], str] | None = None
+    """What one answer does not show of the work, in words that must be the same for every gateway; given its port."""
 
 
 def balanced(*urls: str) -> dict[str, Any]:

@@ -29,6 +29,13 @@ def backend() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="module")
+def mirror() -> Iterator[str]:
+    """The URL of mirror.py, running."""
+    with served("mirror.py") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
 @pytest.fixture
 def sockets(count: int) -> Iterator[str]:
     """The URL of sockets.py, running: after the test has asked for as many files as it needs."""

@@ -1,5 +1,6 @@
 """Mirroring (routing.md §5.7): exact shares, independent copies, and an original that never notices."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import ClientGone, GatewayError
 from pointsman.message import NOTHING, Body, Request, Response
-from pointsman.testing import a_request, answering
+from pointsman.testing import a_request, answering, eventually
 from pointsman.upstream import composite_mirror
 from pointsman.upstream.composite_mirror import Mirror, Mirroring
 
@@ -35,6 +36,10 @@ def service(main: Any, *mirrors: tuple[Any, int], **options: Any) -> Mirroring:
     return Mirroring("mir@file", main, made, **options)
 
 
+async def settled(mirroring: Mirroring) -> None:
+    await eventually(lambda: not mirroring._running, "nothing is being mirrored")
+
+
 async def ask(mirroring: Mirroring, request: Request, error: Exception | None = None) -> None:
     try:
         await mirroring(request)
@@ -42,7 +47,7 @@ async def ask(mirroring: Mirroring, request: Request, error: Exception | None = 
         error = problem
     request.exchange.error = error
     request.finish()
-    await mirroring.settled()
+    await settled(mirroring)
 
 
 @pytest.mark.spec("R-55")
@@ -146,10 +151,10 @@ async def test_mirrors_wait_until_the_answer_is_complete():
     mirroring = service(answering(), (mirror, 100))
     request = a_request()
     await mirroring(request)
-    await mirroring.settled()
+    await settled(mirroring)
     assert mirror.seen == []
     request.finish()
-    await mirroring.settled()
+    await settled(mirroring)
     assert len(mirror.seen) == 1
 
 
@@ -211,8 +216,133 @@ async def test_above_their_number_mirrored_requests_are_dropped_and_counted():
         request = a_request()
         await mirroring(request)
         request.finish()
-    assert repr(mirroring) == "<Mirroring mir@file, 2 under way, 3 dropped>"
-    await mirroring.settled()
+    assert repr(mirroring) == "<Mirroring mir@file, 2 under way, 0 bytes held, 3 dropped>"
+    await settled(mirroring)
     assert len(mirror.seen) == 2
     await ask(mirroring, a_request())
     assert (len(mirror.seen), mirroring.dropped) == (3, 3)
+
+
+async def test_the_bodies_of_all_copies_together_are_bounded():
+    mirror = Reading()
+    mirroring = service(Reading(), (mirror, 100), held_bytes=10)
+    running = [a_request("POST", body=body) for body in (b"a" * 6, b"b" * 6, b"c" * 4)]
+    for request in running:
+        await mirroring(request)
+    assert (mirroring.held, mirroring.dropped) == (10, 1)
+    for request in running:
+        request.finish()
+    await settled(mirroring)
+    assert [body for _, body in mirror.seen] == [b"a" * 6, b"c" * 4]
+    assert mirroring.held == 0
+
+
+async def test_a_body_that_is_larger_than_all_may_be_together_is_mirrored_alone():
+    mirror = Reading()
+    mirroring = service(Reading(), (mirror, 100), held_bytes=3)
+    await ask(mirroring, a_request("POST", body=b"a" * 6))
+    await ask(mirroring, a_request("POST", body=b"b" * 6))
+    assert (len(mirror.seen), mirroring.held, mirroring.dropped) == (2, 0, 0)
+
+
+async def test_while_a_body_is_read_it_takes_the_room_it_may_need():
+    more = asyncio.Event()
+
+    async def chunks() -> Any:
+        yield b"a"
+        await more.wait()
+        yield b"b"
+
+    main, mirror = Reading(), Reading()
+    mirroring = service(main, (mirror, 100), max_body_size=8, held_bytes=10)
+    streamed = a_request("POST")
+    streamed.body = Body.stream(chunks())
+    first = asyncio.ensure_future(ask(mirroring, streamed))
+    await asyncio.sleep(0)
+    assert mirroring.held == 8
+    await ask(mirroring, a_request("POST", body=b"abc"))
+    await ask(mirroring, a_request("POST", body=b"x" * 9))
+    assert (mirroring.held, mirroring.dropped) == (8, 1)
+    more.set()
+    await first
+    assert [body for _, body in main.seen] == [b"abc", b"x" * 9, b"ab"]
+    assert [body for _, body in mirror.seen] == [b"ab"]
+    assert mirroring.held == 0
+
+
+@pytest.mark.parametrize("error", [ClientGone(), RuntimeError("bug"), ConnectionError("gone")])
+async def test_a_request_that_is_not_mirrored_takes_no_room(error: Exception):
+    mirroring = service(answering(), (Reading(), 100))
+    await ask(mirroring, a_request("POST", body=b"abc"), error)
+    assert mirroring.held == 0
+
+
+async def test_a_body_that_breaks_off_takes_no_room():
+    async def chunks() -> Any:
+        yield b"a"
+        raise ClientGone
+
+    mirroring = service(answering(), (Reading(), 100))
+    request = a_request("POST")
+    request.body = Body.stream(chunks())
+    with pytest.raises(ClientGone):
+        await mirroring(request)
+    assert mirroring.held == 0
+
+
+class Unanswered:
+    """A pending answer that does not come."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def subscribe(self, receiver: Any) -> None:
+        self.receiver = receiver
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+async def test_a_server_that_never_answers_is_let_go_and_the_next_mirror_has_its_turn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(composite_mirror, "MIRROR_SECONDS", 0.001)
+    never, after = Unanswered(), Reading()
+    await ask(service(answering(), (lambda request: never, 100), (after, 100)), a_request())
+    assert never.cancelled
+    assert len(after.seen) == 1
+
+
+async def test_who_answers_after_all_disturbs_nobody(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(composite_mirror, "MIRROR_SECONDS", 0.001)
+    stubborn_is_over, late = asyncio.Event(), Response(200, None, Body())
+
+    async def stubborn(request: Request) -> Response:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stubborn_is_over.set()
+        return late
+
+    never = Unanswered()
+    mirroring = service(answering(), (stubborn, 100), (lambda request: never, 100))
+    request = a_request()
+    await mirroring(request)
+    request.finish()
+    await stubborn_is_over.wait()
+    await settled(mirroring)
+    assert never.cancelled
+    assert not late.body.attached
+
+
+async def test_an_answer_that_a_middleware_replaced_is_not_left_lying_about():
+    abandoned: list[str] = []
+
+    class Source:
+        def abandon(self) -> None:
+            abandoned.append("yes")
+
+    async def replacing(request: Request) -> Response:
+        request.exchange.upstream = Body(Source())  # type: ignore[arg-type]
+        return Response(200, None, b"mine")
+
+    await ask(service(answering(), (replacing, 100)), a_request())
+    assert abandoned == ["yes"]

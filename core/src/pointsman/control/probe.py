@@ -27,6 +27,8 @@ MAX_REDIRECTS: Final = 10
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 OF_ONE_ORIGIN: Final = frozenset(("host", "authorization", "cookie"))
 """Headers that are not carried to another origin."""
+_CONTEXT: Final = re.compile(r" ssl:(?:<[^>]*>|\S+)")
+"""What aiohttp's errors say of the SSLContext, which helps nobody."""
 _WRITTEN: Final = re.compile(r"[!-~]*")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
 
@@ -89,7 +91,7 @@ class HttpProbe:
         except TimeoutError:
             raise Failed(f"no answer within {check.timeout:g} s") from None
         except (aiohttp.ClientError, GatewayError, OSError, ValueError) as error:
-            raise Failed(" ".join(str(error).split()) or type(error).__name__) from error
+            raise Failed(_CONTEXT.sub("", " ".join(str(error).split())) or type(error).__name__) from error
         wanted = check.config.status
         if status != wanted if wanted else not 200 <= status < 400:
             raise Failed(f"status {status}, which is not {wanted or 'in 200-399'}")

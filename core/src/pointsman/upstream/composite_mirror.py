@@ -2,17 +2,18 @@
 
 Whether a mirror gets a copy is decided by counting, so every worker sends its exact share. Copies are made of the request as
 it came here and leave when its answer is complete, in the background, one mirror after the other; nobody waits for them, and
-nobody hears of what they answer. Both their number and their time are bounded: what is too much is dropped and counted.
+nobody hears of what they answer. Their number, their time and what their bodies take together are bounded: what is too much
+is dropped and counted.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from pointsman.api import Handler
+from pointsman.api import Handler, Pending
 from pointsman.errors import GatewayError
-from pointsman.message import NOTHING, Body, Link, Request, Response
+from pointsman.message import NOTHING, Body, HeaderList, Link, Request, Response
 from pointsman.upstream.replay import AT_MOST, Kept, copied, keep, kept_now, without_body
 
 log = logging.getLogger("pointsman.upstream")
@@ -20,6 +21,8 @@ log = logging.getLogger("pointsman.upstream")
 AT_ONCE: Final = 100
 """Requests of one service that are being mirrored at the same time."""
 MIRROR_SECONDS: Final = 60.0
+HELD_BYTES: Final = 64 * 1024 * 1024
+"""What the bodies of one service's copies may take together, from the moment they are read; a single one may be larger."""
 
 
 class Mirror:
@@ -56,6 +59,7 @@ class Mirroring:
         mirror_body: bool = True,
         max_body_size: int = -1,
         at_once: int = AT_ONCE,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
         self.name = name
         self.main = main
@@ -63,10 +67,14 @@ class Mirroring:
         self.mirror_body = mirror_body
         self.limit = AT_MOST if max_body_size < 0 else max_body_size
         self.at_once = at_once
+        self.held_bytes = held_bytes
         self.total = 0
+        self.held = 0
+        """Bytes of bodies that are kept for mirrors now, or may be while they are read."""
         self.dropped = 0
         """Requests that were not mirrored because too many were under way."""
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[Copy] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     def __call__(self, request: Request) -> Awaitable[Response]:
         self.total += 1
@@ -77,15 +85,30 @@ class Mirroring:
             self._mirror(request, mirrors, None)
         elif not self.mirror_body:
             without_body(self._mirror(request, mirrors, None))
-        else:
+        elif self._has_room(request.body):
             kept = kept_now(request.body, self.limit)
             if kept is None:
                 return self._when_kept(request, mirrors)
             self._with_body(request, mirrors, kept)
         return self.main(request)
 
+    def _has_room(self, body: Body) -> bool:
+        """Whether this body can be kept besides the others; one that will not be kept at all takes no room."""
+        size = self.limit if body.length is None else body.length
+        if not self.held or size > self.limit or self.held + size <= self.held_bytes:
+            return True
+        self.dropped += 1
+        return False
+
     async def _when_kept(self, request: Request, mirrors: Sequence[Mirror]) -> Response:
-        self._with_body(request, mirrors, await keep(request.body, self.limit))
+        length = request.body.length
+        reserved = self.limit if length is None else length
+        self.held += reserved
+        try:
+            kept = await keep(request.body, self.limit)
+        finally:
+            self.held -= reserved
+        self._with_body(request, mirrors, kept)
         return await self.main(request)
 
     def _with_body(self, request: Request, mirrors: Sequence[Mirror], kept: Kept | Body) -> None:
@@ -94,6 +117,7 @@ class Mirroring:
             request.body = kept
         else:
             request.body = kept.body()
+            self.held += len(kept.content)
             self._mirror(request, mirrors, kept)
 
     def _mirror(self, request: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> Request:
@@ -103,46 +127,148 @@ class Mirroring:
 
         def answered() -> None:
             error = request.exchange.error
-            if error is None or (isinstance(error, GatewayError) and error.side != "client"):
-                self._begin(model, mirrors, kept)
+            size = 0 if kept is None else len(kept.content)
+            if error is not None and not (isinstance(error, GatewayError) and error.side != "client"):
+                self.held -= size
+            elif len(self._running) >= self.at_once:
+                self.held -= size
+                self.dropped += 1
+            else:
+                self._begin(Copy(self, model, mirrors, kept))
 
         request.on_done(answered)
         return model
 
-    def _begin(self, model: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> None:
-        if len(self._running) >= self.at_once:
-            self.dropped += 1
-            return
-        task = asyncio.get_running_loop().create_task(self._send(model, mirrors, kept))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    def _begin(self, copy: "Copy") -> None:
+        self._running.add(copy)
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(MIRROR_SECONDS / 20, self._sweep)
+        copy.go()
 
-    async def _send(self, model: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> None:
-        for mirror in mirrors:
-            twin = copied(model, NOTHING if kept is None else kept.body())
-            try:
-                try:
-                    async with asyncio.timeout(MIRROR_SECONDS):
-                        await _to_the_end(mirror.handler(twin))
-                finally:
-                    twin.finish()
-            except Exception as error:  # whatever it is, it concerns no client
-                log.debug("service %s: mirror %s failed: %r", self.name, mirror.name, error)
+    def _sweep(self) -> None:
+        """Give up who has taken too long: one timer for all of them, coarse, and none when nothing is mirrored."""
+        self._sweeping = None
+        now = asyncio.get_running_loop().time()
+        for copy in tuple(self._running):
+            if copy.until <= now:
+                copy.give_up()
+        if self._running and self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(MIRROR_SECONDS / 20, self._sweep)
 
-    async def settled(self) -> None:
-        """Wait until nothing is being mirrored."""
-        while self._running:
-            await asyncio.wait(self._running)
+    def over(self, copy: "Copy") -> None:
+        """The last mirror of this request is done with it."""
+        self._running.discard(copy)
+        if copy.kept is not None:
+            self.held -= len(copy.kept.content)
 
     def __repr__(self) -> str:
-        return f"<Mirroring {self.name}, {len(self._running)} under way, {self.dropped} dropped>"
+        return f"<Mirroring {self.name}, {len(self._running)} under way, {self.held} bytes held, {self.dropped} dropped>"
 
 
-async def _to_the_end(answer: Awaitable[Response]) -> None:
-    """Take an answer and throw it away."""
-    response = await answer
-    try:
-        async for _ in response.body:
-            pass
-    finally:
-        response.body.abandon()
+class Copy:
+    """One request on its way to its mirrors, one after the other: the receiver, and the sink, of what they answer.
+
+    Like a forwarding it needs no task, but for a mirror whose middlewares are coroutines.
+    """
+
+    __slots__ = ("_body", "_left", "_mirroring", "_model", "_pending", "_task", "_twin", "kept", "until")
+
+    def __init__(self, mirroring: Mirroring, model: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> None:
+        self._mirroring = mirroring
+        self._model = model
+        self._left = list(reversed(mirrors))
+        self.kept = kept
+        self.until = 0.0
+        """When the mirror that has it now must be done, by the loop's clock."""
+        self._twin: Request | None = None
+        """The request that one mirror has; None while none has any."""
+        self._pending: Pending | None = None
+        self._body: Body | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def go(self) -> None:
+        """Send it to the next mirror."""
+        mirror = self._left.pop()
+        body = NOTHING if self.kept is None else self.kept.body()
+        twin = self._twin = copied(self._model, body) if self._left else self._model
+        twin.body = body
+        self.until = asyncio.get_running_loop().time() + MIRROR_SECONDS
+        try:
+            answer: Any = mirror.handler(twin)
+            if type(answer) is Response:
+                self.respond(answer)
+            elif hasattr(answer, "subscribe"):
+                self._pending = answer
+                answer.subscribe(self)
+            else:
+                self._task = asyncio.get_running_loop().create_task(self._run(answer, twin))
+        except Exception as error:  # whatever it is, it concerns no client
+            self.fail(error)
+
+    async def _run(self, answer: Awaitable[Response], twin: Request) -> None:
+        try:
+            response = await answer
+        except Exception as error:
+            if self._twin is twin:
+                self.fail(error)
+        else:
+            if self._twin is twin:
+                self.respond(response)
+            else:  # given up, and it answered all the same
+                response.body.abandon()
+
+    def give_up(self) -> None:
+        """The mirror that has it now has had it for too long."""
+        pending, body, task = self._pending, self._body, self._task
+        self.fail(TimeoutError("it took too long"))
+        if pending is not None:
+            pending.cancel()
+        if body is not None:
+            body.abandon()
+        if task is not None:
+            task.cancel()
+
+    # the receiver of the answer
+
+    def respond(self, response: Response) -> None:
+        self._pending = None
+        if response.content is not None:
+            self._done()
+            return
+        body = self._body = response.body
+        try:
+            body.attach(self)
+        except RuntimeError:  # a middleware has read it
+            body.abandon()
+            self._done()
+
+    def fail(self, error: BaseException) -> None:
+        """The mirror failed, or its answer broke off; as a sink, too."""
+        if self._twin is not None:
+            log.debug("service %s: a mirror failed: %r", self._mirroring.name, error)
+            self._done()
+
+    # the sink of its body
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def end(self, trailers: HeaderList) -> None:
+        self._done()
+
+    def _done(self) -> None:
+        twin, self._twin = self._twin, None
+        self._pending = self._body = self._task = None
+        if twin is None:
+            return
+        upstream = twin.exchange.upstream
+        if upstream is not None and not upstream.ended:
+            upstream.abandon()  # a middleware answered in its place
+        try:
+            twin.finish()
+        except Exception as error:
+            log.debug("service %s: an on_done callback of a copy raised %r", self._mirroring.name, error)
+        if self._left:
+            asyncio.get_running_loop().call_soon(self.go)
+        else:
+            self._mirroring.over(self)
