@@ -9,7 +9,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from pointsman import BuildContext, Handler, Middleware, Request, Response, hookimpl
-from pointsman.errors import GatewayError
+from pointsman.errors import GatewayError, NoServer
 
 
 @frozen
@@ -32,13 +32,13 @@ class Again:
 
         while True:
             begun = time.monotonic()
-            request.exchange.peer = ""
             try:
                 response = await call_next(request)
             except GatewayError as error:
-                tries.append(f"{begun:.4f} {request.exchange.peer or 'nobody'}")
-                repeatable = request.method == b"GET" and request.body.ended
-                if error.side != "upstream" or not repeatable or len(tries) >= self._attempts:
+                server = "nobody" if isinstance(error, NoServer) else request.exchange.peer
+                tries.append(f"{begun:.4f} {server}")
+                again = error.side == "upstream" and request.method == b"GET" and request.body.ended
+                if not again or len(tries) >= self._attempts or not request.exchange.retry():
                     error.amend(tell)
                     raise
             else:
