@@ -123,7 +123,7 @@ class Mirroring:
     def _mirror(self, request: Request, mirrors: Sequence[Mirror], kept: Kept | None) -> Request:
         """Mirror this request when it is answered. The copy that the mirrors' copies will be made of."""
         link = request.link
-        model = copied(request, link=Link(link.client, link.local, link.scheme, link.entry_point))
+        model = copied(request, link=Link(link.client, link.local, link.scheme, link.entry_point, link.tls))
 
         def answered() -> None:
             error = request.exchange.error
