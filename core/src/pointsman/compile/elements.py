@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from pointsman.compile.parts import Tree, qualify
+from pointsman.config.dynamic import structure_element
 from pointsman.errors import ConfigError, Problem
 
 
@@ -73,4 +74,29 @@ class Elements(Generic[E]):
         return self._build(name, raw, f"{self.section}.{name}")
 
     def _build(self, name: str, raw: Any, path: str) -> E:
+        raise NotImplementedError
+
+
+class StreamServices(Elements[E]):
+    """The TCP or UDP services of one compilation: a load balancer, or weighted children."""
+
+    noun = "service"
+
+    def _build(self, name: str, raw: Any, path: str) -> E:
+        config, problems = structure_element(self.section, raw, path)
+        if config is None:
+            raise ConfigError(problems)
+        if config.load_balancer is not None and config.weighted is not None:
+            raise ConfigError(Problem(path, "multi-types service not supported; here are loadBalancer, weighted, keep one"))
+        if config.load_balancer is not None:
+            return self._load_balancer(name, raw, f"{path}.loadBalancer", config.load_balancer)
+        if config.weighted is not None:
+            return self._weighted(name, raw, f"{path}.weighted", config.weighted)
+        message = f'the service "{name}" does not have any type defined; give it one of loadBalancer, weighted'
+        raise ConfigError(Problem(path, message))
+
+    def _load_balancer(self, name: str, raw: Any, path: str, config: Any) -> E:
+        raise NotImplementedError
+
+    def _weighted(self, name: str, raw: Any, path: str, config: Any) -> E:
         raise NotImplementedError

@@ -6,14 +6,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from pointsman.api import Peer
-from pointsman.compile.elements import Elements
+from pointsman.compile.elements import StreamServices
 from pointsman.compile.health import odd_thresholds
 from pointsman.compile.parts import TCP_SERVICES, TCP_TRANSPORTS, Tree, qualify
 from pointsman.compile.services import DEFAULT_TRANSPORT
 from pointsman.compile.tcp_transports import default_tcp_settings, tcp_settings
 from pointsman.config.dynamic import structure_element
 from pointsman.config.static import StaticTCPServersTransport
-from pointsman.config.tcp_model import TCPHealthCheck, TCPLoadBalancer, TCPService, TCPWeighted
+from pointsman.config.tcp_model import TCPHealthCheck, TCPLoadBalancer, TCPWeighted
 from pointsman.errors import ConfigError, Problem
 from pointsman.net.names import Names
 from pointsman.upstream.shares import Choice, Share, Shares
@@ -47,11 +47,10 @@ class TcpServiceEntry:
     """Whether it is up, if it is one that can tell."""
 
 
-class TcpServices(Elements[TcpServiceEntry]):
+class TcpServices(StreamServices[TcpServiceEntry]):
     """The TCP services of one compilation."""
 
     section = TCP_SERVICES
-    noun = "service"
 
     def __init__(
         self,
@@ -95,20 +94,6 @@ class TcpServices(Elements[TcpServiceEntry]):
         if isinstance(need, TcpTransportEntry):
             return self.transport(need.name, owner) is need
         return super()._still(need, owner)
-
-    def _build(self, name: str, raw: Any, path: str) -> TcpServiceEntry:
-        service, problems = structure_element(TCP_SERVICES, raw, path)
-        if service is None:
-            raise ConfigError(problems)
-        config: TCPService = service
-        if config.load_balancer is not None and config.weighted is not None:
-            raise ConfigError(Problem(path, "multi-types service not supported; here are loadBalancer, weighted, keep one"))
-        if config.load_balancer is not None:
-            return self._load_balancer(name, raw, f"{path}.loadBalancer", config.load_balancer)
-        if config.weighted is not None:
-            return self._weighted(name, raw, f"{path}.weighted", config.weighted)
-        message = f'the service "{name}" does not have any type defined; give it one of loadBalancer, weighted'
-        raise ConfigError(Problem(path, message))
 
     def _load_balancer(self, name: str, raw: Any, path: str, config: TCPLoadBalancer) -> TcpServiceEntry:
         transport = self.transport(config.servers_transport or DEFAULT_TRANSPORT, name)

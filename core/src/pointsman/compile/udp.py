@@ -6,10 +6,10 @@ from typing import Any
 from attrs import Factory, define, frozen
 
 from pointsman.api import Peer
-from pointsman.compile.elements import Elements
+from pointsman.compile.elements import StreamServices
 from pointsman.compile.parts import UDP_ROUTERS, UDP_SERVICES, Points, Status, Tree, problems_under
 from pointsman.config.dynamic import structure_element
-from pointsman.config.tcp_model import UDPLoadBalancer, UDPRouter, UDPService, UDPWeighted
+from pointsman.config.tcp_model import UDPLoadBalancer, UDPRouter, UDPWeighted
 from pointsman.errors import ConfigError, Problem
 from pointsman.server.udp import UdpRoute
 from pointsman.upstream.shares import Choice, Share, Shares
@@ -50,25 +50,10 @@ class CompiledUdp:
     statuses: dict[str, dict[str, Status]] = Factory(dict)
 
 
-class UdpServices(Elements[UdpServiceEntry]):
+class UdpServices(StreamServices[UdpServiceEntry]):
     """The UDP services of one compilation."""
 
     section = UDP_SERVICES
-    noun = "service"
-
-    def _build(self, name: str, raw: Any, path: str) -> UdpServiceEntry:
-        service, problems = structure_element(UDP_SERVICES, raw, path)
-        if service is None:
-            raise ConfigError(problems)
-        config: UDPService = service
-        if config.load_balancer is not None and config.weighted is not None:
-            raise ConfigError(Problem(path, "multi-types service not supported; here are loadBalancer, weighted, keep one"))
-        if config.load_balancer is not None:
-            return self._load_balancer(name, raw, f"{path}.loadBalancer", config.load_balancer)
-        if config.weighted is not None:
-            return self._weighted(name, raw, f"{path}.weighted", config.weighted)
-        message = f'the service "{name}" does not have any type defined; give it one of loadBalancer, weighted'
-        raise ConfigError(Problem(path, message))
 
     def _load_balancer(self, name: str, raw: Any, path: str, config: UDPLoadBalancer) -> UdpServiceEntry:
         peers: list[Peer] = []

@@ -381,11 +381,9 @@ class Http1Protocol(asyncio.Protocol):
         """Whether the running exchange is the last on this connection."""
         if not self._close_after:
             entry = self.entry
-            settings = entry.settings
             self._close_after = (
                 entry.draining
-                or 0 < settings.keep_alive_max_requests <= self._requests
-                or 0 < settings.keep_alive_max_time <= self.loop.time() - self._opened
+                or (entry.limited and entry.wears_out(self._requests, self._opened))
                 or (self._state == BODY and self._body.wanted is not None and not self._body.attached)
             )
         return self._close_after

@@ -406,13 +406,9 @@ class Http2Protocol(asyncio.Protocol):
 
     def _limit(self) -> None:
         """The request that has come may be the last of this connection (operations.md §2.1)."""
-        settings = self.entry.settings
         if self._state == WORN:
             self._leave()
-        elif self._state == SERVING and (
-            0 < settings.keep_alive_max_requests <= self._requests
-            or 0 < settings.keep_alive_max_time <= self.loop.time() - self._opened
-        ):
+        elif self._state == SERVING and self.entry.wears_out(self._requests, self._opened):
             self._state = WORN
 
     def hurry(self, cycle: Http2Cycle, now: float) -> None:
