@@ -118,7 +118,7 @@ class Entry:
                 connection.shut_when_idle()
 
     def wears_out(self, requests: int, opened: float) -> bool:
-        """Whether a connection has had had its requests, or its time since `opened` (operations.md §2.1)."""
+        """Whether a connection has had its requests, or its time since `opened` (operations.md §2.1)."""
         settings = self.settings
         return (
             0 < settings.keep_alive_max_requests <= requests or 0 < settings.keep_alive_max_time <= self.loop.time() - opened
