@@ -745,6 +745,8 @@ class Exchange:
         "error",
         "finished",
         "request",
+        "request_id",
+        "retries",
         "router",
         "server",
         "service",
@@ -752,6 +754,7 @@ class Exchange:
         "status",
         "tried",
         "upstream",
+        "user",
     )
 
     def __init__(self) -> None:
@@ -770,6 +773,13 @@ class Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.attempts = 0
+        """How often the request was sent to a server."""
+        self.retries = 0
+        """How often a middleware asked for another attempt."""
+        self.user: bytes | None = None
+        """Who asked, as far as a middleware that authenticates knows; also if it refused. b"" for an empty name."""
+        self.request_id = b""
+        """What the request is called in logs and traces, here and elsewhere; b"" if nobody named it."""
         self.error: BaseException | None = None
 
     @property
@@ -788,6 +798,7 @@ class Exchange:
             if server.retries is not None and not server.retries.withdraw():
                 return False
             self.tried = (*self.tried, server)
+        self.retries += 1
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.abandon()
