@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import BodyTooLarge, GatewayError
-from pointsman.message import HIGH_WATER, NOTHING, Address, Body, HeaderList, Headers, Request, Response, reason
+from pointsman.message import HIGH_WATER, NOTHING, Address, Body, HeaderList, Headers, Parsed, Request, Response, reason
 
 
 class Source:
@@ -323,3 +323,78 @@ async def test_a_response_may_be_awaited_and_gives_itself() -> None:
     assert repr(response) == "<Response 200>"
     assert Response.text(404, "no\n").headers.get(b"x-content-type-options") == b"nosniff"
     assert Response.plain(502).body.take() == b"Bad Gateway"
+
+
+# once more
+
+
+def a_request_with(headers: Headers) -> Request:
+    request = Request(b"GET", b"/a", headers, Body.of(b"body"), b"a.test", b"a.test")
+    request.query = b"x=1"
+    return request
+
+
+def parsed_headers() -> Headers:
+    return Headers((), Parsed([((b"x-a", b"1"), None, b"\r\nX-A: 1")], 0, b"\r\nX-A: 1"))
+
+
+@pytest.mark.parametrize("headers", [parsed_headers, lambda: Headers([(b"x-a", b"1")])], ids=["as read", "touched"])
+def test_a_request_is_again_what_it_was_when_it_was_marked(headers: Any) -> None:
+    request = a_request_with(headers())
+    body = request.body
+    mark = request.mark()
+    for _ in range(2):
+        request.headers.set(b"x-a", b"2")
+        request.headers.add(b"x-b", b"3")
+        request.rewrite(b"/b")
+        request.query = request.method = request.authority = request.host = request.upgrade = b"else"
+        request.append_forwarded_for = False
+        request.body = NOTHING
+        request.rewind(mark)
+        assert (request.path, request.routing_path, request.query) == (b"/a", b"/a", b"x=1")
+        assert (request.method, request.authority, request.host, request.upgrade) == (b"GET", b"a.test", b"a.test", b"")
+        assert request.append_forwarded_for
+        assert request.body is body
+        assert list(request.headers) == [(b"x-a", b"1")]
+
+
+def test_headers_that_nobody_touched_are_as_they_were_read_after_a_rewind() -> None:
+    request = a_request_with(parsed_headers())
+    mark = request.mark()
+    request.headers.add(b"x-b", b"3")
+    request.rewind(mark)
+    assert request.headers.parsed is not None
+
+
+def test_what_waits_for_the_end_of_an_attempt_is_called_when_the_request_is_rewound() -> None:
+    said: list[str] = []
+    request = a_request_with(Headers())
+    request.on_done(lambda: said.append("outside"))
+    mark = request.mark()
+    request.on_done(lambda: said.append("first"))
+    request.on_done(lambda: said.append("second"))
+    request.rewind(mark)
+    assert said == ["second", "first"]
+    request.on_done(lambda: said.append("third"))
+    request.finish()
+    assert said == ["second", "first", "third", "outside"]
+
+
+def test_a_body_that_is_cut_ends_on_both_sides() -> None:
+    source, sink, error = Source(), Sink(), GatewayError(504)
+    body = Body(source)
+    body.attach(sink)
+    body.feed(b"half")
+    body.cut(error)
+    body.cut(error)
+    assert sink.log == [b"half", error]
+    assert source.abandoned == 1
+
+
+def test_a_body_that_has_ended_cannot_be_cut() -> None:
+    source, sink = Source(), Sink()
+    body = Body(source)
+    body.end()
+    body.cut(GatewayError(504))
+    body.attach(sink)
+    assert (sink.log, source.abandoned) == ([[]], 0)

@@ -1,6 +1,6 @@
 """Pointsman, an API gateway: what plugin authors import, and nothing else."""
 
-from pointsman.answers import amended, edited
+from pointsman.answers import Deferred, amended, edited, pending
 from pointsman.api import (
     Balancer,
     Binder,
@@ -10,17 +10,21 @@ from pointsman.api import (
     Matcher,
     Middleware,
     Peer,
+    Pending,
     Pick,
     Predicate,
     Provider,
     ProviderContext,
     Publish,
+    Receiver,
     TcpMatcher,
     TcpMiddleware,
     TcpPredicate,
 )
+from pointsman.deadlines import Deadlines
 from pointsman.hookspecs import hookimpl
 from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, reason
+from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, sanitise
 from pointsman.rendezvous import rendezvous
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
@@ -34,6 +38,8 @@ __all__ = [
     "Body",
     "BuildContext",
     "Command",
+    "Deadlines",
+    "Deferred",
     "Duration",
     "Exchange",
     "Facts",
@@ -44,11 +50,13 @@ __all__ = [
     "Matcher",
     "Middleware",
     "Peer",
+    "Pending",
     "Pick",
     "Predicate",
     "Provider",
     "ProviderContext",
     "Publish",
+    "Receiver",
     "Request",
     "Response",
     "Secret",
@@ -61,7 +69,10 @@ __all__ = [
     "edited",
     "encoded",
     "hookimpl",
+    "noticed",
+    "noticed_tunnel",
     "option",
+    "pending",
     "reason",
     "rendezvous",
     "sanitise",

@@ -1,10 +1,12 @@
-"""Something done to an answer when it comes, without a task of its own."""
+"""Answers that are on their way: something done to one when it comes, without a task, and what Pendings are made of."""
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from pointsman.api import Handler, Pending, Receiver
-from pointsman.errors import GatewayError
+from pointsman.errors import ClientGone, GatewayError
 from pointsman.message import Request, Response
 
 Edit = Callable[[Response], None]
@@ -94,3 +96,109 @@ class Edited:
             if self._errors and isinstance(error, GatewayError):
                 error.amend(self._edit)
             receiver.fail(error)
+
+
+def pending(answer: Awaitable[Response]) -> Pending:
+    """The same answer as one that calls back: itself if it does, else from a task of its own, begun on `subscribe`.
+
+    For whoever has to decide something when the answer comes. A Response that is here calls back at once.
+    """
+    return answer if hasattr(answer, "subscribe") else _Awaited(answer)  # type: ignore[return-value]
+
+
+class Deferred:
+    """What a Pending of one's own is made of: `subscribe` and `cancel` are the subclass's, awaiting it follows from them."""
+
+    __slots__ = ()
+
+    def subscribe(self, receiver: Receiver) -> None:
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        waiter = _Waiter(asyncio.get_running_loop().create_future())
+        self.subscribe(waiter)
+        try:
+            response: Response = yield from waiter.future
+            return response
+        except asyncio.CancelledError:
+            self.cancel()
+            waiter.leave()
+            raise
+
+
+class _Waiter:
+    """The receiver that somebody awaits."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: "asyncio.Future[Response]") -> None:
+        self.future = future
+
+    def respond(self, response: Response) -> None:
+        if self.future.done():
+            response.abandon()
+        else:
+            self.future.set_result(response)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def leave(self) -> None:
+        """Nobody awaits it any more, though it may have come."""
+        future = self.future
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().abandon()
+
+
+class _Awaited(Deferred):
+    """An answer that can only be awaited, or is here."""
+
+    __slots__ = ("_answer", "_receiver", "_task")
+
+    def __init__(self, answer: Awaitable[Response]) -> None:
+        self._answer = answer
+        self._receiver: Receiver | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def subscribe(self, receiver: Receiver) -> None:
+        if type(self._answer) is Response:
+            receiver.respond(self._answer)
+            return
+        self._receiver = receiver
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            response = await self._answer
+        except asyncio.CancelledError:
+            self._fail(ClientGone())
+            raise
+        except Exception as error:
+            self._fail(error)
+            return
+        receiver, self._receiver = self._receiver, None
+        self._task = None
+        if receiver is None:
+            response.abandon()
+        else:
+            receiver.respond(response)
+
+    def _fail(self, error: Exception) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._task = None
+        if receiver is not None:
+            receiver.fail(error)
+
+    def cancel(self) -> None:
+        self._receiver = None
+        task, self._task = self._task, None
+        if task is None:
+            return
+        answer = self._answer
+        if inspect.iscoroutine(answer) and inspect.getcoroutinestate(answer) == inspect.CORO_CREATED:
+            answer.close()  # its task has not run yet, and will not: nobody else would
+        task.cancel()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from attrs import frozen
 
+from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.message import Facts, Link, Request, Response
 
@@ -139,6 +140,10 @@ class BuildContext(Protocol):
 
     @property
     def logger(self) -> logging.Logger: ...
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The sweep over all that must be over some time: an attribute instead of a timer for each request."""
 
     def handler_for(self, service: str) -> Handler:
         """The handler of a service, named as this instance's configuration names it. ConfigError if there is none."""

@@ -73,6 +73,13 @@ class NoServer(GatewayError):
         super().__init__(503, "no available server", body=b"no available server\n")
 
 
+class TooLate(GatewayError):
+    """Somebody took longer than is allowed: 504, unless the limit says otherwise. DEADLINE_EXCEEDED for gRPC clients."""
+
+    def __init__(self, message: str, *, status: int = 504, side: Side = "upstream") -> None:
+        super().__init__(status, message, side=side)
+
+
 class ClientGone(GatewayError):
     """The client closed its connection before it had the answer: 499, only ever seen in logs."""
 

@@ -289,6 +289,14 @@ class Body:
         """The source is gone, or has turned to something else: nobody is to be paused any more."""
         self._source = None
 
+    def cut(self, error: Exception) -> None:
+        """Have it end here, for whoever reads it and for its source alike; an ended body does not mind."""
+        source = self._source
+        if not self.ended and self.error is None:
+            self.fail(error)
+            if source is not None:
+                source.abandon()
+
     def abandon(self) -> None:
         """Say that the rest is not wanted; an ended body does not mind."""
         if not self.ended and self.error is None and self._source is not None:
@@ -477,6 +485,10 @@ class Address:
         return f"<Address {self}>"
 
 
+Mark = tuple[Any, ...]
+"""What a request was like, for `Request.rewind`."""
+
+
 class Request:
     """One request as rules, middlewares and the upstream see it.
 
@@ -576,11 +588,46 @@ class Request:
         else:
             self._done.append(callback)
 
+    def mark(self) -> Mark:
+        """What the request is like now; `rewind` makes it so again, before it is sent once more."""
+        headers = self.headers
+        return (
+            headers.parsed or headers.raw.copy(),
+            self.method,
+            self.path,
+            self.routing_path,
+            self.query,
+            self.authority,
+            self.host,
+            self.upgrade,
+            self.append_forwarded_for,
+            self.body,
+            len(self._done) if self._done is not None else 0,
+        )
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget what was done to it since, so that middlewares further in meet it as they did before.
+
+        Their `on_done` callbacks are called now: what they wait for, this attempt's end, has come. A body that has been read
+        is not unread by this.
+        """
+        headers, self.method, self.path, self.routing_path, self.query, *rest, done = mark
+        self.authority, self.host, self.upgrade, self.append_forwarded_for, self.body = rest
+        self.headers = Headers((), headers) if type(headers) is Parsed else Headers(headers.copy())
+        if self._done is not None and len(self._done) > done:
+            callbacks = self._done[done:]
+            del self._done[done:]
+            self._call(callbacks)
+
     def finish(self) -> None:
         """The exchange is over; only its owner calls this. Runs the `on_done` callbacks, last registered first."""
         callbacks, self._done = self._done, None
+        self._call(callbacks or ())
+
+    @staticmethod
+    def _call(callbacks: Sequence[Callable[[], None]]) -> None:
         error: Exception | None = None
-        for callback in reversed(callbacks or ()):
+        for callback in reversed(callbacks):
             try:
                 callback()
             except Exception as problem:  # the others must run
@@ -620,7 +667,7 @@ class Secured(Protocol):
 class Link:
     """What all requests of one client connection share."""
 
-    __slots__ = ("client", "entry_point", "local", "private", "scheme", "tls")
+    __slots__ = ("client", "entry_point", "local", "private", "scheme", "tls", "trusted")
 
     def __init__(
         self, client: Address, local: Address, scheme: bytes = b"http", entry_point: str = "", tls: "Secured | None" = None
@@ -631,6 +678,8 @@ class Link:
         self.entry_point = entry_point
         self.tls = tls
         """What TLS agreed on; None for a plaintext connection."""
+        self.trusted = False
+        """Whether what it says of others is believed (`forwardedHeaders` of its entry point)."""
         self.private: dict[Any, Any] | None = None
         """Pools of connections to servers that only this client may use (routing.md §6.8), by the pool they stand in for.
 
@@ -716,6 +765,13 @@ class Response:
         return self
         yield
 
+    def abandon(self) -> None:
+        """Nobody takes this response."""
+        if self._body is not None:
+            self._body.abandon()
+        if self.tunnel is not None:
+            self.tunnel.close()
+
     _TEXT: ClassVar[HeaderList] = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"x-content-type-options", b"nosniff"),
@@ -752,6 +808,7 @@ class Exchange:
         "service",
         "started",
         "status",
+        "tentative",
         "tried",
         "upstream",
         "user",
@@ -780,6 +837,8 @@ class Exchange:
         """Who asked, as far as a middleware that authenticates knows; also if it refused. b"" for an empty name."""
         self.request_id = b""
         """What the request is called in logs and traces, here and elsewhere; b"" if nobody named it."""
+        self.tentative = 0
+        """How many middlewares may still replace the answer by that of another attempt: 1xx go to nobody while any may."""
         self.error: BaseException | None = None
 
     @property

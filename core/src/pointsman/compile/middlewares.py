@@ -96,6 +96,7 @@ class Middlewares:
         kind, config = self._config(name, raw, path)
         context = Context(
             name,
+            self.around.deadlines,
             self.services.child,
             lambda references, owner: self.binder(references, owner, place),
         )

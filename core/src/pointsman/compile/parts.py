@@ -132,9 +132,14 @@ class Context:
     """The BuildContext of one plugin instance. Remembers what it asked for, for when that changes."""
 
     def __init__(
-        self, name: str, service: Callable[[str, str], Any], chain: Callable[[Any, str], tuple[Binder, list[Any]]]
+        self,
+        name: str,
+        deadlines: Deadlines,
+        service: Callable[[str, str], Any],
+        chain: Callable[[Any, str], tuple[Binder, list[Any]]],
     ) -> None:
         self._name = name
+        self._deadlines = deadlines
         self._service: Callable[[str, str], Any] | None = service
         self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
         self.needs: list[Any] = []
@@ -146,6 +151,10 @@ class Context:
     @property
     def logger(self) -> logging.Logger:
         return logging.getLogger(f"pointsman.plugin.{self._name}")
+
+    @property
+    def deadlines(self) -> Deadlines:
+        return self._deadlines
 
     def handler_for(self, service: str) -> Handler:
         if self._service is None:

@@ -53,7 +53,7 @@ class TcpMiddlewares:
         kind, config, problems = structure_middleware(raw, path, kinds, "tcp_middlewares")
         if config is None:
             raise ConfigError(problems)
-        context = Context(name, _no_http, _no_http)
+        context = Context(name, self.around.deadlines, _no_http, _no_http)
         try:
             instance = kinds[kind](config, context)
         except (ConfigError, ValueError) as error:

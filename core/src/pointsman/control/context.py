@@ -10,6 +10,7 @@ from pointsman.api import Binder, Handler
 from pointsman.config.dynamic import declared, structure_document
 from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
+from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 
 
@@ -75,6 +76,7 @@ class Context:
 
     def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
         self._name = name
+        self.deadlines = Deadlines()
         self.shape = Shape(name, middlewares, tcp_middlewares)
 
     @property

@@ -6,7 +6,7 @@ reference answers gRPC clients with plain 404s and 502s, which they show as `UNK
 
 from typing import Final
 
-from pointsman.errors import GatewayError
+from pointsman.errors import GatewayError, TooLate
 from pointsman.message import Headers, Response, reason
 
 _UNKNOWN: Final = 2
@@ -23,7 +23,7 @@ def trailers_only(response: Response, error: BaseException | None) -> Response:
     """The same refusal for a gRPC client. Other headers than those that describe the body stay."""
     status = response.status
     code = _STATUSES.get(status, _UNKNOWN)
-    if status == 504 and isinstance(error, GatewayError):  # the gateway's own: somebody took too long
+    if isinstance(error, TooLate) or (status == 504 and isinstance(error, GatewayError)):  # the gateway's own
         code = _DEADLINE_EXCEEDED
     word = response.content.strip() if response.content and len(response.content) <= 1024 else reason(status)
     described = (b"content-type", b"content-length", b"content-encoding", b"x-content-type-options")

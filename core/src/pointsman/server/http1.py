@@ -75,7 +75,7 @@ class Http1Protocol(asyncio.Protocol):
         # per connection
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.link = link
-        self.trusted = entry.settings.trusts(link.client)
+        self.trusted = link.trusted = entry.settings.trusts(link.client)
         alt_svc = entry.settings.alt_svc
         self.status_lines = wire.status_lines_with(alt_svc) if alt_svc and link.tls is not None else wire.STATUS_LINES
         self.deadline = NEVER

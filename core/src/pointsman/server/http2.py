@@ -103,7 +103,7 @@ class Http2Protocol(asyncio.Protocol):
         self.entry = entry
         self.loop = entry.loop
         self.link = link
-        self.trusted = entry.settings.trusts(link.client)
+        self.trusted = link.trusted = entry.settings.trusts(link.client)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.statuses = statuses_with(entry.settings.alt_svc if link.tls is not None else b"")
         self.session = Session(self, entry.http2, clock=self.loop.time)

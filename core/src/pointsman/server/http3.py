@@ -126,7 +126,7 @@ class Http3Protocol:
         self.entry: Entry = entry
         self.loop = entry.loop
         self.link = link
-        self.trusted = entry.settings.trusts(link.client)
+        self.trusted = link.trusted = entry.settings.trusts(link.client)
         self.quic: ServerConnection = None  # type: ignore[assignment]  # set by the owner, at once
         self.backlog: Backlog = None  # type: ignore[assignment]  # after the handshake, too
         self.framing: Framing = None  # type: ignore[assignment]  # after the handshake

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pointsman import paths
 from pointsman.api import Binder, Handler, Middleware
 from pointsman.config.convert import structure
+from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 
@@ -49,6 +50,7 @@ class FakeContext:
         problems: Sequence[Problem] = (),
     ) -> None:
         self._name = name
+        self.deadlines = Deadlines()
         self._services = dict(services or {})
         self._middlewares = dict(middlewares or {})
         self._problems = tuple(problems)

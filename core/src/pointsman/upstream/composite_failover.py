@@ -94,9 +94,7 @@ class FailoverByStatus(Failover):
             request.exchange.attempts += attempt.exchange.attempts
             request.exchange.server = attempt.exchange.server
         if response.status in self.statuses:
-            response.body.abandon()
-            if response.tunnel is not None:
-                response.tunnel.close()
+            response.abandon()
             return None
         request.exchange.upstream = attempt.exchange.upstream
         return response

@@ -23,13 +23,6 @@ MAX_REFUSALS: Final = 5
 """How often a request is offered to a server that says each time that it did not begin with it."""
 
 
-def _drop(response: Response) -> None:
-    """Nobody takes this response."""
-    response.body.abandon()
-    if response.tunnel is not None:
-        response.tunnel.close()
-
-
 class Forwarder:
     """The handler of a `loadBalancer` service."""
 
@@ -113,7 +106,7 @@ class Forwarding:
         except asyncio.CancelledError:
             self.cancel()
             if future.done() and not future.cancelled() and future.exception() is None:
-                _drop(future.result())
+                future.result().abandon()
             raise
 
     def cancel(self) -> None:
@@ -297,7 +290,7 @@ class Forwarding:
     def interim(self, status: int, headers: Headers) -> None:
         if status == 100:
             self._send_body()
-        else:
+        elif not self.request.exchange.tentative:
             self.request.exchange.interim(status, headers)
 
     def answered(self, response: Response) -> None:
@@ -322,7 +315,7 @@ class Forwarding:
         elif future is not None and not future.done():
             future.set_result(response)
         else:
-            _drop(response)
+            response.abandon()
 
     def over(self) -> None:
         """The connection has nothing more for this request."""

@@ -17,7 +17,8 @@ from attrs import frozen
 from pointsman.api import Peer
 from pointsman.deadlines import NEVER
 from pointsman.errors import GatewayError
-from pointsman.message import Body, HeaderList, Request, Response, Tunnel
+from pointsman.message import Body, Request, Response
+from pointsman.passing import noticed, noticed_tunnel
 from pointsman.upstream.attentive import AttentiveForwarder, AttentiveForwarding
 from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.pool import Pool
@@ -140,11 +141,11 @@ class ImpatientForwarding(AttentiveForwarding):
             self._until = self.deadline = NEVER
         if self.service.limits.idle > 0:
             if response.tunnel is not None:
-                response.tunnel = _WatchedTunnel(self, response.tunnel)
+                response.tunnel = noticed_tunnel(response.tunnel, self.touch)
                 self._tunnel = True
                 self._in_motion()
             elif response.content is None and not response.body.ended:
-                self._answer = response.body = _WatchedBody(self, response.body).outer
+                self._answer = response.body = noticed(response.body, self.touch)
                 self._in_motion()
         super().answered(response)
 
@@ -179,64 +180,3 @@ class ImpatientForwarding(AttentiveForwarding):
         if task is not None:
             task.cancel()
         self._fail(error)
-
-
-class _WatchedBody:
-    """Between a body and whoever reads it: the sink of the one, the source of `outer`."""
-
-    __slots__ = ("_forwarding", "_inner", "outer")
-
-    def __init__(self, forwarding: ImpatientForwarding, inner: Body) -> None:
-        self._forwarding = forwarding
-        self._inner = inner
-        self.outer = Body(self, inner.length)
-        inner.attach(self)
-
-    def write(self, chunk: bytes) -> None:
-        self._forwarding.touch()
-        self.outer.feed(chunk)
-
-    def end(self, trailers: HeaderList) -> None:
-        self.outer.end(trailers)
-
-    def fail(self, error: Exception) -> None:
-        self.outer.fail(error)
-
-    def pause_reading(self) -> None:
-        self._inner.pause()
-
-    def resume_reading(self) -> None:
-        self._forwarding.touch()
-        self._inner.resume()
-
-    def abandon(self) -> None:
-        self._inner.abandon()
-
-
-class _WatchedTunnel:
-    """One end of a byte pipe; what it is told is noted and passed on."""
-
-    __slots__ = ("_end", "_forwarding")
-
-    def __init__(self, forwarding: ImpatientForwarding, end: Tunnel) -> None:
-        self._forwarding = forwarding
-        self._end = end
-
-    def open(self, other: Tunnel) -> None:
-        self._end.open(_WatchedTunnel(self._forwarding, other))
-
-    def write(self, data: bytes) -> None:
-        self._forwarding.touch()
-        self._end.write(data)
-
-    def write_eof(self) -> None:
-        self._end.write_eof()
-
-    def pause_reading(self) -> None:
-        self._end.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._end.resume_reading()
-
-    def close(self) -> None:
-        self._end.close()
