@@ -131,6 +131,41 @@ class Publish(Protocol):
     def __call__(self, document: Mapping[str, Any], problems: Sequence[Problem] = (), /) -> None: ...
 
 
+class SharedState(Protocol):
+    """What one instance has in common over all workers: numbers under keys, counts, a secret. Its calls never wait for long.
+
+    It belongs to a place (a router and a position in its list) and a configuration: the same after a reload that changes
+    neither, new after one that does. Keys are bytes of any length, also straight from a client. To be used by the loop's
+    thread alone.
+    """
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes, the same in every worker, that nobody outside the gateway knows. Another after each start."""
+
+    def update(
+        self,
+        key: bytes,
+        change: Callable[[tuple[float, float] | None], tuple[float, float] | None],
+        seconds: float,
+    ) -> None:
+        """Replace the two numbers under a key by what `change` makes of them: atomically, no other worker in between.
+
+        None is: not there, or to be forgotten. Without another update they are forgotten after `seconds`; before that only
+        where more than 65 536 keys crowd each other out, those nearest their end first. `change` has to be quick, and must
+        not use the state itself; what it raises changes nothing. `time.monotonic` is the same clock in every worker.
+        """
+
+    def enter(self, key: bytes, limit: int) -> bool:
+        """Count one more under a key, if that makes no more than `limit` in all workers. What a dead worker held is free.
+
+        Also refused: a new key where so many are counted (more than 65 536) that there is no room for it.
+        """
+
+    def leave(self, key: bytes) -> None:
+        """Count one less: once for every `enter` that was true, in the same worker."""
+
+
 class BuildContext(Protocol):
     """What a plugin instance may ask of the kernel while it is built."""
 
@@ -144,6 +179,10 @@ class BuildContext(Protocol):
     @property
     def deadlines(self) -> Deadlines:
         """The sweep over all that must be over some time: an attribute instead of a timer for each request."""
+
+    @property
+    def shared(self) -> SharedState:
+        """What this instance has in common with its likes in all other workers."""
 
     def handler_for(self, service: str) -> Handler:
         """The handler of a service, named as this instance's configuration names it. ConfigError if there is none."""

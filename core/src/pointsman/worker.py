@@ -42,6 +42,7 @@ from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
 from pointsman.server.opening import Opening
 from pointsman.server.udp import UdpEntry
+from pointsman.shared import AcrossCommons, Commons, LocalCommons, MemoryFile
 from pointsman.upstream.drain import Leaving
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.health import Down, News, mark
@@ -68,6 +69,7 @@ class Worker:
         control_socket: str | None = None,
         secrets: Secrets | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        commons: Commons | None = None,
     ) -> None:
         self.static = static
         self.loop = loop or asyncio.get_running_loop()
@@ -79,7 +81,10 @@ class Worker:
         others = sockets.keys() - set(map(http3_key, beside))
         datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
-        self.compiler = Compiler(Surroundings(static, registry, self.deadlines, internal, secrets or Secrets(), self.names))
+        around = Surroundings(
+            static, registry, self.deadlines, internal, secrets or Secrets(), self.names, commons or LocalCommons()
+        )
+        self.compiler = Compiler(around)
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
         self.entries = {
@@ -395,7 +400,7 @@ async def _close(instance: Any) -> None:
 # the process
 
 
-async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.socket]) -> None:
+async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.socket], commons: Commons) -> None:
     loop = asyncio.get_running_loop()
     reader, writer = await asyncio.open_connection(sock=control)
     leave = asyncio.Event()
@@ -427,7 +432,7 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         elif kind == "begin":
             static, control_socket, secrets = content
             setup_logging(static.log)
-            worker = Worker(static, load_registry(), sockets, control_socket, secrets)
+            worker = Worker(static, load_registry(), sockets, control_socket, secrets, commons=commons)
             gc.collect()
             gc.freeze()
         elif worker is None:
@@ -468,16 +473,18 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[str, Any] | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m pointsman.worker CONTROL_FD NAME=FD ...`: started by the control side, never by hand."""
+    """`python -m pointsman.worker NUMBER CONTROL_FD MEMORY_FD NAME=FD ...`: started by the control side, never by hand."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    control = socket.socket(fileno=int(arguments[0]))
+    number, control_descriptor, memory_descriptor = map(int, arguments[:3])
+    control = socket.socket(fileno=control_descriptor)
+    commons = AcrossCommons(MemoryFile(memory_descriptor), number)
     sockets = {}
-    for argument in arguments[1:]:
+    for argument in arguments[3:]:
         name, _, descriptor = argument.rpartition("=")
         sockets[name] = socket.socket(fileno=int(descriptor))
-    run_loop(_serve_control(control, sockets))
+    run_loop(_serve_control(control, sockets, commons))
     return 0
 
 

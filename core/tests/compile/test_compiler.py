@@ -340,3 +340,42 @@ def test_an_old_compilation_is_not_kept_alive_by_a_plugin_that_keeps_its_context
         compiled = one.compile_now(sections, compiled)
         instances.append(weakref.ref(compiled.uses["router", "r@file", "0", "m@file"].instance))
     assert [instance() is None for instance in instances] == [True, True, True, True, False]
+
+
+class Sharer(Mark):
+    """A middleware that has something in common with its likes in other workers."""
+
+    name: ClassVar[str] = "sharer"
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        super().__init__(config, context)
+        self.shared = context.shared
+        self.context = context
+
+
+class Sharers:
+    @hookimpl
+    def pointsman_middlewares(self) -> list[Any]:
+        return [Sharer]
+
+
+def test_what_is_shared_belongs_to_a_place_and_a_configuration() -> None:
+    static = Static(entry_points={"web": EntryPoint(":80")})
+    one = Compiler(Surroundings(static, load_registry(Sharers(), entry_point_plugins=False), Deadlines()))
+
+    def compiled(word: str = "w", old: Compiled | None = None) -> Compiled:
+        routers = {name: router(f"Path(`/{name}`)", middlewares=["m"]) for name in ("a", "b")}
+        middlewares = {"m": {"sharer": {"word": word}}}
+        return one.compile_now(tree(routers=routers, services={"s": balancer()}, middlewares=middlewares), old)
+
+    def shared(compiled: Compiled, name: str) -> Any:
+        return compiled.uses["router", f"{name}@file", "0", "m@file"].instance.shared
+
+    before = compiled()
+    assert shared(before, "a").enter(b"x", 1)
+    assert shared(before, "b").enter(b"x", 1), "another router counts for itself"
+    anew = compiled()
+    assert not shared(anew, "a").enter(b"x", 1), "an instance that is built anew goes on where the old one is"
+    assert shared(compiled("v", before), "a").enter(b"x", 1), "another configuration begins anew"
+    with pytest.raises(RuntimeError, match="only while the instance is built"):
+        _ = before.uses["router", "a@file", "0", "m@file"].instance.context.shared

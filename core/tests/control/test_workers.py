@@ -12,12 +12,13 @@ import pytest
 from pointsman.compile import Secrets
 from pointsman.config.static import Static
 from pointsman.control.workers import Process
+from pointsman.shared import MemoryFile
 from pointsman.testing import eventually
 
 
 @asynccontextmanager
 async def a_process(beat_seconds: float = 0.05) -> AsyncIterator[Process]:
-    process = Process(0, Static(), {}, None, Secrets(), lambda problems: None)
+    process = Process(0, Static(), {}, None, Secrets(), lambda problems: None, MemoryFile.create(1))
     process.beat_seconds = beat_seconds
     try:
         await eventually(lambda: process.alive, "it answers")

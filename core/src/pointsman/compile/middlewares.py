@@ -99,6 +99,7 @@ class Middlewares:
             self.around.deadlines,
             self.services.child,
             lambda references, owner: self.binder(references, owner, place),
+            lambda: self.around.shared_state((MIDDLEWARES, *place), raw),
         )
         try:
             instance = self.around.registry.middlewares[kind](config, context)

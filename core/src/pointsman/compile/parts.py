@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
-from pointsman.api import Binder, Handler
+from pointsman.api import Binder, Handler, SharedState
 from pointsman.config.spelling import suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
@@ -17,6 +17,7 @@ from pointsman.net.names import Names
 from pointsman.net.openssl import SECRET_BYTES
 from pointsman.plugins import Registry
 from pointsman.server.certificates import Pair
+from pointsman.shared import Commons, LocalCommons, place_key
 
 Tree = Mapping[str, Mapping[str, Any]]
 """Section path -> full name -> raw element: the merged dynamic configuration."""
@@ -44,6 +45,8 @@ class Secrets:
     """What is shown where no other certificate fits."""
     tickets: bytes = field(factory=partial(os.urandom, SECRET_BYTES), repr=False)
     """What session ticket keys are made of."""
+    shared: bytes = field(factory=partial(os.urandom, SECRET_BYTES), repr=False)
+    """What the keys and secrets of shared states are made of."""
 
 
 @frozen
@@ -57,6 +60,12 @@ class Surroundings:
     """Handlers of `ping@internal` and its kin, where they are enabled."""
     secrets: Secrets = field(factory=Secrets)
     names: Names = field(factory=Names)
+    commons: Commons = field(factory=LocalCommons)
+    """What all workers have in common."""
+
+    def shared_state(self, place: Sequence[str], raw: Any) -> SharedState:
+        """The state of an instance in one place with one configuration, as that is written."""
+        return self.commons.state(place_key(self.secrets.shared, place, raw))
 
 
 @define
@@ -137,11 +146,13 @@ class Context:
         deadlines: Deadlines,
         service: Callable[[str, str], Any],
         chain: Callable[[Any, str], tuple[Binder, list[Any]]],
+        shared: Callable[[], SharedState],
     ) -> None:
         self._name = name
         self._deadlines = deadlines
         self._service: Callable[[str, str], Any] | None = service
         self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
+        self._shared: Callable[[], SharedState] | None = shared
         self.needs: list[Any] = []
 
     @property
@@ -155,6 +166,12 @@ class Context:
     @property
     def deadlines(self) -> Deadlines:
         return self._deadlines
+
+    @property
+    def shared(self) -> SharedState:
+        if self._shared is None:
+            raise RuntimeError("shared can be asked only while the instance is built")
+        return self._shared()
 
     def handler_for(self, service: str) -> Handler:
         if self._service is None:
@@ -173,4 +190,4 @@ class Context:
 
     def seal(self) -> None:
         """The instance is built: let go of the compilation, which a plugin that keeps its context would keep with it."""
-        self._service = self._chain = None
+        self._service = self._chain = self._shared = None

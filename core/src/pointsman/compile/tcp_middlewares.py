@@ -1,6 +1,7 @@
 """TCP middlewares: an instance for each place, a router and a position in its list (middlewares.md §1.2, §6)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define
@@ -44,16 +45,17 @@ class TcpMiddlewares:
         if place in self.failed:
             raise ConfigError(Problem(path, self.failed[place]))
         old = self.old.get(place)
-        use = old if old is not None and old.raw is raw else self._build(name, raw, path)
+        use = old if old is not None and old.raw is raw else self._build(name, raw, path, place)
         self.built[place] = use
         return use
 
-    def _build(self, name: str, raw: Any, path: str) -> Use:
+    def _build(self, name: str, raw: Any, path: str, place: Place) -> Use:
         kinds = self.around.registry.tcp_middlewares
         kind, config, problems = structure_middleware(raw, path, kinds, "tcp_middlewares")
         if config is None:
             raise ConfigError(problems)
-        context = Context(name, self.around.deadlines, _no_http, _no_http)
+        shared = partial(self.around.shared_state, (TCP_MIDDLEWARES, *place), raw)
+        context = Context(name, self.around.deadlines, _no_http, _no_http, shared)
         try:
             instance = kinds[kind](config, context)
         except (ConfigError, ValueError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from pointsman.api import Binder, Handler
+from pointsman.api import Binder, Handler, SharedState
 from pointsman.config.dynamic import declared, structure_document
 from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
@@ -86,6 +86,12 @@ class Context:
     @property
     def logger(self) -> logging.Logger:
         return logging.getLogger(f"pointsman.providers.{self._name}")
+
+    @property
+    def shared(self) -> SharedState:
+        raise ConfigError(
+            Problem(f"providers.{self._name}", "a provider runs once, so it shares nothing with other workers")
+        )
 
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         verdict = self.shape.check(document)

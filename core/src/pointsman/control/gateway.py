@@ -25,6 +25,7 @@ from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
 from pointsman.message import Address
 from pointsman.plugins import Registry
+from pointsman.shared import MemoryFile
 from pointsman.upstream.health import News
 
 log = logging.getLogger("pointsman.control")
@@ -54,6 +55,7 @@ class Gateway:
         self._supervisor = supervisor or Supervisor()
         self._workers: list[DataPlane] = []
         self._secrets = Secrets()
+        self._memory = MemoryFile.create(self.static.worker_count) if self.static.worker_count > 1 else None
         self._checker = Checker(
             self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
         )
@@ -100,6 +102,8 @@ class Gateway:
             await self._checker.aclose()
             close_listeners(listeners)
             await app.aclose()
+            if self._memory is not None:
+                self._memory.close()
         log.info("stopped")
 
     async def _serve(self, listeners: list[Sockets]) -> asyncio.Task[None]:
@@ -114,9 +118,9 @@ class Gateway:
 
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
         report = partial(self._tell, f"worker {number}")
-        if self.static.worker_count == 1:
+        if self._memory is None:
             return self._make_local(self.static, self.registry, sockets, path, self._secrets, report)
-        return Process(number, self.static, sockets, path, self._secrets, report)
+        return Process(number, self.static, sockets, path, self._secrets, report, self._memory)
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""

@@ -21,6 +21,7 @@ from pointsman.config.static import Static
 from pointsman.control.listeners import entry_point_of
 from pointsman.control.merge import Delta, Tree, diff, empty_tree
 from pointsman.errors import Problem
+from pointsman.shared import MemoryFile
 from pointsman.upstream.health import Down, News
 
 log = logging.getLogger("pointsman.control")
@@ -64,6 +65,7 @@ class Process:
         control_socket: str | None,
         secrets: Secrets,
         report: Callable[[Sequence[Problem]], None],
+        memory: MemoryFile,
     ) -> None:
         self.number = number
         self.restarts = 0
@@ -72,6 +74,7 @@ class Process:
         self._control_socket = control_socket
         self._secrets = secrets
         self._report = report
+        self._memory = memory
         self._tree = empty_tree()
         self._sent = 0
         self._applied = 0
@@ -176,9 +179,11 @@ class Process:
             sys.executable,
             "-m",
             "pointsman.worker",
+            str(self.number),
             str(theirs.fileno()),
+            str(self._memory.descriptor),
             *(f"{name}={descriptor}" for name, descriptor in descriptors.items()),
-            pass_fds=(theirs.fileno(), *descriptors.values()),
+            pass_fds=(theirs.fileno(), self._memory.descriptor, *descriptors.values()),
             stdin=asyncio.subprocess.DEVNULL,
         )
         theirs.close()
@@ -206,6 +211,7 @@ class Process:
             beating.cancel()
             writer.close()
             await self._process.wait()
+            self._memory.release(self.number)
 
     async def _pass_on(self, writer: asyncio.StreamWriter) -> None:
         """Send news of servers. A worker that is slow to read gets the latest of each, later."""

@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pointsman import paths
-from pointsman.api import Binder, Handler, Middleware
+from pointsman.api import Binder, Handler, Middleware, SharedState
 from pointsman.config.convert import structure
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
+from pointsman.shared import LocalState
 
 F = TypeVar("F")
 HeaderLines = Mapping[str, str | Iterable[str]] | Iterable[tuple[bytes, bytes]]
@@ -38,7 +39,8 @@ def _wire(value: str) -> bytes:
 class FakeContext:
     """A BuildContext and ProviderContext made of dictionaries.
 
-    `problems` is what `check` finds in any document.
+    `problems` is what `check` finds in any document. Instances that are built with the same context have its `shared` state
+    in common, as two workers' would.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class FakeContext:
         services: Mapping[str, Handler] | None = None,
         middlewares: Mapping[str, Middleware] | None = None,
         problems: Sequence[Problem] = (),
+        shared: SharedState | None = None,
     ) -> None:
         self._name = name
         self.deadlines = Deadlines()
         self._services = dict(services or {})
         self._middlewares = dict(middlewares or {})
         self._problems = tuple(problems)
+        self.shared: SharedState = shared or LocalState(b"a secret of this context, for tests")
 
     @property
     def name(self) -> str:
