@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pointsman.answers import Deferred, pending
+from pointsman.answers import Deferred, followed, pending
 from pointsman.api import Receiver
-from pointsman.errors import ClientGone
+from pointsman.errors import ClientGone, GatewayError
 from pointsman.message import Body, Response
+from pointsman.testing import a_request
 
 
 class Told:
@@ -140,3 +141,111 @@ async def test_whoever_stops_awaiting_cancels_and_takes_no_answer(answered: bool
     later.receiver.respond(Response(200, None, Body(source)))
     assert source.abandoned == 1 + answered
     assert task.cancelled()
+
+
+# answers that others follow
+
+
+def ways(outcome: Response | Exception) -> list[Any]:
+    """The same outcome at once, called back, and from a coroutine."""
+
+    def at_once(request: Any) -> Awaitable[Response]:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def coroutine(request: Any) -> Response:
+        await asyncio.sleep(0)
+        return await at_once(request)
+
+    return [at_once, lambda request: pending(coroutine(request)), coroutine]
+
+
+async def outcome_of(answer: Any) -> Any:
+    """As a connection takes it: called back."""
+    told = Told()
+    pending(answer).subscribe(told)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    (outcome,) = told.outcomes
+    return outcome
+
+
+async def test_an_answer_may_be_passed_on_replaced_or_followed_by_one_that_is_to_come() -> None:
+    first, second = Response(404), Response(200)
+    for handler in ways(first):
+        assert await outcome_of(followed(handler, a_request(), lambda response: response)) is first
+        for after in ways(second):
+            assert await outcome_of(followed(handler, a_request(), lambda response, after=after: after(None))) is second
+            assert await followed(handler, a_request(), lambda response, after=after: after(None)) is second
+
+
+async def test_an_error_may_be_replaced_or_left() -> None:
+    for handler in ways(GatewayError(502)):
+        kept = followed(handler, a_request(), lambda response: response, lambda error: Response(error.status))
+        assert (await kept).status == 502
+        for after in ways(ClientGone()):
+            with pytest.raises(ClientGone):
+                await followed(handler, a_request(), lambda response: response, lambda error, after=after: after(None))
+    for handler in ways(GatewayError(502))[1:]:
+        assert (await outcome_of(followed(handler, a_request(), lambda response: response))).status == 502
+
+
+async def test_what_goes_wrong_while_following_is_the_outcome_and_the_first_answer_is_given_up() -> None:
+    source, first, told = Source(), Later(), Told()
+
+    def wrong(response: Response) -> Any:
+        raise ValueError("no")
+
+    pending(followed(lambda request: first, a_request(), wrong)).subscribe(told)
+    assert first.receiver is not None
+    first.receiver.respond(Response(200, None, Body(source)))
+    assert isinstance(told.outcomes[0], ValueError)
+    assert source.abandoned == 1
+
+
+async def test_other_errors_than_the_gateways_are_not_replaced() -> None:
+    for handler in ways(KeyError("x")):
+        with pytest.raises(KeyError):
+            await followed(handler, a_request(), lambda response: response, lambda error: Response(200))
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["the first", "what follows"])
+async def test_cancelling_cancels_whichever_is_under_way(far: bool) -> None:
+    first, second, told, source = Later(), Later(), Told(), Source()
+    answer = pending(followed(lambda request: first, a_request(), lambda response: second))
+    answer.subscribe(told)
+    assert first.receiver is not None
+    if far:
+        first.receiver.respond(Response(404))
+    answer.cancel()
+    assert (first.cancelled, second.cancelled) == (not far, far)
+    if not far:
+        first.receiver.respond(Response(200, None, Body(source)))
+        assert source.abandoned == 1
+    assert told.outcomes == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_cancelling_reaches_a_coroutine_that_follows(begun: bool) -> None:
+    steps: list[str] = []
+
+    async def long(response: Response) -> Response:
+        steps.append("begun")
+        try:
+            await asyncio.sleep(100)
+        finally:
+            steps.append("over")
+        return response
+
+    first, told = Later(), Told()
+    answer = pending(followed(lambda request: first, a_request(), long))
+    answer.subscribe(told)
+    assert first.receiver is not None
+    first.receiver.respond(Response(200))
+    if begun:
+        await settle()
+    answer.cancel()
+    await settle()
+    assert told.outcomes == []
+    assert steps == (["begun", "over"] if begun else [])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import BodyTooLarge, GatewayError
 from pointsman.message import HIGH_WATER, NOTHING, Address, Body, HeaderList, Headers, Parsed, Request, Response, reason
+from pointsman.testing import a_request
 
 
 class Source:
@@ -398,3 +399,70 @@ def test_a_body_that_has_ended_cannot_be_cut() -> None:
     body.cut(GatewayError(504))
     body.attach(sink)
     assert (sink.log, source.abandoned) == ([[]], 0)
+
+
+# requests beside the client's
+
+
+def test_a_request_beside_the_clients_has_its_client_and_nothing_else_of_it() -> None:
+    first = a_request("POST", "http://A.example:81/x?y", {"X-A": "1"}, b"body", client="10.0.0.9")
+    first.exchange.router, first.exchange.tried = "shop@file", ("a server",)
+    first.append_forwarded_for = False
+    twin = first.beside(b"GET", b"/asked?1", Headers([(b"x-b", b"2")]))
+    assert (twin.method, twin.path, twin.routing_path, twin.query) == (b"GET", b"/asked", b"/asked", b"1")
+    assert (twin.authority, twin.client, twin.body, twin.upgrade) == (first.authority, first.client, NOTHING, b"")
+    assert (twin.exchange.router, twin.exchange.tried, twin.append_forwarded_for) == ("shop@file", (), False)
+    twin.headers.set(b"x-a", b"3")
+    twin.state["x"] = 1
+    twin.exchange.user = b"bob"
+    assert (first.headers.get(b"x-a"), first.state, first.exchange.user) == (b"1", {}, None)
+
+
+def test_it_is_over_with_the_clients_and_what_was_not_read_is_given_up() -> None:
+    first, source, over = a_request(), Source(), []
+    twin = first.beside(b"GET", b"/", Headers())
+    twin.exchange.upstream = Body(source)
+    twin.on_done(lambda: over.append(1))
+    first.finish()
+    first.finish()
+    twin.finish()
+    assert (source.abandoned, over) == (1, [1])
+
+
+def test_it_does_not_meet_connections_that_its_client_has_authenticated() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.shut_times = 0
+
+        def close(self) -> list[Any]:
+            return [self]
+
+        def shut(self) -> None:
+            self.shut_times += 1
+
+    first, kept = a_request(), Kept()
+    first.link.private = {}
+    twin = first.beside(b"GET", b"/", Headers())
+    assert twin.link is not first.link
+    assert twin.link.private == {}
+    twin.link.private["pool"] = kept
+    assert first.link.private == {}
+    twin.finish()
+    assert kept.shut_times == 1
+
+
+@pytest.mark.parametrize(
+    ("length", "limit", "chunks", "given_up"), [(None, 4, 2, 0), (None, 3, 2, 1), (4, 3, 0, 1), (4, 4, 1, 0)]
+)
+def test_a_body_that_is_discarded_may_end_within_its_limit(
+    length: int | None, limit: int, chunks: int, given_up: int
+) -> None:
+    source = Source()
+    body = Body(source, length)
+    body.discard(limit)
+    for _ in range(chunks):
+        body.feed(b"ab")
+    assert source.abandoned == given_up
+    body.end()
+    body.discard(0)
+    assert source.abandoned == given_up

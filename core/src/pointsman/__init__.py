@@ -1,6 +1,6 @@
 """Pointsman, an API gateway: what plugin authors import, and nothing else."""
 
-from pointsman.answers import Deferred, amended, edited, pending
+from pointsman.answers import Deferred, amended, edited, followed, pending
 from pointsman.api import (
     Balancer,
     Binder,
@@ -70,6 +70,7 @@ __all__ = [
     "decoded",
     "edited",
     "encoded",
+    "followed",
     "hookimpl",
     "noticed",
     "noticed_tunnel",

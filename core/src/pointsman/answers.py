@@ -10,6 +10,8 @@ from pointsman.errors import ClientGone, GatewayError
 from pointsman.message import Request, Response
 
 Edit = Callable[[Response], None]
+Follow = Callable[[Response], Awaitable[Response]]
+Instead = Callable[[GatewayError], Awaitable[Response]]
 
 
 def edited(answer: Awaitable[Response], edit: Edit, *, errors: bool = False) -> Awaitable[Response]:
@@ -202,3 +204,72 @@ class _Awaited(Deferred):
         if inspect.iscoroutine(answer) and inspect.getcoroutinestate(answer) == inspect.CORO_CREATED:
             answer.close()  # its task has not run yet, and will not: nobody else would
         task.cancel()
+
+
+def followed(call_next: Handler, request: Request, follow: Follow, instead: Instead | None = None) -> Awaitable[Response]:
+    """What `follow` makes of the next handler's answer: the same one, another, or one that is still to come.
+
+    `instead` is asked for another answer in place of a GatewayError; it may raise it again. Without a task as long as what
+    they give needs none.
+    """
+    try:
+        answer = call_next(request)
+    except GatewayError as error:
+        if instead is None:
+            raise
+        return instead(error)
+    return follow(answer) if type(answer) is Response else Followed(pending(answer), follow, instead)
+
+
+class Followed(Deferred):
+    """A Pending in front of another, whose receiver it is, and then of what follows that."""
+
+    __slots__ = ("_answer", "_follow", "_instead", "_receiver")
+
+    def __init__(self, answer: Pending, follow: Follow, instead: Instead | None) -> None:
+        self._answer = answer
+        self._follow = follow
+        self._instead = instead
+        self._receiver: Receiver | None = None
+
+    def subscribe(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._answer.subscribe(self)
+
+    def cancel(self) -> None:
+        self._receiver = None
+        self._answer.cancel()
+
+    def respond(self, response: Response) -> None:
+        receiver = self._receiver
+        if receiver is None:  # cancelled, and whoever answers now knows it too
+            response.abandon()
+            return
+        try:
+            after = self._follow(response)
+        except Exception as error:
+            response.abandon()
+            receiver.fail(error)
+            return
+        self._go_on(after, receiver)
+
+    def fail(self, error: BaseException) -> None:
+        receiver = self._receiver
+        if receiver is None:
+            return
+        if self._instead is None or not isinstance(error, GatewayError):
+            receiver.fail(error)
+            return
+        try:
+            after = self._instead(error)
+        except Exception as problem:
+            receiver.fail(problem)
+            return
+        self._go_on(after, receiver)
+
+    def _go_on(self, after: Awaitable[Response], receiver: Receiver) -> None:
+        if type(after) is Response:
+            receiver.respond(after)
+        else:
+            self._answer = pending(after)
+            self._answer.subscribe(receiver)

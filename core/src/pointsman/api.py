@@ -13,6 +13,7 @@ from attrs import frozen
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.message import Facts, Link, Request, Response
+from pointsman.net.client_tls import ClientTls
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
@@ -186,6 +187,15 @@ class BuildContext(Protocol):
 
     def handler_for(self, service: str) -> Handler:
         """The handler of a service, named as this instance's configuration names it. ConfigError if there is none."""
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        """The handler of one server outside the services: `http`, `https` or `h2c`, and a host. ValueError for another URL.
+
+        Requests keep their own path and query; their Host is that of the URL. Connections are kept, and shared by all
+        instances that ask for the same. After `timeout_seconds` (0: never) from the request to the end of its answer it is
+        given up: a GatewayError, or a body that breaks off. `pointsman.dialect.client_tls` makes `tls`; None trusts whom
+        the system trusts.
+        """
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         """Those middlewares, in order, as one. ConfigError if one does not exist or they reach themselves."""

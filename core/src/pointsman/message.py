@@ -302,6 +302,15 @@ class Body:
         if not self.ended and self.error is None and self._source is not None:
             self._source.abandon()
 
+    def discard(self, limit: int) -> None:
+        """Say that it is not wanted, but let up to `limit` bytes of it come, so that its connection can be used again."""
+        if self.ended or self.error is not None:
+            return
+        if self._sink is not None or (self.length is not None and self.length > limit):
+            self.abandon()
+        else:
+            self.attach(_Discarding(self, limit))
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         reader = _Reader(self)
         self.attach(reader)
@@ -329,6 +338,8 @@ class Body:
 class _Done:
     """The sink of a body that is over: it lets the real one go."""
 
+    __slots__ = ()
+
     def write(self, chunk: bytes) -> None:
         pass
 
@@ -340,6 +351,21 @@ class _Done:
 
 
 _DONE: Final = _Done()
+
+
+class _Discarding(_Done):
+    """A sink that nobody looks into, for a while."""
+
+    __slots__ = ("_body", "_left")
+
+    def __init__(self, body: Body, limit: int) -> None:
+        self._body = body
+        self._left = limit
+
+    def write(self, chunk: bytes) -> None:
+        self._left -= len(chunk)
+        if self._left < 0:
+            self._body.abandon()
 
 
 class _Nothing(Body):
@@ -581,6 +607,36 @@ class Request:
         self.path = path or b"/"
         self.routing_path = paths.routing_form(self.path)
 
+    def apart(self, method: bytes, target: bytes, headers: Headers, body: Body, link: "Link | None" = None) -> "Request":
+        """A request of the same client with an exchange of its own: nothing done to it shows on this one."""
+        twin = Request(method, target, headers, body, self.authority, self.host, link or self.link)
+        twin.version = self.version
+        twin.append_forwarded_for = self.append_forwarded_for
+        first, exchange = self.exchange, Exchange()
+        exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
+        twin.exchange = exchange
+        return twin
+
+    def beside(self, method: bytes, target: bytes, headers: Headers, body: Body = NOTHING) -> "Request":
+        """A middleware's own request on behalf of this client, for another handler than the next.
+
+        `target` is a path, canonical, and maybe a query. It is over with this one, or before that by `finish`: what nobody
+        has read of its answer is given up then. 1xx answers to it reach nobody.
+        """
+        link = self.link
+        if (
+            link.private is not None
+        ):  # what the client says on its connection is meant for servers of that, and for nobody else's
+            link = link.apart()
+        path, mark, query = target.partition(b"?")
+        twin = self.apart(method, target, headers, body, link)
+        twin.rewrite(path)
+        twin.query = query if mark else None
+        self.on_done(twin.finish)
+        if link is not self.link:
+            twin.on_done(link.release)
+        return twin
+
     def on_done(self, callback: Callable[[], None]) -> None:
         """Call `callback` once, when the exchange is over: answered to the last byte, failed or cancelled."""
         if self._done is None:
@@ -620,7 +676,14 @@ class Request:
             self._call(callbacks)
 
     def finish(self) -> None:
-        """The exchange is over; only its owner calls this. Runs the `on_done` callbacks, last registered first."""
+        """The exchange is over; only its owner calls this. Runs the `on_done` callbacks, last registered first.
+
+        What a server is still saying is given up.
+        """
+        upstream = self.exchange.upstream
+        if upstream is not None:
+            self.exchange.upstream = None
+            upstream.abandon()
         callbacks, self._done = self._done, None
         self._call(callbacks or ())
 
@@ -685,6 +748,18 @@ class Link:
 
         None until a client authenticates its connection; closed with it.
         """
+
+    def apart(self) -> "Link":
+        """The same client, with private pools of its own, for requests that are not to meet those of this link."""
+        link = Link(self.client, self.local, self.scheme, self.entry_point, self.tls)
+        link.private = {}
+        return link
+
+    def release(self) -> None:
+        """Close the connections that only this client may use."""
+        for pool in (self.private or {}).values():
+            for connection in pool.close():
+                connection.shut()
 
 
 NOWHERE: Final = Link(Address("", 0), Address("", 0))

@@ -202,8 +202,8 @@ class Worker:
     def _retire(self, old: Compiled, new: Compiled) -> None:
         """When nobody is served by `old` any more, close what `new` did not take over."""
         dropped = [use.instance for use in _dropped(old, new) if hasattr(use.instance, "aclose")]
-        kept = set(map(id, new.transports.values()))
-        dropped += [entry.transport for entry in old.transports.values() if id(entry) not in kept]
+        kept = {id(transport) for transport in new.reached}
+        dropped += [transport for transport in old.reached if id(transport) not in kept]
         snapshot = old.snapshot
         snapshot.retired = True
         snapshot.on_free = self._free
@@ -292,8 +292,8 @@ class Worker:
         async with self._applying:
             await _close_all([use.instance for use in self.compiled.uses.values() if hasattr(use.instance, "aclose")])
         self.compiler.default_transport.transport.close()
-        for entry in self.compiled.transports.values():
-            entry.transport.close()
+        for transport in self.compiled.reached:
+            transport.close()
         if self._closing:
             await asyncio.wait(self._closing, timeout=5)
 

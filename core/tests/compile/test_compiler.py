@@ -379,3 +379,49 @@ def test_what_is_shared_belongs_to_a_place_and_a_configuration() -> None:
     assert shared(compiled("v", before), "a").enter(b"x", 1), "another configuration begins anew"
     with pytest.raises(RuntimeError, match="only while the instance is built"):
         _ = before.uses["router", "a@file", "0", "m@file"].instance.context.shared
+
+
+class Asking(Mark):
+    """A middleware that asks a server of its own."""
+
+    name: ClassVar[str] = "asking"
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        self.handler = context.server(config.word, timeout_seconds=3)
+
+
+def asking() -> Compiler:
+    class Askers:
+        @hookimpl
+        def pointsman_middlewares(self) -> list[Any]:
+            return [Asking]
+
+    static = Static(entry_points={"web": EntryPoint(":80")})
+    return Compiler(Surroundings(static, load_registry(Askers(), entry_point_plugins=False), Deadlines()))
+
+
+def asked(**middlewares: str) -> dict[str, dict[str, Any]]:
+    routers = {name: router(f"Host(`{name}.test`)", middlewares=[name]) for name in middlewares}
+    raw = {name: {"asking": {"word": url}} for name, url in middlewares.items()}
+    return tree(routers=routers, services={"s": balancer()}, middlewares=raw)
+
+
+def test_who_asks_for_the_same_server_shares_it_and_it_stays_as_long_as_somebody_does() -> None:
+    one = asking()
+    first = asked(a="http://auth.test/x", b="http://auth.test/y", c="https://auth.test")
+    compiled = one.compile_now(first)
+    assert len(compiled.servers) == len(compiled.reached) == 2
+    again = one.compile_now(
+        {**first, "http.services": tree(services={"s": balancer("http://127.0.0.1:2")})["http.services"]}, compiled
+    )
+    assert again.servers == compiled.servers
+    fewer = one.compile_now(asked(a="http://auth.test/z"), again)
+    (kept,) = fewer.servers.values()
+    assert kept in compiled.servers.values()
+
+
+@pytest.mark.parametrize("url", ["", "auth.test", "ftp://auth.test", "http://", "http://a b.test"])
+def test_a_server_with_a_bad_url_closes_whoever_asks(url: str) -> None:
+    compiled = asking().compile_now(asked(a=url))
+    assert status(compiled, "a")[0] == "disabled"
+    assert compiled.servers == {}

@@ -24,6 +24,7 @@ from pointsman.compile.parts import (
     qualify,
 )
 from pointsman.compile.redirections import redirections
+from pointsman.compile.servers import Key, ServerEntry, Servers
 from pointsman.compile.services import DEFAULT_TRANSPORT, ServiceEntry, Services, TransportEntry
 from pointsman.compile.tcp import NO_TCP, CompiledTcp, TcpRun
 from pointsman.compile.tcp_services import TcpServiceEntry, default_tcp_transport
@@ -84,6 +85,8 @@ class Compiled:
     rows: dict[str, Row] = Factory(dict)
     services: dict[str, ServiceEntry] = Factory(dict)
     transports: dict[str, TransportEntry] = Factory(dict)
+    servers: dict[Key, ServerEntry] = Factory(dict)
+    """Those that middlewares reach beside the services."""
     uses: dict[Place, Use] = Factory(dict)
     tls: TlsParts = Factory(TlsParts)
     tcp: CompiledTcp = Factory(CompiledTcp)
@@ -96,6 +99,12 @@ class Compiled:
         """Every problem and warning, in order of place, each once."""
         found = [problem for section in self.statuses.values() for status in section.values() for problem in status.problems]
         return sorted(dict.fromkeys(found), key=lambda problem: problem.path)
+
+    @property
+    def reached(self) -> list[Transport]:
+        """All ways to servers that this configuration asked for."""
+        beside = [entry.transport for entry in self.servers.values()]
+        return [entry.transport for entry in self.transports.values()] + beside
 
     def checked(self, key: str) -> ServiceEntry | TcpServiceEntry | None:
         """The service that health checks call so: by its full name, one of TCP by its path."""
@@ -160,7 +169,8 @@ class _Run:
         self.children: dict[str, Row | None] = {}
         self.forest = Forest()
         self.services = Services.begin(tree, self.around, compiler.default_transport, old.services, old.transports)
-        self.middlewares = Middlewares.begin(tree, self.around, self.services, old.uses, failed)
+        self.servers = Servers.begin(self.around, old.servers)
+        self.middlewares = Middlewares.begin(tree, self.around, self.services, self.servers, old.uses, failed)
         self.services.front = self._service_middlewares
         self._fronted: dict[str, tuple[Handler, list[Use]]] = {}
         self.tls = Tls(tree, self.around, old.tls)
@@ -191,6 +201,7 @@ class _Run:
             self.rows,
             self.services.built,
             self.services.transports,
+            self.servers.built,
             {**self.middlewares.built, **tcp.uses},
             self.tls.parts,
             tcp,

@@ -8,6 +8,7 @@ from attrs import define, frozen
 
 from pointsman.api import Binder
 from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.servers import ServerEntry, Servers
 from pointsman.compile.services import Services
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
@@ -34,6 +35,7 @@ class Middlewares:
     tree: Tree
     around: Surroundings
     services: Services
+    servers: Servers
     old: Mapping[Place, Use]
     failed: Mapping[Place, str]
     """Places whose instance could not be started, and why."""
@@ -43,9 +45,15 @@ class Middlewares:
 
     @classmethod
     def begin(
-        cls, tree: Tree, around: Surroundings, services: Services, old: Mapping[Place, Use], failed: Mapping[Place, str]
+        cls,
+        tree: Tree,
+        around: Surroundings,
+        services: Services,
+        servers: Servers,
+        old: Mapping[Place, Use],
+        failed: Mapping[Place, str],
     ) -> "Middlewares":
-        return cls(tree, around, services, old, failed, {}, {}, [])
+        return cls(tree, around, services, servers, old, failed, {}, {}, [])
 
     def binder(self, references: Sequence[str], owner: str, place: Place) -> tuple[Binder, list[Use]]:
         """Those middlewares, in order, as `owner` names them, for one place."""
@@ -86,7 +94,9 @@ class Middlewares:
         inside = [need for need in use.needs if isinstance(need, Use)]
         before_services: list[Use] = []
         for need in use.needs:
-            if not isinstance(need, Use):
+            if isinstance(need, ServerEntry):
+                self.servers.keep(need)
+            elif not isinstance(need, Use):
                 if self.services.get(need.name, use.name) is not need:
                     return False
                 before_services += self.services.front(need)[1]
@@ -100,6 +110,7 @@ class Middlewares:
             self.services.child,
             lambda references, owner: self.binder(references, owner, place),
             lambda: self.around.shared_state((MIDDLEWARES, *place), raw),
+            self.servers.get,
         )
         try:
             instance = self.around.registry.middlewares[kind](config, context)

@@ -13,6 +13,7 @@ from pointsman.config.spelling import suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.client_tls import ClientTls
 from pointsman.net.names import Names
 from pointsman.net.openssl import SECRET_BYTES
 from pointsman.plugins import Registry
@@ -147,10 +148,12 @@ class Context:
         service: Callable[[str, str], Any],
         chain: Callable[[Any, str], tuple[Binder, list[Any]]],
         shared: Callable[[], SharedState],
+        server: Callable[[str, ClientTls | None, float], Any],
     ) -> None:
         self._name = name
         self._deadlines = deadlines
         self._service: Callable[[str, str], Any] | None = service
+        self._server: Callable[[str, ClientTls | None, float], Any] | None = server
         self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
         self._shared: Callable[[], SharedState] | None = shared
         self.needs: list[Any] = []
@@ -181,6 +184,14 @@ class Context:
         handler: Handler = child.handler
         return handler
 
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        if self._server is None:
+            raise RuntimeError("server can be asked only while the instance is built")
+        entry = self._server(url, tls, timeout_seconds)
+        self.needs.append(entry)
+        handler: Handler = entry.handler
+        return handler
+
     def chain(self, middlewares: Any) -> Binder:
         if self._chain is None:
             raise RuntimeError("chain can be asked only while the instance is built")
@@ -190,4 +201,4 @@ class Context:
 
     def seal(self) -> None:
         """The instance is built: let go of the compilation, which a plugin that keeps its context would keep with it."""
-        self._service = self._chain = self._shared = None
+        self._service = self._chain = self._shared = self._server = None

@@ -55,7 +55,7 @@ class TcpMiddlewares:
         if config is None:
             raise ConfigError(problems)
         shared = partial(self.around.shared_state, (TCP_MIDDLEWARES, *place), raw)
-        context = Context(name, self.around.deadlines, _no_http, _no_http, shared)
+        context = Context(name, self.around.deadlines, _no_http, _no_http, shared, _no_http)
         try:
             instance = kinds[kind](config, context)
         except (ConfigError, ValueError) as error:
@@ -69,4 +69,4 @@ class TcpMiddlewares:
 
 
 def _no_http(*arguments: Any) -> Any:
-    raise ConfigError("a TCP middleware has no services and no other middlewares to ask for")
+    raise ConfigError("a TCP middleware has no services, servers and other middlewares to ask for")

@@ -12,6 +12,7 @@ from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.net.client_tls import ClientTls
 
 
 @frozen
@@ -101,6 +102,9 @@ class Context:
         raise ConfigError(
             Problem(f"providers.{self._name}", f"a provider serves no requests, so it has no service '{service}'")
         )
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no servers"))
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no middlewares"))

@@ -66,6 +66,12 @@ class ClientTls:
         if authorities or pairs or suites or minimum or maximum:
             self._contexts[()] = self._make(self.problems)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What two settings have in common that are the same."""
+        given = tuple(self._authorities), tuple(map(tuple, self._pairs)), tuple(map(str, self._restrictions))
+        return (self.server_name, self.verifies, self._uri, self._names, *given)
+
     def context(self, *protocols: str) -> ssl.SSLContext:
         """For connections that offer these protocols (ALPN), best first."""
         context = self._contexts.get(protocols)

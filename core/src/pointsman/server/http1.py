@@ -121,9 +121,7 @@ class Http1Protocol(asyncio.Protocol):
         if cycle is not None:  # before the body: what fails because of it must find nobody who waits
             cycle.finish() if self._state == TUNNEL else cycle.abort(ClientGone())
         body.fail(ClientGone())
-        for pool in (self.link.private or {}).values():
-            for connection in pool.close():
-                connection.shut()
+        self.link.release()
 
     def eof_received(self) -> bool:
         if self._state == TUNNEL and self._other is not None and not self._eof and self.transport.can_write_eof():

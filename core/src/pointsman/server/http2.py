@@ -133,9 +133,7 @@ class Http2Protocol(asyncio.Protocol):
         self._out = []
         for stream in self.session.lost():
             stream.receiver.gone(CANCEL, True)
-        for pool in (self.link.private or {}).values():
-            for connection in pool.close():
-                connection.shut()
+        self.link.release()
 
     def eof_received(self) -> bool:
         return False

@@ -316,9 +316,7 @@ class Http3Protocol:
         for stream in streams.values():
             stream.closed = True
             stream.receiver.gone(CANCEL, True)
-        for pool in (self.link.private or {}).values():
-            for connection in pool.close():
-                connection.shut()
+        self.link.release()
 
     def shut_when_idle(self) -> None:
         """Close now if no request is running, else after the last."""

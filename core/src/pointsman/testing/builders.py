@@ -11,7 +11,9 @@ from pointsman.config.convert import structure
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
+from pointsman.net.client_tls import ClientTls
 from pointsman.shared import LocalState
+from pointsman.upstream.transport import peer_from
 
 F = TypeVar("F")
 HeaderLines = Mapping[str, str | Iterable[str]] | Iterable[tuple[bytes, bytes]]
@@ -39,8 +41,8 @@ def _wire(value: str) -> bytes:
 class FakeContext:
     """A BuildContext and ProviderContext made of dictionaries.
 
-    `problems` is what `check` finds in any document. Instances that are built with the same context have its `shared` state
-    in common, as two workers' would.
+    `servers` are those that `server` knows, by their URLs; `problems` is what `check` finds in any document. Instances that
+    are built with the same context have its `shared` state in common, as two workers' would.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class FakeContext:
         *,
         services: Mapping[str, Handler] | None = None,
         middlewares: Mapping[str, Middleware] | None = None,
+        servers: Mapping[str, Handler] | None = None,
         problems: Sequence[Problem] = (),
         shared: SharedState | None = None,
     ) -> None:
@@ -56,6 +59,7 @@ class FakeContext:
         self.deadlines = Deadlines()
         self._services = dict(services or {})
         self._middlewares = dict(middlewares or {})
+        self._servers = dict(servers or {})
         self._problems = tuple(problems)
         self.shared: SharedState = shared or LocalState(b"a secret of this context, for tests")
 
@@ -71,6 +75,10 @@ class FakeContext:
         if service not in self._services:
             raise ConfigError(f'the service "{service}" does not exist')
         return self._services[service]
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        peer_from(url)
+        return self._servers.get(url) or answering(503)
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         for name in middlewares:

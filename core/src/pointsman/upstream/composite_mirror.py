@@ -261,11 +261,8 @@ class Copy:
         self._pending = self._body = self._task = None
         if twin is None:
             return
-        upstream = twin.exchange.upstream
-        if upstream is not None and not upstream.ended:
-            upstream.abandon()  # a middleware answered in its place
         try:
-            twin.finish()
+            twin.finish()  # and with it what a server says, if a middleware answered in its place
         except Exception as error:
             log.debug("service %s: an on_done callback of a copy raised %r", self._mirroring.name, error)
         if self._left:

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from pointsman.message import NOTHING, Body, Exchange, HeaderList, Headers, Link, Request
+from pointsman.message import NOTHING, Body, HeaderList, Headers, Link, Request
 
 AT_MOST: Final = 16 * 1024 * 1024
 _HOP = frozenset((b"content-length", b"transfer-encoding", b"trailer", b"expect"))
@@ -73,26 +73,14 @@ def _going_on(body: Body, chunks: list[bytes], coming: AsyncIterator[bytes]) -> 
 def copied(request: Request, body: Body = NOTHING, link: Link | None = None) -> Request:
     """The same request again: headers and exchange of its own, so that nothing done to it shows on the first."""
     parsed = request.headers.parsed
-    twin = Request(
-        request.method,
-        request.target,
-        Headers((), parsed) if parsed is not None else request.headers.copy(),
-        body,
-        authority=request.authority,
-        host=request.host,
-        link=link or request.link,
-        upgrade=request.upgrade,
-    )
+    headers = Headers((), parsed) if parsed is not None else request.headers.copy()
+    twin = request.apart(request.method, request.target, headers, body, link)
+    twin.upgrade = request.upgrade
     twin.path = request.path
     twin.routing_path = request.routing_path
     twin.query = request.query
-    twin.version = request.version
-    twin.append_forwarded_for = request.append_forwarded_for
     twin._state = None if request._state is None else request._state.copy()
-    first, exchange = request.exchange, Exchange()
-    exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
-    exchange.tried = first.tried
-    twin.exchange = exchange
+    twin.exchange.tried = request.exchange.tried
     return twin
 
 
