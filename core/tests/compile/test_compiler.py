@@ -11,6 +11,7 @@ from pointsman.compile import Compiled, Compiler, Surroundings
 from pointsman.config.entrypoint_model import EntryPoint, EntryPointHTTP
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
+from pointsman.errors import ConfigError, Problem
 from pointsman.plugins import load_registry
 from pointsman.testing import a_request
 
@@ -29,6 +30,8 @@ class Mark:
     def __init__(self, config: MarkConfig, context: Any) -> None:
         if config.word == "bad":
             raise ValueError("this word is not allowed")
+        if config.word == "worse":
+            raise ConfigError(Problem("word", "is worse"))
         self.word = config.word.encode()
 
     def __call__(self, request: Any, call_next: Any) -> Any:
@@ -171,6 +174,15 @@ def test_a_middleware_with_a_problem_closes_its_routers(middlewares: dict[str, A
     assert message in status(compiled, "r")[1]
     assert message in status(compiled, "m", "http.middlewares")[1]
     assert winner(compiled) is None
+
+
+def test_a_problem_in_an_option_is_told_with_the_whole_path_of_the_middleware_that_has_it() -> None:
+    middlewares = {"m": {"mark": {"word": "worse"}}, "all": {"bundle": {"of": ["m"]}}}
+    compiled = compiler().compile_now(
+        tree(routers={"r": router(middlewares=["all"])}, services={"s": balancer()}, middlewares=middlewares)
+    )
+    problem = Problem("http.middlewares.m@file.mark.word", "is worse")
+    assert compiled.statuses["http.routers"]["r@file"].problems == [problem]
 
 
 def test_a_middleware_of_a_service_that_is_missing_closes_its_routers() -> None:

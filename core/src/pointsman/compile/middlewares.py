@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define, frozen
 
 from pointsman.api import Binder
-from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_in, qualify
 from pointsman.compile.servers import ServerEntry, Servers
 from pointsman.compile.services import Services
 from pointsman.config.middlewares import structure_middleware
@@ -115,7 +115,7 @@ class Middlewares:
         try:
             instance = self.around.registry.middlewares[kind](config, context)
         except (ConfigError, ValueError) as error:
-            raise ConfigError(problems_under(f"{path}.{kind}", error)) from error
+            raise ConfigError(problems_in(f"{path}.{kind}", error)) from error
         except Exception as error:  # a plugin's constructor may do anything; its routers stay closed
             message = f"the plugin '{kind}' failed: {type(error).__name__}: {error}"
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from pointsman.api import Binder, Handler, SharedState
-from pointsman.config.spelling import suggestion
+from pointsman.config.spelling import join, suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
@@ -28,6 +28,7 @@ MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
 TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
+_SECTIONS: Final = ("http.", "tcp.", "udp.", "tls.")
 MENTIONED: Final = 10
 """How many known names a message lists."""
 
@@ -130,6 +131,14 @@ def problems_under(path: str, error: ConfigError | ValueError) -> list[Problem]:
     if isinstance(error, ConfigError):
         return [problem if problem.path else Problem(path, problem.message) for problem in error.problems]
     return [Problem(path, str(error))]
+
+
+def problems_in(path: str, error: ConfigError | ValueError) -> list[Problem]:
+    """The problems that a plugin found in its options at `path`, each in full. Those of other elements are so already."""
+    return [
+        problem if problem.path.startswith(_SECTIONS) else evolve(problem, path=join(path, problem.path))
+        for problem in problems_under("", error)
+    ]
 
 
 def deprecations(path: str, instance: Any) -> list[Problem]:

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import define
 
 from pointsman.compile.middlewares import Place, Use
-from pointsman.compile.parts import TCP_MIDDLEWARES, Context, Surroundings, Tree, problems_under, qualify
+from pointsman.compile.parts import TCP_MIDDLEWARES, Context, Surroundings, Tree, problems_in, qualify
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
 
@@ -59,7 +59,7 @@ class TcpMiddlewares:
         try:
             instance = kinds[kind](config, context)
         except (ConfigError, ValueError) as error:
-            raise ConfigError(problems_under(f"{path}.{kind}", error)) from error
+            raise ConfigError(problems_in(f"{path}.{kind}", error)) from error
         except Exception as error:  # a plugin's constructor may do anything; its routers stay closed
             message = f"the plugin '{kind}' failed: {type(error).__name__}: {error}"
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error
