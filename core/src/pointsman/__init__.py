@@ -26,7 +26,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.hookspecs import hookimpl
 from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, reason
 from pointsman.passing import noticed, noticed_tunnel
-from pointsman.paths import decoded, encoded, sanitise
+from pointsman.paths import decoded, encoded, normalise, sanitise
 from pointsman.rendezvous import rendezvous
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
 
@@ -72,6 +72,7 @@ __all__ = [
     "encoded",
     "followed",
     "hookimpl",
+    "normalise",
     "noticed",
     "noticed_tunnel",
     "option",

@@ -4,8 +4,9 @@ import ipaddress
 
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.static import Static
+from pointsman.dialect.escapes import denied_escapes
 from pointsman.net.quic_library import has_quic
-from pointsman.server.settings import ENCODED_CHARACTERS, EntrySettings, Network, Strategy
+from pointsman.server.settings import EntrySettings, Network, Strategy
 
 _STRATEGIES: dict[str, Strategy] = {"delete": "delete", "reject": "reject"}
 
@@ -40,9 +41,7 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         decoder_table=point.http2.max_decoder_header_table_size or 4096,
         encoder_table=point.http2.max_encoder_header_table_size or 4096,
         alt_svc=_alt_svc(point) if point.wants_http3 and has_quic() else b"",
-        denied_escapes=tuple(
-            escape for key, escape in ENCODED_CHARACTERS.items() if allowed is not None and not getattr(allowed, key)
-        ),
+        denied_escapes=denied_escapes(allowed) if allowed is not None else (),
     )
 
 

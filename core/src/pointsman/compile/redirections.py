@@ -9,10 +9,10 @@ from typing import Final
 from attrs import frozen
 
 from pointsman.config.static import Static
-from pointsman.message import Headers, Request, Response
+from pointsman.dialect.redirection import redirected, with_scheme
+from pointsman.message import Request, Response
 
 ACME: Final = "/.well-known/acme-challenge/"
-DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}
 
 
 @frozen
@@ -42,24 +42,8 @@ class Redirection:
         Whoever already asked for exactly that, as a trusted peer's X-Forwarded-Proto may say, would ask for ever: 418, as
         from `noop@internal`.
         """
-        host, port = _split(request.authority)
-        proto = request.headers.get(b"x-forwarded-proto") or request.scheme
-        came_by = {b"ws": b"http", b"wss": b"https"}.get(proto.lower(), proto.lower())
-        if came_by == self.scheme and (port or DEFAULT_PORTS.get(came_by)) == self.port:
-            return Response(418)
-        there = host if DEFAULT_PORTS.get(self.scheme) == self.port else host + b":" + self.port
-        _, mark, query = request.target.partition(b"?")
-        permanent, temporary = (301, 302) if request.method == b"GET" else (308, 307)
-        answer = Response.plain(permanent if self.permanent else temporary)
-        answer.headers = Headers([(b"location", self.scheme + b"://" + there + request.path + mark + query)])
-        return answer
-
-
-def _split(authority: bytes) -> tuple[bytes, bytes]:
-    """Host, in its brackets if it has any, and port."""
-    end = authority.rfind(b"]") + 1
-    host, _, port = authority[end:].partition(b":")
-    return authority[:end] + host, port
+        there = with_scheme(request, self.scheme, self.port)
+        return Response(418) if there is None else redirected(request, there, self.permanent)
 
 
 def redirections(static: Static) -> Iterator[Redirection]:

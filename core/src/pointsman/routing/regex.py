@@ -8,6 +8,7 @@ ASCII texts, where bytes are characters and Go, RE2 and Python agree.
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
@@ -18,7 +19,7 @@ Search = Callable[[bytes], bool]
 MAX_TEXT = 512
 """Longer texts go to RE2: what is left to backtrack in `re` stays a matter of microseconds."""
 _INVALID = re.compile("[\udc80-\udcff]")
-_ONE_BYTE = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(.)", re.DOTALL)
+_TOKENS = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(.)|\[\^?\]?(?:[^\]\\]|\\.)*\]|\(\?P?<(\w+)>", re.DOTALL)
 
 
 @lru_cache(4096)
@@ -43,31 +44,55 @@ def compile_search(pattern: str) -> Search:
 
 def compile_re2(pattern: str) -> Search:
     """The same by RE2 alone."""
-    if any(match[1] == "C" for match in _ONE_BYTE.finditer(pattern)):
-        raise ValueError(f"invalid regular expression {pattern!r}: invalid escape sequence: \\C")  # RE2 has it, Go has not
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    try:
-        find = re2.compile(pattern.encode(), options).search
-    except (re2.error, UnicodeEncodeError) as error:
-        reason = error.args[0] if isinstance(error, re2.error) else "not valid UTF-8"
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise ValueError(f"invalid regular expression {pattern!r}: {text}") from None
+    find = compiled(pattern).search
 
     def search(text: bytes) -> bool:
-        return find(text if text.isascii() else _valid(text)) is not None
+        return find(text if text.isascii() else valid(text)) is not None
 
     return search
 
 
-def _valid(text: bytes) -> bytes:
+def compiled(pattern: str, *, captures: bool = False) -> Any:
+    """The pattern as google-re2 compiles it. ValueError with its reason if it is not valid, or would not be for Go."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = not captures
+    try:
+        found = re2.compile(pattern.encode(), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0] if isinstance(error, re2.error) else "not valid UTF-8"
+        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(f"invalid regular expression {pattern!r}: {text}") from None
+    if problem := _unknown_to_go(pattern):
+        raise ValueError(f"invalid regular expression {pattern!r}: {problem}")
+    return found
+
+
+def _unknown_to_go(pattern: str) -> str:
+    """What RE2 has and Go has not; "" if there is nothing."""
+    names: set[str] = set()
+    for escape, name in (match.groups() for match in _TOKENS.finditer(pattern)):
+        if escape == "C":
+            return "invalid escape sequence: \\C"
+        if name in names:
+            return f"duplicate capture group name: {name}"
+        if name:
+            names.add(name)
+    return ""
+
+
+def valid(text: bytes) -> bytes:
     """As Go sees it: each byte that is no UTF-8 is one U+FFFD."""
     try:
         text.decode()
     except UnicodeDecodeError:
-        return _INVALID.sub("\ufffd", text.decode("utf-8", "surrogateescape")).encode()
+        return characters(text).encode()
     return text
+
+
+def characters(text: bytes) -> str:
+    """The same as a string."""
+    return _INVALID.sub("\ufffd", text.decode("utf-8", "surrogateescape"))
 
 
 def _plain(literal: bytes, begins: bool, ends: bool) -> Search:

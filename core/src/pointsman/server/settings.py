@@ -15,16 +15,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HEAD_GRACE = 4096
 """A head may exceed `maxHeaderBytes` by this much before it is refused (operations.md §2.1)."""
 
-ENCODED_CHARACTERS = {
-    "allow_encoded_slash": b"%2F",
-    "allow_encoded_back_slash": b"%5C",
-    "allow_encoded_null_character": b"%00",
-    "allow_encoded_semicolon": b"%3B",
-    "allow_encoded_percent": b"%25",
-    "allow_encoded_question_mark": b"%3F",
-    "allow_encoded_hash": b"%23",
-}
-
 
 @define
 class EntrySettings:

@@ -1,4 +1,4 @@
-"""addPrefix and stripPrefix: what of the request the next handler sees."""
+"""addPrefix, stripPrefix and stripPrefixRegex: what of the request the next handler sees."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pointsman import decoded, sanitise
 from pointsman.errors import ConfigError
 from pointsman.testing import a_chain, a_request, answering, build
-from pointsman_paths import AddPrefix, StripPrefix
+from pointsman_paths import AddPrefix, StripPrefix, StripPrefixRegex
 from pointsman_paths.rewriting import after
 
 
@@ -134,6 +134,48 @@ async def test_force_slash_is_accepted_with_a_warning(caplog):
     assert "deprecated" in caplog.text
 
 
+@pytest.mark.spec("M-43")
+@pytest.mark.parametrize(
+    ("regex", "url", "path", "prefix"),
+    [
+        (["/api/[0-9]+"], "/api/12/x", b"/x", b"/api/12"),
+        (["/api/[0-9]+"], "/x/api/12/y", b"/x/api/12/y", None),
+        (["/api/[0-9]+"], "/api/12", b"/", b"/api/12"),
+        (["/api/[0-9]+"], "/api/12x?q", b"/x", b"/api/12"),
+        ([" /a ", "/b"], "/a/b", b"/b", b"/a"),
+        (["/b", "/a"], "/a/b", b"/b", b"/a"),
+        (["x*", "/a"], "/a/b", b"/b", b"/a"),
+        (["/a$"], "/a/x/a", b"/x/a", b"/a"),
+        (["/[a-z ]+"], "/a%20b/c%2Fd", b"/c%2Fd", b"/a b"),
+        (["/[^/]+/[^/]+"], "/a%2Fb/c", b"/c", b"/a/b"),
+        (["/é."], "/%C3%A9%C3%A9/x", b"/x", "/éé".encode()),
+        (["/."], "/%FF/x", b"/x", b"/\xff"),
+        (["(?i)/API"], "/Api/x", b"/x", b"/Api"),
+        (["/api"], "/api../x", 400, None),
+        (["/[^/]+"], "/a%0D%0AX-Own:%201/x", 400, None),
+        (["/[^/]+"], "/a%00/x", 400, None),
+        (["/a.b"], "/a%09b/x", b"/x", b"/a\tb"),
+        ([], "/a", b"/a", None),
+        ([""], "/a", b"/a", None),
+    ],
+)
+async def test_strip_prefix_regex_removes_what_is_found_at_the_beginning(regex, url, path, prefix):
+    upstream = answering(200)
+    response = await build(StripPrefixRegex, {"regex": regex})(a_request(url=f"http://a.example{url}"), upstream)
+
+    assert (upstream.last.path if upstream.requests else response.status) == path
+    if upstream.requests:
+        assert upstream.last.headers.get(b"x-forwarded-prefix") == prefix
+
+
+@pytest.mark.spec("M-50")
+def test_an_expression_that_go_does_not_have_is_refused_with_its_place():
+    with pytest.raises(ConfigError) as refused:
+        build(StripPrefixRegex, {"regex": ["/a", "^(?!x)"]})
+
+    assert refused.value.problems[0].path == "stripPrefixRegex.regex"
+
+
 PATHS = st.lists(st.sampled_from([b"a", b"%2F", b"%41", b"%C3%A4", b"/", b".", b"-", b"%25"]), max_size=12).map(b"".join)
 
 
@@ -145,9 +187,22 @@ def test_what_is_left_and_what_was_taken_are_the_whole_decoded_path(front, back)
 @given(PATHS)
 async def test_a_stripped_path_never_has_dot_or_empty_segments(path):
     path = sanitise(b"/api" + path)
-    result = await path_after([build(StripPrefix, {"prefixes": ["/api"]})], path.decode())
+    for strip in (build(StripPrefix, {"prefixes": ["/api"]}), build(StripPrefixRegex, {"regex": ["^/api"]})):
+        result = await path_after([strip], path.decode())
 
-    if isinstance(result, bytes) and path.startswith(b"/api"):
-        assert sanitise(result) == result
-        assert not {b".", b".."} & set(decoded(result).split(b"/"))
-        assert result.startswith(b"/")
+        if isinstance(result, bytes) and path.startswith(b"/api"):
+            assert sanitise(result) == result
+            assert not {b".", b".."} & set(decoded(result).split(b"/"))
+            assert result.startswith(b"/")
+
+
+@given(st.sampled_from([["/api.*?/"], ["."], [".+"], ["/[^/]*"]]), st.binary(max_size=12))
+async def test_a_prefix_that_was_found_is_never_more_than_one_header(regex, tail):
+    upstream = answering()
+    request = a_request(url="http://a.example/")
+    request.rewrite(b"/" + b"".join(b"%%%02X" % byte for byte in tail))
+    await build(StripPrefixRegex, {"regex": regex})(request, upstream)
+
+    for seen in upstream.requests:
+        assert all(not set(value) & {0, 10, 13} for value in seen.headers.get_all(b"x-forwarded-prefix"))
+        assert seen.path.startswith(b"/")

@@ -6,9 +6,7 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from pointsman import BuildContext, Handler, Headers, Request, Response
-from pointsman_paths.rewriting import after, bad_request, is_sane
-
-FORWARDED_PREFIX = b"x-forwarded-prefix"
+from pointsman_paths.rewriting import FORWARDED_PREFIX, bad_request, strip
 
 
 def _usable(_instance: object, _attribute: Any, values: tuple[str, ...]) -> None:
@@ -61,13 +59,4 @@ class StripPrefix:
         return strip_prefix if lines else call_next
 
     def _strip(self, request: Request, prefix: bytes, call_next: Handler) -> Awaitable[Response]:
-        rest = after(request.path, len(prefix))
-        if self._force_slash:
-            rest = b"/" + rest.removeprefix(b"/")
-        elif rest and rest[0] != 0x2F:
-            rest = b"/" + rest
-        if rest and not is_sane(rest):
-            return bad_request()
-        request.headers.raw.append((FORWARDED_PREFIX, prefix))
-        request.rewrite(rest)
-        return call_next(request)
+        return call_next(request) if strip(request, prefix, force_slash=self._force_slash) else bad_request()

@@ -1,0 +1,48 @@
+"""redirectRegex: send clients to a URL made of the one they asked for (middlewares.md §3.18)."""
+
+from collections.abc import Awaitable
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from pointsman import BuildContext, Handler, Request, Response
+from pointsman.dialect.patterns import Pattern
+from pointsman.dialect.redirection import redirected, target_of
+from pointsman.dialect.templates import Replacement
+from pointsman.dialect.urls import reserialised
+
+
+def _pattern(_instance: object, _attribute: Any, value: str) -> None:
+    Pattern(value)
+
+
+def _printable(_instance: object, _attribute: Any, value: str) -> None:
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        raise ValueError("a control character, such as the end of a line, cannot stand in a URL")
+
+
+@frozen
+class RedirectRegexConfig:
+    regex: str = field(default="", validator=_pattern)
+    replacement: str = field(default="", validator=_printable)
+    permanent: bool = False
+
+
+class RedirectRegex:
+    name: ClassVar[str] = "redirectRegex"
+    Config: ClassVar[type] = RedirectRegexConfig
+
+    def __init__(self, config: RedirectRegexConfig, context: BuildContext) -> None:
+        self._replaced = Replacement(config.regex, config.replacement)
+        self._permanent = config.permanent
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        asked = request.scheme + b"://" + request.authority + target_of(request)
+        there = self._replaced(asked)
+        if there is None or there == asked:
+            return call_next(request)
+        try:
+            location = reserialised(there)
+        except ValueError:
+            return Response.plain(502)
+        return redirected(request, location, self._permanent)
