@@ -1,14 +1,22 @@
-"""inFlightConn: no more than so many connections of one client address at a time (middlewares.md §6.1)."""
+"""No more than so many at a time: requests of one source (middlewares.md §3.14), connections of one address (§6.1)."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import ClassVar
 
 from attrs import field, frozen
 from attrs.validators import ge
 
-from pointsman import BuildContext, Link, TcpMiddleware, hookimpl
+from pointsman import BuildContext, Handler, Link, Middleware, Request, Response, TcpMiddleware, allow_empty, hookimpl
+from pointsman.dialect.sources import SourceCriterionConfig, request_host, source
+
+RETRY_AFTER = (b"retry-after", b"1")
+
+
+@frozen
+class InFlightReqConfig:
+    amount: int = field(default=0, validator=ge(0))
+    source_criterion: SourceCriterionConfig | None = allow_empty(default=None)
 
 
 @frozen
@@ -16,8 +24,28 @@ class InFlightConnConfig:
     amount: int = field(default=0, validator=ge(0))
 
 
+class InFlightReq:
+    """Counts in all workers together, for the router it stands before."""
+
+    name: ClassVar[str] = "inFlightReq"
+    Config: ClassVar[type] = InFlightReqConfig
+
+    def __init__(self, config: InFlightReqConfig, context: BuildContext) -> None:
+        self._amount = config.amount
+        self._source = source(config.source_criterion, request_host)
+        self._shared = context.shared
+        self._words = b"max connections reached: %d" % config.amount
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        key = self._source(request)
+        if not self._shared.enter(key, self._amount):
+            return Response(429, [RETRY_AFTER], self._words)
+        request.on_done(partial(self._shared.leave, key))
+        return call_next(request)
+
+
 class InFlightConn:
-    """Counts in this worker, for the router it stands before."""
+    """Counts in all workers together, for the router it stands before."""
 
     name: ClassVar[str] = "inFlightConn"
     Config: ClassVar[type] = InFlightConnConfig
@@ -25,25 +53,19 @@ class InFlightConn:
     def __init__(self, config: InFlightConnConfig, context: BuildContext) -> None:
         self._amount = config.amount
         self._logger = context.logger
-        self._open: Counter[str] = Counter()
+        self._shared = context.shared
 
     def admit(self, link: Link) -> Callable[[], None] | None:
-        client = str(link.client.ip)
-        if self._open[client] >= self._amount:
-            self._logger.debug("max number of connections reached for %s", client)
-            self._forget(client)
+        client = str(link.client.ip).encode()
+        if not self._shared.enter(client, self._amount):
+            self._logger.debug("max number of connections reached for %s", client.decode())
             return None
-        self._open[client] += 1
-        return partial(self._leave, client)
+        return partial(self._shared.leave, client)
 
-    def _leave(self, client: str) -> None:
-        self._open[client] -= 1
-        self._forget(client)
 
-    def _forget(self, client: str) -> None:
-        """Who has no connection is not remembered."""
-        if self._open[client] <= 0:
-            del self._open[client]
+@hookimpl
+def pointsman_middlewares() -> list[type[Middleware]]:
+    return [InFlightReq]
 
 
 @hookimpl
