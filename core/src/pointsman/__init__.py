@@ -28,6 +28,8 @@ from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Req
 from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, normalise, sanitise
 from pointsman.rendezvous import rendezvous
+from pointsman.sighting import sighted
+from pointsman.transforms import Transform, transformed
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
 
 __version__ = "0.1.0"
@@ -65,6 +67,7 @@ __all__ = [
     "TcpMatcher",
     "TcpMiddleware",
     "TcpPredicate",
+    "Transform",
     "allow_empty",
     "amended",
     "decoded",
@@ -80,4 +83,6 @@ __all__ = [
     "reason",
     "rendezvous",
     "sanitise",
+    "sighted",
+    "transformed",
 ]

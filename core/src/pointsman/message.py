@@ -203,7 +203,7 @@ class Body:
     @property
     def attached(self) -> bool:
         """True once somebody reads it."""
-        return self._sink is not None
+        return self._sink is not None and type(self._sink) is not _Lookout
 
     @property
     def paused(self) -> bool:
@@ -247,11 +247,10 @@ class Body:
 
     def attach(self, sink: Sink) -> None:
         """Send everything, held and coming, to `sink`."""
-        if self._sink is not None:
+        if self.attached:
             raise RuntimeError("this body is already being read")
         self._sink = sink
-        if self.wanted is not None:
-            self.wanted()
+        self._want()
         if self._chunks:
             held, self._chunks = self._chunks, []
             for chunk in held:
@@ -267,6 +266,29 @@ class Body:
         elif self.error is not None:
             self._sink = _DONE
             sink.fail(self.error)
+
+    def _want(self) -> None:
+        wanted, self.wanted = self.wanted, None
+        if wanted is not None:
+            wanted()
+
+    @property
+    def arrived(self) -> bool:
+        """True once there is something to see: bytes, the end or a failure."""
+        return bool(self._chunks) or self.ended or self.error is not None
+
+    def on_arrival(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once, as soon as there is something to see; nothing of the body is taken by that."""
+        if self.arrived:
+            callback()
+            return
+        self._sink = _Lookout(self, callback)
+        self._want()
+
+    def glimpse(self, limit: int) -> bytes:
+        """The first bytes, at most `limit`, of what has come and nobody has read."""
+        chunks = self._chunks
+        return chunks[0][:limit] if chunks and len(chunks[0]) >= limit else b"".join(chunks)[:limit]
 
     def take(self) -> bytes:
         """The content of a body that has ended before anybody read it."""
@@ -366,6 +388,29 @@ class _Discarding(_Done):
         self._left -= len(chunk)
         if self._left < 0:
             self._body.abandon()
+
+
+class _Lookout:
+    """In the place of a sink, until something comes for one."""
+
+    __slots__ = ("_body", "_callback")
+
+    def __init__(self, body: Body, callback: Callable[[], None]) -> None:
+        self._body = body
+        self._callback = callback
+
+    def write(self, chunk: bytes) -> None:
+        self._body._sink = None
+        self._body.feed(chunk)
+        self._callback()
+
+    def end(self, trailers: HeaderList) -> None:
+        self._body._sink = None
+        self._callback()
+
+    def fail(self, error: Exception) -> None:
+        self._body._sink = None
+        self._callback()
 
 
 class _Nothing(Body):
@@ -836,6 +881,11 @@ class Response:
         self._body = body
         self.content = None
 
+    def glimpse(self, limit: int) -> bytes:
+        """The first bytes of the body, at most `limit`, as far as they are here."""
+        content = self.content
+        return content[:limit] if content is not None else self.body.glimpse(limit)
+
     def __await__(self) -> Generator[Any, None, "Response"]:
         return self
         yield
@@ -875,6 +925,7 @@ class Exchange:
         "bytes_out",
         "error",
         "finished",
+        "origin_bytes",
         "request",
         "request_id",
         "retries",
@@ -904,6 +955,8 @@ class Exchange:
         self.finished = 0.0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.origin_bytes = 0
+        """What the answer's body was before a middleware encoded it, as far as it has come; 0 if none did."""
         self.attempts = 0
         """How often the request was sent to a server."""
         self.retries = 0

@@ -52,7 +52,7 @@ class Http1Cycle(Cycle):
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
         self.request = request
         self.router = self.service = ""
-        self.status = self.bytes_in = self.bytes_out = self.attempts = self.retries = self.tentative = 0
+        self.status = self.bytes_in = self.bytes_out = self.origin_bytes = self.attempts = self.retries = self.tentative = 0
         self.started = loop.time()
         self.finished = 0.0
         self.error = self.upstream = self.server = None

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from pointsman import wire
 from pointsman.deadlines import NEVER
+from pointsman.dialect.grpc import is_grpc
 from pointsman.errors import ClientGone, GatewayError
 from pointsman.http2.contract import NOBODY, Nobody, Receiver
 from pointsman.http2.frames import CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR
@@ -17,7 +18,7 @@ from pointsman.http2.session import Stream
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Parsed, Request, Response, Tunnel
 from pointsman.routing.snapshot import Snapshot
 from pointsman.server.cycle import Cycle
-from pointsman.server.grpc import is_grpc, trailers_only
+from pointsman.server.grpc import trailers_only
 
 DRAIN_BYTES: Final = 256 * 1024
 _INDEXED: Final = {200: b"\x88", 204: b"\x89", 206: b"\x8a", 304: b"\x8b", 400: b"\x8c", 404: b"\x8d", 500: b"\x8e"}
@@ -128,7 +129,7 @@ class Http2Cycle(Cycle):
         loop = protocol.loop  # all of `Cycle` is set here too: a call less per request
         self.request = request
         self.router = self.service = ""
-        self.status = self.bytes_in = self.bytes_out = self.attempts = self.retries = self.tentative = 0
+        self.status = self.bytes_in = self.bytes_out = self.origin_bytes = self.attempts = self.retries = self.tentative = 0
         self.started = loop.time()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
