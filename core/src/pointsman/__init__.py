@@ -24,13 +24,13 @@ from pointsman.api import (
 )
 from pointsman.deadlines import Deadlines
 from pointsman.hookspecs import hookimpl
-from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, reason
+from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, Spelled, reason
 from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, normalise, sanitise
 from pointsman.rendezvous import rendezvous
 from pointsman.sighting import sighted
 from pointsman.transforms import Transform, transformed
-from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Secret, TextFile, allow_empty, option
 
 __version__ = "0.1.0"
 
@@ -64,9 +64,11 @@ __all__ = [
     "Response",
     "Secret",
     "SharedState",
+    "Spelled",
     "TcpMatcher",
     "TcpMiddleware",
     "TcpPredicate",
+    "TextFile",
     "Transform",
     "allow_empty",
     "amended",

@@ -136,6 +136,22 @@ class Parsed:
         return [line[0] for line in self.lines] + self.added
 
 
+class Spelled(bytes):
+    """A header name, lower case as all are, that servers of HTTP/1 get in a spelling of its own.
+
+    For the rare server that compares names letter by letter: `headers.raw.append((Spelled("X-WebAuth-User"), user))`.
+    """
+
+    spelling: bytes
+
+    def __new__(cls, spelling: str) -> "Spelled":
+        """ValueError if it is no token (RFC 9110 section 5.1)."""
+        name = super().__new__(cls, spelling.lower().encode())
+        _checked(name, b"")
+        name.spelling = spelling.encode()
+        return name
+
+
 def _checked(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     if not _NAME.fullmatch(name):
         raise ValueError(f"header name {name!r} is not a lower-case token (RFC 9110 section 5.1)")

@@ -3,7 +3,8 @@
 A plugin's attrs `Config` uses them as annotations; the converter knows how each is written.
 """
 
-from typing import Any, NewType
+import os
+from typing import Any, Final, NewType
 
 from attrs import field
 
@@ -15,6 +16,56 @@ FileOrContent = NewType("FileOrContent", str)
 
 Secret = NewType("Secret", str)
 """Text that is masked wherever a configuration is shown."""
+
+
+MAX_TEXT_BYTES: Final = 4 * 1024 * 1024
+
+
+class TextFile:
+    """A file that holds options line by line. Written as its path.
+
+    Where a gateway runs, its control side reads and follows the file: what a plugin gets in a worker has the `text`, and
+    when the file changes, so does the plugin's configuration. A text that the class refuses, by a validator of the field,
+    does not take the place of one that was good. Never printed but for the path.
+    """
+
+    __slots__ = ("path", "text")
+
+    def __init__(self, path: str, text: str | None = None) -> None:
+        self.path = path
+        self.text = text
+        """None if nobody has read it."""
+
+    def read(self) -> str:
+        """The text, from the disk if nobody has read it yet. ValueError says why there is none."""
+        return read_text(self.path) if self.text is None else self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextFile) and (self.path, self.text) == (other.path, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.text))
+
+    def __repr__(self) -> str:
+        return f"<TextFile {self.path}>"
+
+
+def read_text(path: str) -> str:
+    """What a file holds. ValueError, with the path and the reason, if it cannot be read or is larger than 4 MiB."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            content = file.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+    except ValueError:  # no path at all
+        raise ValueError(f"{path!r} is not the path of a file") from None
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"the file {path} is larger than 4 MiB")
+    return content.decode("utf-8", "replace")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # not even for a pipe
 
 
 def allow_empty(**kwargs: Any) -> Any:

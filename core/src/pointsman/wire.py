@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final, TypeVar
 
 from pointsman.errors import PointsmanError
-from pointsman.message import HeaderList, Parsed, reason
+from pointsman.message import HeaderList, Parsed, Spelled, reason
 
 CRLF: Final = b"\r\n"
 
@@ -461,6 +461,8 @@ class _Wires(dict[tuple[bytes, bytes], bytes | None]):
             return None
         prefix = self._prefixes[name]
         line = prefix + value if prefix else b""
+        if type(name) is Spelled:
+            return b"\r\n%b: %b" % (name.spelling, value) if prefix else b""
         if name in _STEADY and len(value) <= 128:
             if len(self) >= MAX_CACHED:
                 self.clear()

@@ -18,7 +18,7 @@ from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes, Refused,
 from pointsman.config.scalars import kind_of, shown
 from pointsman.config.spelling import suggestion
 from pointsman.errors import Problem
-from pointsman.values import Duration, FileOrContent, Secret
+from pointsman.values import Duration, FileOrContent, Secret, TextFile
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ def structure(cls: type[T], raw: Any, path: str = "", *, allow_empty: bool = Tru
 
     - Keys are compared without case, the keys of maps keep theirs; null is absent; one key in two spellings is refused.
     - `allow_empty` is for the outermost block: may it be `{}` or `true`? A scalar that means off gives (None, []).
-    - Annotations may be str, int, bool, float, Duration, Secret, FileOrContent, list[X], tuple[X, ...], dict[str, X],
-      Literal[...], X | None, attrs classes, and Any, which is kept raw.
+    - Annotations may be str, int, bool, float, Duration, Secret, FileOrContent, TextFile, list[X], tuple[X, ...],
+      dict[str, X], Literal[...], X | None, attrs classes, and Any, which is kept raw.
     - Never raises for any data; TypeError for a class with another annotation, which is the class's mistake.
     """
     value, problems = _structure(cls, raw, path, allow_empty)
@@ -174,3 +174,4 @@ for _predicate, _factory in _FACTORIES:
     _converter.register_structure_hook_factory(_predicate, _factory)
 for _type, _function in ((str, scalars.to_text), (bool, scalars.to_bool), (int, scalars.to_int), (float, scalars.to_float)):
     _converter.register_structure_hook(_type, _scalar(_function))
+_converter.register_structure_hook(TextFile, lambda raw, _: raw if type(raw) is TextFile else TextFile(scalars.to_text(raw)))

@@ -10,7 +10,7 @@ import attrs
 from pointsman.config.blocks import fields_of
 from pointsman.config.scalars import duration_text
 from pointsman.config.spelling import spelled
-from pointsman.values import Duration, FileOrContent, Secret
+from pointsman.values import Duration, FileOrContent, Secret, TextFile
 
 MASK = "REDACTED"
 Print = Callable[[Any, bool], Any]
@@ -33,6 +33,8 @@ def _printer(annotation: Any) -> Print:
         return lambda value, _: duration_text(value)
     if annotation in (Secret, FileOrContent):
         return lambda value, _: MASK if value else ""
+    if annotation is TextFile:
+        return lambda value, _: value.path
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is dict and len(arguments) == 2:
         entry = _printer(arguments[1])

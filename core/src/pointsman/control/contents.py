@@ -3,11 +3,11 @@
 It is done here and not in the file provider, since any provider may name files, since they must be followed whoever names
 them, and since all workers shall get the same content. Blocking: to be called in a thread, one call at a time.
 
-Theory of operation. Whatever a model calls FileOrContent and does not look like PEM is a path. Files are looked at when
-somebody says that they may have changed; a file that is younger than a moment may still be being written, and is looked at
-again. What was once good stays until what replaces it is good too: certificate and key are replaced one after the other,
-and until both fit the pair before them is served. A value that was never good stays a path, and whoever builds its element
-says why.
+Theory of operation. Whatever a model calls FileOrContent and does not look like PEM is a path, and so is whatever the
+options of a middleware call TextFile. Files are looked at when somebody says that they may have changed; a file that is
+younger than a moment may still be being written, and is looked at again. What was once good stays until what replaces it
+is good too: certificate and key are replaced one after the other, and until both fit the pair before them is served. A
+value that was never good stays a path, and whoever builds its element says why.
 """
 
 import os
@@ -20,12 +20,14 @@ from attrs import Factory, define, frozen
 
 from pointsman.builtin.file_scan import Watched, list_file
 from pointsman.config.blocks import fields_of, inner_class
-from pointsman.config.dynamic import SECTIONS
+from pointsman.config.dynamic import MIDDLEWARES, SECTIONS
+from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.config.spelling import spelled
 from pointsman.control.merge import Tree, same
+from pointsman.control.texts import MARK, Text, texts_of
 from pointsman.errors import Problem
 from pointsman.net.pem import is_pem, load_authorities, read_pem
-from pointsman.values import FileOrContent
+from pointsman.values import FileOrContent, TextFile, read_text
 
 SETTLE_SECONDS: Final = 0.05
 """How long a file must have rested before it is believed that its writer has finished."""
@@ -44,6 +46,7 @@ class _File:
     """One file, as it was read last: its text, or why there is none."""
 
     path: str
+    read: Callable[[str], str] = read_pem
     text: str | None = None
     error: str = ""
     signature: Signature | None = None
@@ -63,7 +66,7 @@ class _File:
             return False
         before = self.text, self.error
         try:
-            self.text, self.error = read_pem(self.path), ""
+            self.text, self.error = self.read(self.path), ""
         except ValueError as error:
             self.text, self.error = None, str(error)
         self.signature, self.young = signature, signature is not None and age < COARSE_SECONDS
@@ -100,32 +103,46 @@ class Inlined:
 
 @define
 class Contents:
-    """All files that the configuration names."""
+    """All files that the configuration names. `kinds` are the middlewares whose options may."""
 
+    kinds: Kinds = NO_KINDS
+    _forms: Mapping[str, "Form"] = Factory(dict)
     _files: dict[str, _File] = Factory(dict)
     _elements: dict[tuple[str, str], _Element] = Factory(dict)
     _good: dict[Value, Value] = Factory(dict)
     _doubts: dict[Value, float] = Factory(dict)
     """What would take something good away, and since when."""
 
+    def __attrs_post_init__(self) -> None:
+        self._forms = {**_FORMS, MIDDLEWARES: dict(texts_of(self.kinds))}
+
     def inline(self, tree: Tree, *, look: bool = False) -> Inlined:
         """The tree with contents. `look`: files that were read before may have changed."""
         changed = {path for path, file in self._files.items() if file.look()} if look else set()
         elements: dict[tuple[str, str], _Element] = {}
         result = Inlined(dict(tree))
-        for section in _FORMS:
+        for section, form in self._forms.items():
             inlined = {}
             for name, raw in tree.get(section, {}).items():
+                if section == MIDDLEWARES and not _concerns(raw, form):
+                    continue
                 element = elements[section, name] = self._element(section, name, raw, changed)
-                inlined[name] = element.inlined
+                if element.inlined is not raw:
+                    inlined[name] = element.inlined
                 result.problems += element.problems
-            if any(inlined[name] is not raw for name, raw in tree.get(section, {}).items()):
-                result.tree[section] = inlined
+            if inlined:
+                result.tree[section] = {**tree[section], **inlined}
         self._elements = elements
         self._forget(elements.values())
         result.watch = frozenset().union(*{file.watch for file in self._files.values()})
         result.again_seconds = self._again(elements.values())
         return result
+
+    def names_files(self, tree: Tree) -> bool:
+        """Whether there is anything that may name files."""
+        others = any(tree.get(section) for section in self._forms if section != MIDDLEWARES)
+        form = self._forms[MIDDLEWARES]
+        return others or (bool(form) and any(_concerns(raw, form) for raw in tree.get(MIDDLEWARES, {}).values()))
 
     def forget_times(self) -> None:
         """Have every file read anew at the next look."""
@@ -137,7 +154,7 @@ class Contents:
         if known is not None and known.raw is raw and not known.doubtful and known.paths.isdisjoint(changed):
             return known
         reading = _Reading(self, f"{section}.{name}")
-        inlined = reading.block(raw, _FORMS[section])
+        inlined = reading.block(raw, self._forms[section])
         if known is not None and same(known.inlined, inlined):
             inlined = known.inlined
         elif same(raw, inlined):
@@ -147,7 +164,8 @@ class Contents:
     def file(self, path: str) -> _File:
         file = self._files.get(path)
         if file is None:
-            file = self._files[path] = _File(path)
+            text = path.startswith(MARK)
+            file = self._files[path] = _File(path.removeprefix(MARK), read_text if text else read_pem)
             file.look()
         return file
 
@@ -199,7 +217,9 @@ class _Reading:
         keys = {str(key).lower(): key for key in raw}
         for lower, inner in form.items():
             key = keys.get(lower)
-            if key is not None and not isinstance(inner, str):
+            if key is not None and isinstance(inner, Text):
+                inlined[key] = self._text(raw[key], inner, f"{at}.{key}")
+            elif key is not None and not isinstance(inner, str):
                 inlined[key] = self._inside(raw[key], inner, f"{at}.{key}")
         if form.get("certfile") == form.get("keyfile") == ONE:
             self._pair(inlined, keys, at)
@@ -232,14 +252,23 @@ class _Reading:
             for number, each in enumerate(raw)
         ]
 
+    def _text(self, raw: Any, text: Text, at: str) -> Any:
+        """What is no path of a file that can be read stays, and whoever builds the element says why."""
+        if not isinstance(raw, str) or not raw:
+            return raw
+        key = MARK + raw
+        (content,) = self._settled((key,), lambda found: text.refused(raw, found), at)
+        return raw if content == key else TextFile(raw, content)
+
     def _settled(self, value: Value, judge: Callable[..., str], at: str) -> Value:
-        paths = [part for part in value if part and not is_pem(part)]
+        paths = [part for part in value if part and (part.startswith(MARK) or not is_pem(part))]
         if not paths:
             return value
         self.paths.update(paths)
         files = {path: self._contents.file(path) for path in paths}
         errors = [file.error for file in files.values() if file.error]
-        found = tuple((files[part].text or part) if part in files else part for part in value)
+        texts = {path: file.text for path, file in files.items() if file.text is not None}
+        found = tuple(texts.get(part, part) for part in value)
         in_force, problem, doubtful = self._contents.settle(value, found, errors[0] if errors else judge(*found))
         self.doubtful |= doubtful
         if problem:
@@ -292,6 +321,6 @@ _FORMS: Final[Mapping[str, Form]] = {
 """Of the sections that may name files."""
 
 
-def names_files(tree: Tree) -> bool:
-    """Whether there is anything that may."""
-    return any(tree.get(section) for section in _FORMS)
+def _concerns(raw: Any, form: Form) -> bool:
+    """Whether a middleware is of a kind that may name files."""
+    return isinstance(raw, Mapping) and any(str(key).lower() in form for key in raw)

@@ -8,7 +8,8 @@ from typing import Final
 
 from pointsman.builtin.file_scan import Watched
 from pointsman.builtin.file_watch import Watch
-from pointsman.control.contents import Contents, names_files
+from pointsman.config.middlewares import NO_KINDS, Kinds
+from pointsman.control.contents import Contents
 from pointsman.control.merge import Tree
 from pointsman.errors import Problem
 
@@ -21,10 +22,10 @@ log = logging.getLogger("pointsman.control.files")
 class FollowedFiles:
     """`inline` trees one after the other; `due` is true, and `on_change` called, when the last is to be inlined again."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], kinds: Kinds = NO_KINDS) -> None:
         self.due = False
         self._on_change = on_change
-        self._contents = Contents()
+        self._contents = Contents(kinds)
         self._watched: frozenset[Watched] = frozenset()
         self._watch: Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -35,7 +36,7 @@ class FollowedFiles:
     async def inline(self, tree: Tree) -> tuple[Tree, Sequence[Problem]]:
         """The tree with contents in place of paths, and what is wrong with files that were good before."""
         due, self.due = self.due, False
-        if not names_files(tree) and not self._watched:
+        if not self._contents.names_files(tree) and not self._watched:
             return tree, ()
         began = time.monotonic()
         found = await asyncio.to_thread(self._contents.inline, tree, look=due)

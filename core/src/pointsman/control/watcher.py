@@ -55,7 +55,7 @@ class Watcher:
         self._on_change = on_change
         self._pause = pause
         self._dirty = asyncio.Event()
-        self._files = FollowedFiles(self._dirty.set)
+        self._files = FollowedFiles(self._dirty.set, middlewares)
         self._named: Tree = self.tree
         """The tree as the providers say it, with the names of files in it."""
         self._file_problems: tuple[Problem, ...] = ()
@@ -169,4 +169,4 @@ def read_once(
         if verdict.accepted:
             documents[name] = document
     tree, disputed = merge(documents)
-    return Contents().inline(tree).tree, [*found, *disputed]
+    return Contents(middlewares).inline(tree).tree, [*found, *disputed]

@@ -104,10 +104,11 @@ def _spoken(error: Exception) -> str:
 class Agreement:
     """What a handshake agreed on: `message.Secured`. It says nothing of a handshake that is not over."""
 
-    __slots__ = ("_ssl", "alpn", "options", "server_name")
+    __slots__ = ("_certificates", "_ssl", "alpn", "options", "server_name")
 
     def __init__(self, tls: ssl.SSLObject, options: str, server_name: bytes) -> None:
         self._ssl = tls
+        self._certificates: Sequence[bytes] | None = None
         self.options = options
         self.server_name = server_name
         self.alpn = (tls.selected_alpn_protocol() or "").encode()
@@ -133,7 +134,15 @@ class Agreement:
         return self._ssl.session
 
     def certificates(self) -> Sequence[bytes]:
-        """The peer's certificate in DER, then what it sent of its chain; a resumed session knows only the first."""
+        """The peer's certificate in DER, then what it sent of its chain; a resumed session knows only the first.
+
+        The same objects each time, for they are the same as long as the connection lasts.
+        """
+        if self._certificates is None:
+            self._certificates = self._read_certificates()
+        return self._certificates
+
+    def _read_certificates(self) -> Sequence[bytes]:
         own = self._ssl.getpeercert(binary_form=True)
         if own is None:
             return ()

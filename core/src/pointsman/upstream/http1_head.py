@@ -53,24 +53,22 @@ def _write_headers(parts: list[bytes], request: Request, headers: HeaderList) ->
             parts.append(b"\r\nX-Forwarded-For: ")
             parts.append(request.link.client.host.encode())
         return False
-    prefixes = wire.REQUEST_PREFIXES
     begin = len(parts)
     chain: list[bytes] = []
     counted = trailing = False
-    for name, value in headers:
-        prefix = prefixes[name]
-        if prefix:
-            if name == b"trailer" and request.body.length is not None:
-                continue  # no chunks, no trailers
-            parts.append(prefix)
-            parts.append(value)
+    for line, (name, value) in zip(lines, headers, strict=True):
+        if line is not None:
+            parts.append(line)
         elif name == b"x-forwarded-for":
             chain.append(value)
         elif name == b"content-length":
             counted = True
         elif name == b"te":
             trailing = trailing or b"trailers" in wire.tokens(value)
-        elif name == b"connection" and value.lower() not in wire.USUAL_OPTIONS:
+        elif name == b"trailer":
+            if request.body.length is None:  # no chunks, no trailers
+                parts.append(wire.REQUEST_PREFIXES[name] + value)
+        else:  # a Connection that names a header
             # what a client named was dropped when it came; these are kept for middlewares, up to here (§6.2)
             del parts[begin:]
             return _write_headers(parts, request, without_named(headers, value))
