@@ -332,6 +332,43 @@ DIFFERENCES: tuple[Difference, ...] = (
         ),
         ("header:vary",),
     ),
+    # middlewares that redirect or rewrite
+    Difference(
+        "what a Location holds is printable ASCII, in the query too (RFC 9110 §10.2.2)",
+        ("mw-redirect/spaces-in-query", "mw-redirect/unicode"),
+        ("header:location",),
+    ),
+    Difference(
+        "an escape keeps its meaning beside a character that must be escaped: %2F never becomes a slash (routing.md §6.1)",
+        ("mw-redirect/spaces-and-escapes",),
+        ("header:location",),
+    ),
+    Difference("hosts in brackets are redirected (D8)", ("mw-redirect/scheme-ip6-with-port",), status=b"302 Found"),
+    Difference(
+        "a removed prefix that no header can hold is the client's fault, as dots in the rest are",
+        ("mw-path/strip-line-break",),
+        status=b"400 Bad Request",
+    ),
+    Difference(
+        "X-Replaced-Path says what was replaced here, and nothing that a client claims (D10)",
+        ("mw-path/regex-no-match", "mw-path/replace-claimed"),
+        ("server-header:x-replaced-path",),
+    ),
+    Difference(
+        "nor does a client in another spelling", ("mw-path/replace-claimed-alias",), ("server-header:x_replaced_path",)
+    ),
+    Difference(
+        "a path that was put together is canonical like any other: %2F stays, hexadecimal digits are upper case, what "
+        "needs no escape has none, and configured dots are resolved when they are loaded (routing.md §6.1)",
+        ("mw-path/new-dots", "mw-path/new-mixed", "mw-path/regex-made-escape", "mw-path/regex-made-line-break"),
+        ("server:start",),
+    ),
+    Difference(
+        "a request target begins with a slash (RFC 9112 §3.2.1), whatever a template makes of it",
+        ("mw-path/regex-empty-matches",),
+        ("server:start",),
+    ),
+    Difference("a path with a bad escape is refused when it is loaded (D16)", ("mw-path/new-bad",), status=b"404 Not Found"),
     # TLS and entry points
     Difference(
         "the generated certificate is ECDSA, which costs less; who offers only RSA suites brings a certificate",

@@ -104,6 +104,18 @@ def test_what_is_sent_is_printable_and_stays_what_it_is(url):
     assert reserialised(sent) == sent
 
 
+@given(st.lists(PIECES, max_size=8).map(b"".join))
+def test_the_usual_way_and_the_long_one_agree(rest):
+    """An upper-case scheme is never the usual."""
+    results = []
+    for scheme in (b"https", b"HTTPS"):
+        try:
+            results.append(reserialised(scheme + b"://a.test" + rest))
+        except ValueError:
+            results.append(b"")
+    assert results[0] == results[1]
+
+
 @given(st.lists(PIECES, max_size=6).map(b"".join))
 def test_what_follows_host_and_slash_never_changes_the_host(rest):
     try:

@@ -33,7 +33,7 @@ class TooMuch(GatewayError):
 class Pattern:
     """One expression. ValueError, with the reason, if Go would not take it."""
 
-    __slots__ = ("_beginning", "_find", "groups", "source")
+    __slots__ = ("_beginning", "_find", "_once", "groups", "source")
 
     def __init__(self, source: str) -> None:
         found = compiled(source, captures=True)
@@ -43,7 +43,9 @@ class Pattern:
         }
         """The number of each group, by all its names; `"0"` is the whole match."""
         self._find: Callable[..., Any] = found.search
-        self._beginning = beginning(source)
+        known = beginning(source)
+        self._beginning = known or b""
+        self._once = known is not None
 
     def first(self, text: bytes) -> bytes | None:
         """What the leftmost match is; None if there is none."""
@@ -73,6 +75,8 @@ class Pattern:
                 pieces.append(expand(_groups(cut, match)))
                 made += len(pieces[-1])
             last, at = end, max(at + 1, end)
+            if self._once:
+                break
             searched += len(shown) - at
             if made > MAX_RESULT or searched > MAX_SEARCHED:
                 raise TooMuch
@@ -87,15 +91,15 @@ class Pattern:
         return f"<Pattern {self.source}>"
 
 
-def beginning(source: str) -> bytes:
-    """What every text that matches begins with, as far as it is plain to see; b"" is always true.
+def beginning(source: str) -> bytes | None:
+    """What every text that matches begins with, as far as it is plain to see; None if a match may begin elsewhere.
 
     `^` and characters that stand for themselves, which nothing can undo: no alternative, no flag (RE2 takes `a(?i)*` for
-    `a*`), no quantifier behind them. It spares most texts that do not match a call of RE2.
+    `a*`), no quantifier behind them. It spares most texts that do not match a call of RE2, and all others the last one.
     """
     match = _BEGINNING.match(source)
-    if match is None or _CHOICE_OR_FLAG.search(source):
-        return b""
+    if match is None or _CHOICE_OR_FLAG.search(source) or (match[2] and not match[1]):
+        return None
     literal = match[1].replace("\\", "")
     return (literal[:-1] if match[2] else literal).encode()
 

@@ -1,17 +1,15 @@
 """What takes the place of a match: `$1`, `${1}x`, `$name` and `$$`, as Go expands them (middlewares.md §2.2).
 
-A name is as long as it can be, so `$1x` is the group called `1x`. A group that is not there, or took no part, is empty, and
-so is one whose number has a leading zero. A `$` that begins nothing stands for itself, and a backslash always does.
+A name is of letters, digits and `_`, as long as it can be: `$1x` is the group called `1x`. A group that is not there, or
+took no part, is empty, and so is one whose number has a leading zero. A `$` that begins nothing stands for itself, and a
+backslash always does.
 """
 
-import re
 from collections.abc import Mapping
 
 from attrs import frozen
 
 from pointsman.dialect.patterns import Group, Pattern
-
-_REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 
 @frozen
@@ -24,15 +22,18 @@ class Template:
     def read(cls, text: str, groups: Mapping[str, int]) -> "Template":
         """A template over these groups, known by name; `Pattern.groups` are a pattern's."""
         parts: list[bytes | int] = []
-        literal, position = "", 0
-        for match in _REFERENCE.finditer(text):
-            literal += text[position : match.start()] + (match[1] or "")
-            position = match.end()
-            number = groups.get(match[2] or match[3] or "")
+        literal, dollar, rest = text.partition("$")
+        while dollar:
+            name, rest = _name(rest)
+            number = groups.get(name)
             if number is not None:
                 parts += [literal.encode(), number]
                 literal = ""
-        parts.append((literal + text[position:]).encode())
+            elif not name or name == "$":
+                literal += "$"
+            more, dollar, rest = rest.partition("$")
+            literal += more
+        parts.append(literal.encode())
         return cls(tuple(part for part in parts if part != b""))
 
     @property
@@ -42,6 +43,18 @@ class Template:
 
     def expand(self, group: Group) -> bytes:
         return b"".join([part if isinstance(part, bytes) else group(part) for part in self.parts])
+
+
+def _name(text: str) -> tuple[str, str]:
+    """The name that stands behind a `$`, "" if there is none, and what follows it."""
+    if text.startswith("$"):
+        return "$", text[1:]
+    begin = end = int(text.startswith("{"))
+    while end < len(text) and (text[end] == "_" or text[end].isalpha() or text[end].isdecimal()):
+        end += 1
+    if end == begin or (begin and text[end : end + 1] != "}"):
+        return "", text
+    return text[begin:end], text[end + begin :]
 
 
 class Replacement:

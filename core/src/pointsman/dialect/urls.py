@@ -14,6 +14,10 @@ _PORT = re.compile(rb"(?::[0-9]*)?")
 _ZONE = re.compile(rb"%25[A-Za-z0-9\-._~]+")
 _USER = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=:%@]*")
 _NOT_IN_A_PATH = re.compile(rb"[^A-Za-z0-9\-._~/!$&'()*+,;=:@%\[\]]")
+_USUAL = re.compile(
+    rb"https?://[A-Za-z0-9.\-]+(?::[0-9]+)?(?:/(?:[A-Za-z0-9\-._~/!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)?(?:\?[!\"$-~]*)?"
+)
+"""What is written as it is read; it spares nearly all URLs the rest."""
 _WEB = (b"http", b"https")
 _NOT_VISIBLE = re.compile(rb"[^!-~]")
 
@@ -25,6 +29,8 @@ def visible(text: bytes) -> bytes:
 
 def reserialised(url: bytes) -> bytes:
     """The URL, absolute or relative, as it may be sent. ValueError for one that not everybody reads alike, or nobody."""
+    if _USUAL.fullmatch(url):
+        return url
     if _CONTROL.search(url):
         raise ValueError("a control character in the URL")
     url, mark, fragment = url.partition(b"#")
