@@ -368,6 +368,21 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("mw-path/regex-empty-matches",),
         ("server:start",),
     ),
+    Difference(
+        "an escape keeps its meaning beside what is added or taken off: %2F never becomes a slash (routing.md §6.1)",
+        ("mw-path/add-escape-to-escape", "mw-path/forced/api%2Fx", "mw-path/prefix/api%2Fx"),
+        ("server:start",),
+    ),
+    Difference(
+        "what is left of a path is read decoded, as servers may read it: dots beside an escaped slash climb, too",
+        ("mw-path/prefix/api/..%2fx",),
+        status=b"400 Bad Request",
+    ),
+    Difference(
+        "one slash at the seam is enough, and dots in a prefix are resolved when it is loaded (middlewares.md §3.1, §2.1)",
+        ("mw-path/add-dots", "mw-path/add-slash"),
+        ("server:start",),
+    ),
     Difference("a path with a bad escape is refused when it is loaded (D16)", ("mw-path/new-bad",), status=b"404 Not Found"),
     # TLS and entry points
     Difference(

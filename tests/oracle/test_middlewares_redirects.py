@@ -61,6 +61,13 @@ REDIRECTS = {
     "to-other": scheme("app"),
 }
 PATHS = {
+    "prefix": {"stripPrefix": {"prefixes": [" /api ", "/api/v2", "/a b", "/é", "/t/"]}},
+    "prefix-forced": {"stripPrefix": {"prefixes": ["/api"], "forceSlash": True}},
+    "add-bare": {"addPrefix": {"prefix": "foo"}},
+    "add-slash": {"addPrefix": {"prefix": "/foo/"}},
+    "add-escape": {"addPrefix": {"prefix": "/a%20b"}},
+    "add-odd": {"addPrefix": {"prefix": "/a?b#c é"}},
+    "add-dots": {"addPrefix": {"prefix": "/a/../b"}},
     "strip": {"stripPrefixRegex": {"regex": ["/api/[0-9]+", "/b.", " /c ", "x*", "/é+", "/f[^/]*"]}},
     "strip-none": {"stripPrefixRegex": {"regex": ["", "x*"]}},
     "new": {"replacePath": {"path": "/new"}},
@@ -124,6 +131,10 @@ def path(name, *more, **options):
     return case(f"mw-path/{name}", *more, **options)
 
 
+TARGETS = (
+    "/api%2Fx", "/api../x", "/api./x", "/%61pi/x", "/api/.hidden", "/api/..%2fx", "/api/http:%2F%2Fb.test/c", "/API/x",
+    "/a%20b/c", "/%c3%a9/%C3%A9", "/t/x/y", "/t/", "/api/v2", "/api?/x", "/api/%2e%2e/x", "/api%00/x", "/api//x",
+)  # fmt: skip
 TLS = Hello("secure.test")
 CASES = [
     redirect("get", to("moved", "/foo/a?b=1")),
@@ -188,6 +199,11 @@ CASES = [
     redirect("scheme-ip6", get("/a", "[::1]")),
     redirect("scheme-ip6-with-port", get("/a", "[::1]:8080")),
     redirect("scheme-star", to("to-https", "*", method="OPTIONS")),
+    *(path(f"prefix{target}", to("prefix", target)) for target in TARGETS),
+    *(path(f"forced{target}", to("prefix-forced", target)) for target in ("/api", "/apix", "/api%2Fx")),
+    *(path(name, to(name, "/x?y")) for name in PATHS if name.startswith("add-")),
+    path("add-escape-to-escape", to("add-escape", "/x%2Fy")),
+    path("add-star", to("add-bare", "*", method="OPTIONS")),
     path("strip", to("strip", "/api/12/x?q")),
     path("strip-elsewhere", to("strip", "/x/api/12/y")),
     path("strip-all", to("strip", "/api/12")),
