@@ -450,6 +450,32 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("redirect/ipv6",),
         status=b"301 Moved Permanently",
     ),
+    # forwardAuth
+    Difference(
+        "a client that does not say what it is is not said to be a library (middlewares.md §7, D11)",
+        ("forwardauth/no-user-agent-legacy", "forwardauth/told-anonymous"),
+        ("server-header:user-agent",),
+    ),
+    Difference(
+        "what some servers take for a managed header is the client's word too (middlewares.md §7, D10)",
+        ("forwardauth/headers-spelled",),
+        ("server-2-header:x_auth_user",),
+    ),
+    Difference(
+        "a refusal streams, framed as it came",
+        ("forwardauth/no-chunked",),
+        ("header:content-length", "header:transfer-encoding"),
+    ),
+    Difference(
+        "what the authentication server names in Connection is about its connection (RFC 9110 §7.6.1)",
+        ("forwardauth/about-the-servers-connection",),
+        ("header:x-b",),
+    ),
+    Difference(
+        "cookies of the service keep attributes that the gateway does not know",
+        ("forwardauth/cookies-with-news",),
+        ("header:set-cookie",),
+    ),
 )
 
 BUGS: dict[str, str] = {}

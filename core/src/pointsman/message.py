@@ -678,7 +678,7 @@ class Request:
         twin.exchange = exchange
         return twin
 
-    def beside(self, method: bytes, target: bytes, headers: Headers, body: Body = NOTHING) -> "Request":
+    def beside(self, method: bytes, target: bytes, headers: Headers, body: Body | None = None) -> "Request":
         """A middleware's own request on behalf of this client, for another handler than the next.
 
         `target` is a path, canonical, and maybe a query. It is over with this one, or before that by `finish`: what nobody
@@ -690,7 +690,7 @@ class Request:
         ):  # what the client says on its connection is meant for servers of that, and for nobody else's
             link = link.apart()
         path, mark, query = target.partition(b"?")
-        twin = self.apart(method, target, headers, body, link)
+        twin = self.apart(method, target, headers, NOTHING if body is None else body, link)
         twin.rewrite(path)
         twin.query = query if mark else None
         self.on_done(twin.finish)
