@@ -16,6 +16,18 @@ class Difference:
     status: bytes | str = b""
 
 
+FORWARDED = (
+    "accept-encoding",
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+)
+"""What every request of a case brings to the server."""
+
 DIFFERENCES: tuple[Difference, ...] = (
     # what is no request
     Difference(
@@ -384,6 +396,36 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("server:start",),
     ),
     Difference("a path with a bad escape is refused when it is loaded (D16)", ("mw-path/new-bad",), status=b"404 Not Found"),
+    # buffering and circuitBreaker
+    Difference(
+        "a request without a body is sent again like any other (middlewares.md D4)",
+        ("buffering/again-without-a-body",),
+        (
+            "server:requests",
+            *(f"server-{number}:{part}" for number in (2, 3) for part in ("start", "body")),
+            *(f"server-{number}-header:{name}" for number in (2, 3) for name in FORWARDED),
+        ),
+    ),
+    Difference(
+        "the trailers of a request stay, and they need chunks",
+        ("buffering/post-trailers",),
+        ("server-header:content-length", "server-header:transfer-encoding", "server:trailers"),
+    ),
+    Difference("trailers are no headers", ("buffering/answer-trailers",), ("header:x-sum",)),
+    Difference(
+        "an answer that was in a file has a length like any other",
+        ("buffering/filed-chunked",),
+        ("header:content-length", "header:transfer-encoding"),
+    ),
+    Difference(
+        "numbers are compared however they are written, and RequestThreshold() is there already (middlewares.md D6, §3.5)",
+        (
+            "expressions/expression-fractional-latency",
+            "expressions/expression-threshold",
+            "expressions/expression-whole-ratio",
+        ),
+        status=b"200 OK",
+    ),
     # TLS and entry points
     Difference(
         "the generated certificate is ECDSA, which costs less; who offers only RSA suites brings a certificate",
