@@ -91,6 +91,12 @@ def server(checks):
     running.stop(None).wait()
 
 
+MIDDLEWARES = {
+    "buffered": {"buffering": {"maxResponseBodyBytes": 1000}},
+    "tripped": {"circuitBreaker": {"expression": "RequestThreshold() == 1"}},
+}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def front(server):
     services = {
@@ -102,10 +108,11 @@ async def front(server):
     routers = {name: {"rule": f"Host(`{name}.test`)", "service": name} for name in services}
     transports = {"trusting": {"rootCAs": [ROOT]}}
     routers["tls"] = {"rule": "Host(`tls.test`)", "service": "https", "tls": {}, "entryPoints": ["websecure"]}
+    routers |= {name: {"rule": f"Host(`{name}.test`)", "service": "h2c", "middlewares": [name]} for name in MIDDLEWARES}
     leaf = AUTHORITY.issue_cert("tls.test")
     pair = {"certFile": leaf.cert_chain_pems[0].bytes().decode(), "keyFile": leaf.private_key_pem.bytes().decode()}
     dynamic = {
-        "http": {"routers": routers, "services": services, "serversTransports": transports},
+        "http": {"routers": routers, "services": services, "serversTransports": transports, "middlewares": MIDDLEWARES},
         "tls": {"certificates": [pair]},
     }
     async with AsyncExitStack() as stack:
@@ -238,6 +245,30 @@ async def test_many_calls_share_connections(shop):
     call = shop.unary_unary("/shop.Shop/Unary")
     answers = await asyncio.gather(*(call(b"%d." % number, timeout=20) for number in range(150)))
     assert answers == [(b"%d." % number)[::-1] for number in range(150)]
+
+
+def through(front, middleware):
+    return grpc.aio.insecure_channel(f"127.0.0.1:{front.port()}", [("grpc.default_authority", f"{middleware}.test")])
+
+
+async def test_what_is_buffered_keeps_its_status_and_metadata(front):
+    async with through(front, "buffered") as channel:
+        assert await channel.stream_unary("/shop.Shop/Collect")(each(b"a", b"b"), timeout=10) == b"a+b"
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await channel.unary_unary("/shop.Shop/Fails")(b"", timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/shop.Shop/Unary")(b"0" * 2000, timeout=10)
+    assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.NOT_FOUND, "no such thing")
+    assert dict(failed.value.trailing_metadata())["x-trailer"] == "tail"
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNKNOWN, "Internal Server Error")
+
+
+async def test_an_open_circuit_is_unavailable(front):
+    async with through(front, "tripped") as channel:
+        assert await channel.unary_unary("/shop.Shop/Unary")(b"abc", timeout=10) == b"cba"
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/shop.Shop/Unary")(b"abc", timeout=10)
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNAVAILABLE, "Service Unavailable")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
