@@ -2,10 +2,11 @@
 
     python benches/compare.py [ROW ...] [--seconds N] [--rounds N] [--peers NAME ...] [--dry]
 
-Rows: get get-ids five five-ids hosts download upload (HTTP/1.1); sticky p2c mirror weighted (the same with a service that
-chooses, compared with the plain row, too); tls handshake resume download-tls upload-tls h2 h2c grpc
-websocket websocket-tls tcp tcp-bulk tls-tcp tls-tcp-bulk udp; workers two memory. All of them if none is named. The rows
-that were run replace their lines in benches/RESULTS.md; with --dry, or without one of the peers, nothing is written.
+Rows: get get-ids hosts download upload (HTTP/1.1); middlewares middlewares-ids gzip mw-KIND (what one middleware costs, by
+the plain row); sticky p2c mirror weighted (a service that chooses, by the plain row, too); tls handshake resume
+download-tls upload-tls h2 h2c grpc websocket websocket-tls tcp tcp-bulk tls-tcp tls-tcp-bulk udp; workers two memory. All
+of them if none is named. The rows that were run replace their lines in benches/RESULTS.md;
+with --dry, or without one of the peers, nothing is written.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Final
 import extra
 import results
 from attrs import frozen
+from middlewares import ROWS as MIDDLEWARES
 from peers import GATEWAY_CORE, NAMES, OTHER_CORE, FromFiles, Haproxy, Nginx, Peer, Servers
 from processes import core_busy_seconds, cpu_seconds, tree
 from protocols import ROWS as PROTOCOLS
@@ -34,7 +36,7 @@ QUIET: Final = 0.03
 """The share of the gateway's core that others may use without a measurement being repeated."""
 PLAIN: Final = "plain"
 """Pointsman with the plain row's routes."""
-ROWS: Final = (*HTTP1, *SERVICES, *PROTOCOLS)
+ROWS: Final = (*HTTP1, *MIDDLEWARES, *SERVICES, *PROTOCOLS)
 EXTRA: Final = {"workers": extra.workers, "two": extra.two, "memory": extra.memory}
 
 
@@ -68,7 +70,8 @@ async def compare(row: Row, servers: Servers, names: Sequence[str], seconds: flo
     met = [medians["Pointsman"] / other <= limit for other, limit in _limits(row, medians)] if "Pointsman" in medians else []
     remarks = [f"{name}: {count} errors" for name, count in errors.items()]
     if PLAIN in medians and "Pointsman" in medians:
-        remarks.insert(0, f"{medians['Pointsman'] / medians[PLAIN]:.2f} × the plain row's {medians[PLAIN]:.1f}")
+        own, plain = medians["Pointsman"], medians[PLAIN]
+        remarks.insert(0, f"{own / plain:.2f} × the plain row's {plain:.1f}, {own - plain:+.1f} µs")
     return Line(
         row.key, row.title, row.per, medians, _budget(row), all(met) and not errors if met else None, "; ".join(remarks)
     )
@@ -79,7 +82,9 @@ def peers_of(row: Row, servers: Servers, names: Sequence[str]) -> list[Peer]:
     routes = row.routes(servers)
     kind = socket.SOCK_DGRAM if row.datagrams else socket.SOCK_STREAM
     peers: list[Peer] = [
-        FromFiles(name, routes, datagrams=row.datagrams) for name in ("Pointsman", "Traefik") if name in names
+        FromFiles(name, routes, datagrams=row.datagrams)
+        for name in ("Pointsman", "Traefik")
+        if name in names and not (row.ours and name == "Traefik")
     ]
     if row.plain is not None and "Pointsman" in names:
         peers.append(FromFiles(PLAIN, row.plain(servers)))

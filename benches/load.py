@@ -107,10 +107,13 @@ class Wrk:
     """`download` and `upload` count MiB of bodies instead."""
     cookie: str = ""
     """Every request brings the cookie of this name that one answer gave before, if there was one."""
+    header: str = ""
+    """A line that the script sends, and whoever checks must send, too."""
 
     def check(self, folder: Path, port: int) -> str:
         path = "/hello" if self.unit == "request" else f"/{'big' if self.unit == 'download' else 'upload'}"
-        upload = ("--data-binary", f"@{folder}/big", "-H", "Expect:") if self.unit == "upload" else ()
+        upload: tuple[object, ...] = ("--data-binary", f"@{folder}/big", "-H", "Expect:") if self.unit == "upload" else ()
+        upload += ("-H", self.header) if self.header else ()
         tls = secured(folder, port) if self.scheme == "https" else ""
         return f"{tls}{fetched(folder, f'{self.scheme}://{HOST}:{port}{path}', '--http1.1', *upload)}"
 

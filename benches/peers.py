@@ -5,7 +5,9 @@ X-Forwarded-For, and connections to the server kept alive; they add fewer header
 """
 
 import asyncio
+import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -28,6 +30,7 @@ OTHER_CORE: Final = 1
 """The load and the servers."""
 ADDRESSES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 """Where nginx serves, for those who want several servers."""
+JSON_BYTES: Final = 100_000
 LOAD_SECONDS: Final = 180.0
 """How long a gateway may take to read its configuration."""
 
@@ -42,6 +45,7 @@ class Servers:
         self.folder = folder
         self.nginx_port, self.grpc_port = free_port(), free_port()
         (folder / "big").write_bytes(os.urandom(BODY_BYTES))
+        (folder / "json").write_text(some_json())
         (folder / "message").write_bytes(b"\0\0\0\0\x1b\x0a\x19" + b"a message of twenty-five.")
         (folder / "client.cnf").write_text(CLIENT_TLS)
         issued = trustme.CA().issue_cert(HOST, "127.0.0.1")  # ECDSA, P-256
@@ -61,6 +65,7 @@ http {{
     location = /where {{ return 200 "$server_addr"; }}
     location = /status {{ stub_status; }}
     location = /big {{ root {folder}; }}
+    location = /json {{ root {folder}; default_type application/json; }}
   }}
 }}
 """)
@@ -96,6 +101,24 @@ http {{
     def close(self) -> None:
         for process in self._processes:
             stop(process)
+
+
+def some_json() -> str:
+    """A list of records as an API gives them: words and numbers that repeat, and some that do not. The same every time."""
+    chance, records, size = random.Random(7), [], 2
+    words = ["amber", "brook", "cedar", "delta", "ember", "flint", "grove", "heath", "inlet", "jetty", "knoll", "ledge"]
+    while size < JSON_BYTES:
+        record = {
+            "id": f"{chance.getrandbits(64):016x}",
+            "name": " ".join(chance.choices(words, k=3)),
+            "price": round(chance.uniform(1, 500), 2),
+            "stock": chance.randrange(1000),
+            "tags": chance.sample(words, 4),
+            "updated": f"2026-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}T{chance.randrange(24):02}:00:00Z",
+        }
+        records.append(json.dumps(record))
+        size += len(records[-1]) + 1
+    return ("[" + ",".join(records))[: JSON_BYTES - 1] + "]"
 
 
 class Peer:

@@ -30,6 +30,8 @@ class Row:
     datagrams: bool = False
     grpc: bool = False
     """Whether the gRPC server is needed."""
+    ours: bool = False
+    """Whether it is only Pointsman's, so that Traefik cannot take part."""
     plain: Callable[[Servers], Routes] | None = None
     """What Pointsman is compared with besides: itself, under the same load, with these routes."""
     against_plain: float | None = None
@@ -59,18 +61,6 @@ def uploads(servers: Servers) -> Routes:
     return {"http": {"routers": routers, "services": services(servers)}}
 
 
-def five_middlewares(servers: Servers) -> Routes:
-    middlewares = {
-        "strip": {"stripPrefix": {"prefixes": ["/hello"]}},
-        "add": {"addPrefix": {"prefix": "/other"}},
-        "ask": {"headers": {"customRequestHeaders": {"X-Bench": "request"}}},
-        "tell": {"headers": {"customResponseHeaders": {"X-Bench": "response"}}},
-        "all": {"chain": {"middlewares": ["strip", "add", "ask", "tell"]}},
-    }
-    routers = {"all": {"rule": "Host(`h0.example`)", "service": "nginx", "middlewares": ["all"]}}
-    return {"http": {"routers": routers, "services": services(servers), "middlewares": middlewares}}
-
-
 def many_routers(servers: Servers) -> Routes:
     routers = {f"r{number}": {"rule": f"Host(`h{number}.example`)", "service": "nginx"} for number in range(HOSTS)}
     return {"http": {"routers": routers, "services": services(servers)}}
@@ -93,14 +83,6 @@ backend uploads
 
 
 ONE: Final = over_http("  use_backend small if { hdr(host) -i h0.example }")
-FIVE: Final = over_http(
-    r"""
-  http-request replace-path /hello(.*) /other\1
-  http-request set-header X-Bench request
-  http-response set-header X-Bench response
-  use_backend small if { hdr(host) -i h0.example }
-"""
-)
 MANY: Final = over_http("  use_backend %[req.hdr(host),lower,map($folder/hosts.map)]")
 """HAProxy's way to route by many hosts: a map, which is an index, too."""
 
@@ -114,22 +96,6 @@ ROWS: Final = (
         ONE,
         against_traefik=0.5,
         against_haproxy=1.6,
-    ),
-    Row(
-        "five",
-        "+ five middlewares that exist (stripPrefix, addPrefix, headers twice, chain)",
-        five_middlewares,
-        Wrk(load.SAME),
-        FIVE,
-        against_traefik=0.6,
-    ),
-    Row(
-        "five-ids",
-        "the same, every request with another X-Request-Id",
-        five_middlewares,
-        Wrk(load.OTHER_ID),
-        FIVE,
-        against_traefik=0.6,
     ),
     Row(
         "hosts", "10 000 routers, every request another host", many_routers, Wrk(load.OTHER_HOST), MANY, against_traefik=0.08

@@ -39,7 +39,7 @@ def test_a_state_is_told_by_abstract_name() -> None:
     ("usec", "pid", "seconds"),
     [
         ("1000000", "", 1.0),
-        ("1500000", str(os.getpid()), 1.5),
+        pytest.param("1500000", str(os.getpid()), 1.5, id="its-own"),
         ("1000000", "1", None),
         ("0", "", None),
         ("x", "", None),
