@@ -211,6 +211,7 @@ class House:
         transport: dict[str, Any] | None = None,
         limits: dict[str, float] | None = None,
         peers: int = 1,
+        observer: Any = None,
         **settings: Any,
     ) -> None:
         self.transport = Transport(TransportSettings(**(transport or {})), self.deadlines)
@@ -231,8 +232,10 @@ class House:
             return chosen(request)
 
         parsed = rules.parse(rule, {matcher.name: matcher for matcher in MATCHERS})
-        row = Row("r@file", parsed, rank(0, parsed, 0, "r@file"), Route("r@file", "s@file", kept))
-        self.snapshot = Snapshot({"web": RouteTable.build([row])})
+        observers = {"web": observer} if observer is not None else None
+        route = Route("r@file", "s@file", kept, observers=observers)
+        row = Row("r@file", parsed, rank(0, parsed, 0, "r@file"), route)
+        self.snapshot = Snapshot({"web": RouteTable.build([row])}, unrouted=observers)
         settings.setdefault("server_name", b"gate.example")
         self.entry = Entry(EntrySettings("web", **settings), Current(self.snapshot), self.deadlines, self.loop)
 

@@ -675,6 +675,7 @@ class Request:
         twin.append_forwarded_for = self.append_forwarded_for
         first, exchange = self.exchange, Exchange()
         exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
+        exchange.observer, exchange.span = first.observer, first.span
         twin.exchange = exchange
         return twin
 
@@ -936,21 +937,26 @@ class Exchange:
     """One request and its response, as logs, metrics and traces will see it. Times are of the loop's clock, in seconds."""
 
     __slots__ = (
+        "attempt",
         "attempts",
         "bytes_in",
         "bytes_out",
         "error",
         "finished",
+        "observer",
         "origin_bytes",
         "request",
         "request_id",
+        "response",
         "retries",
         "router",
         "server",
         "service",
+        "span",
         "started",
         "status",
         "tentative",
+        "trailers",
         "tried",
         "upstream",
         "user",
@@ -984,6 +990,16 @@ class Exchange:
         self.tentative = 0
         """How many middlewares may still replace the answer by that of another attempt: 1xx go to nobody while any may."""
         self.error: BaseException | None = None
+        self.observer: Any = None
+        """Who follows it (`observe/observer.py`); None if nobody does, and then nothing below is kept either."""
+        self.attempt: Any = None
+        """The latest attempt at a server."""
+        self.span: Any = None
+        """What spans of further work belong below, if it is traced."""
+        self.response: Response | None = None
+        """What the client was answered."""
+        self.trailers: HeaderList | None = None
+        """What the client was told after the body."""
 
     @property
     def peer(self) -> str:

@@ -36,6 +36,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
 from pointsman.net.names import Names
+from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
@@ -70,6 +71,7 @@ class Worker:
         secrets: Secrets | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         commons: Commons | None = None,
+        signals: Sequence[Signal] = (),
     ) -> None:
         self.static = static
         self.loop = loop or asyncio.get_running_loop()
@@ -82,7 +84,15 @@ class Worker:
         datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
         internal = self._internal(control_socket) if control_socket else {}
         around = Surroundings(
-            static, registry, self.deadlines, internal, secrets or Secrets(), self.names, commons or LocalCommons()
+            static,
+            registry,
+            self.deadlines,
+            internal,
+            secrets or Secrets(),
+            self.names,
+            commons or LocalCommons(),
+            signals,
+            self.loop.time,
         )
         self.compiler = Compiler(around)
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})

@@ -9,6 +9,7 @@ from attrs import Factory, define, evolve, frozen
 from pointsman.api import Handler
 from pointsman.compile.https import Claim, filling, named_hosts, settling
 from pointsman.compile.middlewares import Middlewares, Place, Use
+from pointsman.compile.observing import Observing
 from pointsman.compile.parts import (
     MIDDLEWARES,
     ROUTERS,
@@ -133,6 +134,8 @@ class Compiler:
         self._meant_for_tls = {name for name, point in self._points.items() if point.listen.port == HTTPS_PORT}
         self._meant_for_tls |= {redirection.target for redirection in directed if redirection.scheme == b"https"}
         self._udp_points = Points("UDP", udp, udp, tuple(self._points))
+        self.observing = Observing(static, around.signals, around.clock)
+        self.unrouted = self.observing.of_the_rest()
 
     def compile(self, tree: Tree, old: Compiled | None = None, failed: Mapping[Place, str] | None = None) -> Slices:
         """Build what `tree` says, taking over from `old`. Yields often; returns a Compiled."""
@@ -195,7 +198,7 @@ class _Run:
         secure, doors = yield from self._https(tcp)
         self.services.seal()
         return Compiled(
-            Snapshot(tables, self.number, secure=secure, doors=doors, udp=udp.routes),
+            Snapshot(tables, self.number, secure=secure, doors=doors, udp=udp.routes, unrouted=self.compiler.unrouted),
             {**self.statuses, **tcp.statuses, **udp.statuses},
             self.parsed,
             self.rows,
@@ -385,14 +388,14 @@ class _Run:
             tls, asked = http.tls, f"entryPoints.{points[0]}.http.tls"
             status.problems += self._unknown_resolver(tls, asked)
         if tls is None:
-            row = self._row(name, shown, before, status)
+            row = self._row(name, shown, before, status, points=points)
             if row is not None:
                 for point in points:
                     self.plain[point].append(row.entry)
             return
         hosts = named_hosts(parsed.rule.hosts) if parsed.rule is not None else ()
         options = self._options_of(name, tls, f"{asked}.options", hosts, status)
-        row = self._row(name, shown, before, status, options)
+        row = self._row(name, shown, before, status, options, points)
         for point in points:
             self.claims[point].append(Claim(name, hosts, options, row.entry if row is not None else None))
 
@@ -455,7 +458,15 @@ class _Run:
             self.children[name] = self._row(name, name, (), self.statuses[ROUTERS][name])
         return self.children[name]
 
-    def _row(self, name: str, shown: str, before: tuple[str, ...], status: Status, tls_options: str = "") -> Row | None:
+    def _row(
+        self,
+        name: str,
+        shown: str,
+        before: tuple[str, ...],
+        status: Status,
+        tls_options: str = "",
+        points: Sequence[str] = (),
+    ) -> Row | None:
         """A router with all that is below it; None, and a status that says why, if it cannot be built."""
         parsed = self.parsed[name]
         router, rule = parsed.router, parsed.rule
@@ -505,7 +516,9 @@ class _Run:
             row = old
         else:
             place = provider_place(name, self.compiler._precedence)
-            route = Route(shown, service.name if service is not None else "", last, tls_options)
+            serves = service.name if service is not None else ""
+            observers = self.compiler.observing.of_router(points, shown, serves, router.rule, router.observability)
+            route = Route(shown, serves, last, tls_options, observers)
             entry = Entry(shown, rule, rank(router.priority, rule, place, shown), route)
             row = Row(parsed, service, tuple(uses), tuple(children), entry)
         self.rows[shown] = row
@@ -529,8 +542,9 @@ def _to_children(table: RouteTable) -> Handler:
         if found is None:
             return Response.text(404, "404 page not found\n")
         route: Route = found.target
-        request.exchange.router = route.name
-        request.exchange.service = route.service
+        exchange = request.exchange
+        exchange.router = f"{exchange.router} -> {route.name}"
+        exchange.service = route.service
         return route.handler(request)
 
     return handle

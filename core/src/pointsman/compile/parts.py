@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -16,6 +17,7 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.net.client_tls import ClientTls
 from pointsman.net.names import Names
 from pointsman.net.openssl import SECRET_BYTES
+from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry
 from pointsman.server.certificates import Pair
 from pointsman.shared import Commons, LocalCommons, place_key
@@ -64,6 +66,10 @@ class Surroundings:
     names: Names = field(factory=Names)
     commons: Commons = field(factory=LocalCommons)
     """What all workers have in common."""
+    signals: Sequence[Signal] = ()
+    """Who may want to follow exchanges."""
+    clock: Callable[[], float] = time.monotonic
+    """The loop's."""
 
     def shared_state(self, place: Sequence[str], raw: Any) -> SharedState:
         """The state of an instance in one place with one configuration, as that is written."""

@@ -11,14 +11,23 @@ from pointsman.routing.table import RouteTable
 class Route:
     """A compiled router: its handler, and whether requests to it go by these names in logs and metrics."""
 
-    __slots__ = ("handler", "name", "service", "tls_options")
+    __slots__ = ("handler", "name", "observers", "service", "tls_options")
 
-    def __init__(self, name: str, service: str, handler: Handler, tls_options: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        service: str,
+        handler: Handler,
+        tls_options: str = "",
+        observers: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.service = service
         self.handler = handler
         self.tls_options = tls_options
         """On a TLS table: the name of the options that a connection must have agreed to, else 421 (routing.md §4.3)."""
+        self.observers = observers
+        """Who follows its exchanges (`observe/observer.py`), by entry point; None if nobody does on any."""
 
     def __repr__(self) -> str:
         return f"<Route {self.name} -> {self.service}>"
@@ -30,7 +39,7 @@ class Snapshot:
     Retiring it means: no new holders. When the last one is gone `on_free` is called.
     """
 
-    __slots__ = ("doors", "holders", "number", "on_free", "retired", "secure", "tables", "udp")
+    __slots__ = ("doors", "holders", "number", "on_free", "retired", "secure", "tables", "udp", "unrouted")
 
     def __init__(
         self,
@@ -40,6 +49,7 @@ class Snapshot:
         secure: Mapping[str, RouteTable] | None = None,
         doors: Mapping[str, Any] | None = None,
         udp: Mapping[str, Any] | None = None,
+        unrouted: Mapping[str, Any] | None = None,
     ) -> None:
         self.tables = tables
         """HTTP routers without `tls`, by entry point."""
@@ -49,6 +59,8 @@ class Snapshot:
         """What becomes of a new connection (`server/door.py`), by entry point."""
         self.udp = udp or {}
         """What becomes of datagrams (`server/udp.py`), by entry point."""
+        self.unrouted = unrouted or {}
+        """Who follows exchanges that no router has, by entry point."""
         self.number = number
         self.holders = 0
         self.retired = False

@@ -10,7 +10,7 @@ the snapshot back and runs the request's `on_done` callbacks.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from pointsman.api import Pending
@@ -52,7 +52,7 @@ class Cycle(Exchange):
             found = self.snapshot.table(link).match(request)
         except Ambiguous:
             entry.ambiguous += 1
-            self.respond(Response(400))
+            self._refuse(Response(400))
             return
         except Exception as error:  # a predicate is a plugin's
             self.fail(error)
@@ -60,20 +60,22 @@ class Cycle(Exchange):
         if found is None:
             self.begin(None)
         elif 0x25 in path and entry.denies(path):
-            self.respond(Response(400))
+            self._refuse(Response(400))
         elif link.tls is not None and link.tls.options != found.target.tls_options:
-            self.respond(misdirected())
+            self._refuse(misdirected())
         else:
             self.begin(found.target)
 
     def begin(self, route: Route | None) -> None:
         """Have the request answered by `route`, or by the 404 if there is none."""
         if route is None:
-            self.respond(not_found())
+            self._refuse(not_found())
             return
         self.router = route.name
         self.service = route.service
         try:
+            if route.observers is not None:
+                self._observe(route.observers)
             answer: Any = route.handler(self.request)
             if type(answer) is Response:
                 self.respond(answer)
@@ -85,6 +87,16 @@ class Cycle(Exchange):
                 self._task = self.loop.create_task(self._run(answer))
         except Exception as error:
             self.fail(error)
+
+    def _refuse(self, response: Response) -> None:
+        """Answer in the place of routers."""
+        self._observe(self.snapshot.unrouted)
+        self.respond(response)
+
+    def _observe(self, observers: Mapping[str, Any]) -> None:
+        observer = observers.get(self.request.link.entry_point)
+        if observer is not None:
+            observer.begin(self)
 
     async def _run(self, answer: Awaitable[Response]) -> None:
         try:
@@ -199,6 +211,11 @@ class Cycle(Exchange):
                 self.request.finish()
             except Exception as error:
                 log.error("router %s: an on_done callback raised %r", self.router, error, exc_info=error)
+        if self.observer is not None:
+            try:
+                self.observer.finish(self)
+            except Exception as error:
+                log.error("router %s: whoever follows its requests raised %r", self.router, error, exc_info=error)
         self.request.exchange = OVER
         self._over()
 

@@ -56,6 +56,7 @@ class Http1Cycle(Cycle):
         self.started = loop.time()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
+        self.observer = self.attempt = self.span = self.response = self.trailers = None
         self.tried = ()
         self.user = None
         self.request_id = b""
@@ -101,6 +102,7 @@ class Http1Cycle(Cycle):
                 self._respond(response)
                 return
             self.status = status
+            self.response = response
             self._pending = None
             self.head_sent = True
             self.bytes_out = length = len(content)
@@ -134,9 +136,11 @@ class Http1Cycle(Cycle):
             if status != 101 or response.tunnel is None:
                 raise ValueError(f"{status} is not the status of an answer")
             self.status = status
+            self.response = response
             self._switch(response, response.tunnel, parts)
             return
         self.status = status
+        self.response = response
         length = body.length
         if request.method == b"HEAD" or status == 304 or status == 204:
             self._silent = True
@@ -247,6 +251,7 @@ class Http1Cycle(Cycle):
     def end(self, trailers: HeaderList) -> None:
         if not self.open:
             return
+        self.trailers = trailers
         self._body = None
         if self._chunked:
             chunk = wire.last_chunk(trailers) if trailers else b"0\r\n\r\n"

@@ -133,6 +133,7 @@ class Http2Cycle(Cycle):
         self.started = loop.time()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
+        self.observer = self.attempt = self.span = self.response = self.trailers = None
         self.tried = ()
         self.user = None
         self.request_id = b""
@@ -175,6 +176,7 @@ class Http2Cycle(Cycle):
                 return
             # the usual: all of it is here, and nobody touched the headers
             self.status = status
+            self.response = response
             self._pending = None
             self.head_sent = True
             self.bytes_out = length = len(content)
@@ -198,6 +200,7 @@ class Http2Cycle(Cycle):
             response = trailers_only(response, self.error)
         self._pending = None
         status = self.status = response.status
+        self.response = response
         if status < 200:
             if status != 101 or response.tunnel is None:
                 raise ValueError(f"{status} is not the status of an answer")
@@ -278,6 +281,7 @@ class Http2Cycle(Cycle):
     def end(self, trailers: HeaderList) -> None:
         if not self.open:
             return
+        self.trailers = trailers
         self._body = None
         if self._left:
             self._mismatch()

@@ -55,6 +55,7 @@ class Forwarding:
     """One request on its way: `Pending` for the server, an awaitable for middlewares, the sink of the request body."""
 
     __slots__ = (
+        "_attempt",
         "_connecting",
         "_connection",
         "_continue",
@@ -76,6 +77,8 @@ class Forwarding:
         self.sent = False
         """Whether the request has left whole."""
         self._peer: Peer | None = None
+        self._attempt: Any = None
+        """What is told of how it goes, if anybody follows the exchange."""
         self._connection: Carrier | None = None
         self._receiver: Receiver | None = None
         self._future: asyncio.Future[Response] | None = None
@@ -137,6 +140,8 @@ class Forwarding:
             and error.side == "upstream"
         ):
             judge.judge(self._peer, error.status)
+        if self._attempt is not None:
+            self._attempt.fail(error)
         if receiver is not None:
             receiver.fail(error)
         elif future is not None and not future.done():
@@ -154,6 +159,9 @@ class Forwarding:
                 self._fail(NoServer())
                 return
         self._peer = exchange.server = peer
+        observer = exchange.observer
+        if observer is not None:
+            self._attempt = observer.attempt(request, self.service.name, peer)
         connection = peer.pool.take() if request.link.private is None and not request.upgrade else None
         if connection is not None:
             self._send(connection)
@@ -298,6 +306,8 @@ class Forwarding:
         judge = self.service.judge
         if judge is not None and self._peer is not None:
             judge.judge(self._peer, response.status)
+        if self._attempt is not None:
+            self._attempt.respond(response)
         if self._continue is not None:
             self._stop_waiting()
         response.flush_seconds = self.service.flush_seconds

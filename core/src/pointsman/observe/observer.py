@@ -1,0 +1,190 @@
+"""An observer follows the exchanges of one route on one entry point, on behalf of every signal that wants them.
+
+Theory of operation. A *signal* (access log, metrics, traces) lives as long as its worker and says, once per route, what is
+to be called: its *watch*. An exchange is told to begin when its route is known, and is over when its last byte is out; what
+came before the route was known counts as time, not as an event. In between each *attempt* at a server is recorded: it ends
+with the exchange, or before that when it failed or another one takes its place. Requests beside the client's own (mirrors,
+forwardAuth) have attempts, too, and end with their own exchanges.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from pointsman.api import Peer
+from pointsman.message import Exchange, Request, Response
+
+
+@frozen
+class Watched:
+    """A route on an entry point, or with no router what matches none there."""
+
+    entry_point: str
+    router: str = ""
+    """Its full name."""
+    service: str = ""
+    """The service it names, in full."""
+    rule: str = ""
+    verbose: bool = False
+    """`observability.traceVerbosity: detailed`"""
+
+
+class Attempt:
+    """One try at a server, from the moment it was chosen. Times are of the loop's clock, in seconds."""
+
+    __slots__ = (
+        "_observer",
+        "answered",
+        "error",
+        "exchange",
+        "finished",
+        "request",
+        "response",
+        "server",
+        "service",
+        "span",
+        "started",
+    )
+
+    def __init__(self, observer: "Observer", request: Request, service: str, server: Peer) -> None:
+        self._observer = observer
+        self.request = request
+        self.exchange: Exchange = request.exchange
+        self.service = service
+        """The load balancer that chose, in full; the URL of a server that is in no service."""
+        self.server = server
+        self.started = observer.clock()
+        self.answered = 0.0
+        """When the head of the answer was here; 0 if there was none."""
+        self.finished = 0.0
+        """When it was over; 0 before."""
+        self.response: Response | None = None
+        """The answer. Middlewares may have edited it since."""
+        self.error: BaseException | None = None
+        self.span: Any = None
+
+    @property
+    def status(self) -> int:
+        """As the server said it, or that of the gateway's error; 0 if the client left before either."""
+        if self.response is not None:
+            return self.response.status
+        return 0 if self.error is None else getattr(self.error, "status", 500)
+
+    def respond(self, response: Response) -> None:
+        """The head is here."""
+        self.answered = self._observer.clock()
+        self.response = response
+        self._observer.answered(self)
+
+    def fail(self, error: BaseException) -> None:
+        """There will be no answer."""
+        self.error = error
+        self.close()
+
+    def close(self) -> None:
+        """It is over. Once; more often does no harm."""
+        if not self.finished:
+            self.finished = self._observer.clock()
+            self._observer.attempted(self)
+
+
+class Watch(Protocol):
+    """What one signal wants of the exchanges of a route. Called on the way of every request: quick, and never raising."""
+
+    def begin(self, exchange: Exchange, /) -> None:
+        """The route is known; nothing has been done for the request yet."""
+
+    def attempt(self, attempt: Attempt, /) -> None:
+        """A server has been chosen and nothing has been sent: headers may still be added to `attempt.request`."""
+
+    def answered(self, attempt: Attempt, /) -> None:
+        """The head of its answer is here, as the server sent it."""
+
+    def attempted(self, attempt: Attempt, /) -> None:
+        """The attempt is over."""
+
+    def finish(self, exchange: Exchange, /) -> None:
+        """The exchange is over: its times, status and sizes stand."""
+
+
+class Signal(Protocol):
+    """Access log, metrics, or traces, in one worker."""
+
+    @property
+    def key(self) -> str:
+        """What switches it for a router or an entry point: `access_logs`, `metrics` or `tracing` of `observability`."""
+
+    @property
+    def add_internals(self) -> bool:
+        """Whether it wants routers to services of the gateway itself, too."""
+
+    def watch(self, watched: Watched) -> Watch | None: ...
+
+
+class Observer:
+    """All watches of a route on an entry point, as the request path calls them."""
+
+    __slots__ = ("_answered", "_attempt", "_attempted", "_begin", "_finish", "clock")
+
+    def __init__(self, watches: Sequence[Watch], clock: Callable[[], float]) -> None:
+        self.clock = clock
+        """The loop's."""
+        self._begin = _wanted(watches, "begin")
+        self._attempt = _wanted(watches, "attempt")
+        self._answered = _wanted(watches, "answered")
+        self._attempted = _wanted(watches, "attempted")
+        self._finish = _wanted(watches, "finish")
+
+    def begin(self, exchange: Exchange) -> None:
+        exchange.observer = self
+        for each in self._begin:
+            each(exchange)
+
+    def attempt(self, request: Request, service: str, server: Peer) -> Attempt:
+        """A server has been chosen for a request: what is to be told of how it goes. It ends with the exchange at last."""
+        exchange = request.exchange
+        before: Attempt | None = exchange.attempt
+        if before is not None:
+            before.close()
+        attempt = exchange.attempt = Attempt(self, request, service, server)
+        request.on_done(attempt.close)
+        for each in self._attempt:
+            each(attempt)
+        return attempt
+
+    def answered(self, attempt: Attempt) -> None:
+        for each in self._answered:
+            each(attempt)
+
+    def attempted(self, attempt: Attempt) -> None:
+        for each in self._attempted:
+            each(attempt)
+
+    def finish(self, exchange: Exchange) -> None:
+        for each in self._finish:
+            each(exchange)
+
+
+class Silent:
+    """A watch that wants nothing: what others begin with."""
+
+    def begin(self, exchange: Exchange, /) -> None:
+        pass
+
+    def attempt(self, attempt: Attempt, /) -> None:
+        pass
+
+    def answered(self, attempt: Attempt, /) -> None:
+        pass
+
+    def attempted(self, attempt: Attempt, /) -> None:
+        pass
+
+    def finish(self, exchange: Exchange, /) -> None:
+        pass
+
+
+def _wanted(watches: Sequence[Watch], method: str) -> tuple[Callable[[Any], None], ...]:
+    silent = getattr(Silent, method)
+    return tuple(getattr(watch, method) for watch in watches if getattr(type(watch), method, None) is not silent)
