@@ -407,8 +407,17 @@ def test_an_origin_expression_that_is_not_anchored_is_warned_of(caplog):
 
 
 def test_a_bad_origin_expression_is_a_configuration_error():
-    with pytest.raises(ConfigError, match="accessControlAllowOriginListRegex: '\\^\\(' is not an expression: missing"):
+    with pytest.raises(ConfigError, match="accessControlAllowOriginListRegex: invalid regular expression '\\^\\(': missing"):
         build(Headers, {"accessControlAllowOriginListRegex": ["^("]})
+
+
+async def test_the_answer_to_an_upgrade_is_edited_too():
+    switched = Response(101, [(b"upgrade", b"websocket")])
+    headers = build(Headers, {"customResponseHeaders": {"X-R": "1"}, "frameDeny": True})
+    response = await headers(a_request(), lambda request: switched)
+
+    assert response is switched
+    assert (response.headers.get(b"x-r"), response.headers.get(b"upgrade")) == (b"1", b"websocket")
 
 
 @pytest.mark.spec("M-61")

@@ -1,10 +1,7 @@
 """Cross-origin requests: preflights answered here, and what actual responses say (middlewares.md §3.13, 3 to 5)."""
 
-from typing import Any
-
-import re2  # type: ignore[import-untyped]
-
 from pointsman import Request, Response
+from pointsman.dialect.patterns import Pattern
 from pointsman.errors import ConfigError, Problem
 from pointsman_headers.config import HeadersConfig
 from pointsman_headers.lines import Line, line, tokens
@@ -33,7 +30,7 @@ class Cors:
                 return b"*" if not self._credentials else origin or None
             if item == origin:
                 return item
-        if origin and any(pattern.search(origin) for pattern in self._patterns):
+        if origin and any(pattern.first(origin) is not None for pattern in self._patterns):
             return origin
         return None
 
@@ -94,11 +91,8 @@ def add_vary(raw: list[Line]) -> None:
     raw.append((b"vary", b",".join([*filter(None, values), b"Origin"])))
 
 
-def _pattern(text: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
+def _pattern(text: str) -> Pattern:
     try:
-        return re2.compile(text.encode(), options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ConfigError(Problem("accessControlAllowOriginListRegex", f"'{text}' is not an expression: {reason}")) from None
+        return Pattern(text)
+    except ValueError as error:
+        raise ConfigError(Problem("accessControlAllowOriginListRegex", str(error))) from None
