@@ -815,6 +815,7 @@ class Link:
         """The same client, with private pools of its own, for requests that are not to meet those of this link."""
         link = Link(self.client, self.local, self.scheme, self.entry_point, self.tls)
         link.private = {}
+        link.trusted = self.trusted
         return link
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from pointsman.api import Binder, Handler, Middleware, SharedState
 from pointsman.config.convert import structure
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
-from pointsman.message import Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
+from pointsman.message import NOTHING, Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.shared import LocalState
 from pointsman.upstream.transport import peer_from
@@ -118,7 +118,7 @@ def a_request(
         method.encode(),
         target,
         Headers(header_lines(headers)),
-        Body.of(body),
+        Body.of(body) if body else NOTHING,
         authority=parts.netloc.encode(),
         host=(parts.hostname or "").encode(),
         link=Link(Address(client, 40000), local, parts.scheme.encode(), "web"),
