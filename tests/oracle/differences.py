@@ -518,6 +518,33 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("forwardauth/cookies-with-news",),
         ("header:set-cookie",),
     ),
+    # basicAuth, digestAuth, passTLSClientCert
+    Difference("a realm is escaped (RFC 9110 §5.6.4)", ("auth/basic-realm-with-a-quote",), ("header:www-authenticate",)),
+    Difference(
+        "who asks is told by the gateway alone, however a server reads the name (middlewares.md §7, D10)",
+        ("auth/basic-told-an-alias",),
+        ("server-header:x_webauth-user",),
+    ),
+    Difference(
+        "counts begin with 1 (RFC 7616 §3.4); the reference lets 0 come as often as it likes",
+        ("auth/digest-count-zero",),
+        status=b"401 Unauthorized",
+    ),
+    Difference(
+        "who knows the password and comes with a nonce from before a restart is not asked for it again (RFC 7616 §3.3)",
+        ("auth/digest-unknown-nonce",),
+        ("header:www-authenticate",),
+    ),
+    Difference(
+        "an answer is good for the target it was made for, and not for all below it (middlewares.md §3.8, 3)",
+        ("auth/digest-uri-is-the-root", "auth/digest-uri-without-query"),
+        status=b"401 Unauthorized",
+    ),
+    Difference(
+        "what a client says of its certificate is always removed (middlewares.md §7, D9)",
+        ("auth/certificate-plain-trusted",),
+        ("server-header:x-forwarded-tls-client-cert", "server-header:x-forwarded-tls-client-cert-info"),
+    ),
 )
 
 BUGS: dict[str, str] = {}
