@@ -426,6 +426,72 @@ DIFFERENCES: tuple[Difference, ...] = (
         ),
         status=b"200 OK",
     ),
+    # encodings
+    Difference(
+        "nobody asks servers for gzip in the place of clients that do not",
+        ("encodings/default", "encodings/default-not-for-the-empty", "encodings/empty"),
+        ("server-header:accept-encoding",),
+    ),
+    Difference(
+        "gzip is as good as the others for `*` and as the default, and on a second line (middlewares.md D1)",
+        ("encodings/second-line-gzip", "encodings/star"),
+        ("header:content-encoding", "header:content-length"),
+    ),
+    Difference(
+        "gzip is as good as the others for `*` and as the default, and on a second line (middlewares.md D1)",
+        ("encodings/default-gzip",),
+        ("header:content-encoding", "header:content-length", "server-header:accept-encoding"),
+    ),
+    Difference(
+        "names of encodings have no case (middlewares.md §3.6)",
+        ("encodings/upper-case",),
+        ("header:content-encoding", "header:content-length", "header:vary"),
+    ),
+    Difference(
+        "every encoding leaves parts and excluded types alone, also by first bytes alone (middlewares.md D2)",
+        ("encodings/no-type-excluded-brotli", "encodings/no-type-included-brotli", "encodings/range-brotli"),
+        ("header:content-encoding", "header:content-length"),
+    ),
+    Difference(
+        "what is encoded means the same and is not the same, and has no ranges (middlewares.md §3.6)",
+        ("encodings/etag",),
+        ("header:etag",),
+    ),
+    Difference(
+        "what is encoded means the same and is not the same, and has no ranges (middlewares.md §3.6)",
+        ("encodings/etag-brotli",),
+        ("header:accept-ranges", "header:etag"),
+    ),
+    Difference(
+        "no-transform is honoured (middlewares.md §3.6)",
+        ("encodings/no-transform",),
+        ("header:content-encoding", "header:content-length"),
+    ),
+    Difference(
+        "the type of the plain body is said for every encoding",
+        ("encodings/typed-then-encoded-brotli",),
+        ("header:content-type",),
+    ),
+    Difference(
+        "Base64 may come in pieces, each padded for itself, as gRPC-Web says",
+        ("grpc-web/text-in-pieces",),
+        status=b"200 OK",
+    ),
+    Difference(
+        "browsers show scripts nothing of a plain 502, so that the gateway's own refusals are gRPC statuses",
+        ("grpc-web/refused",),
+        status=b"200 OK",
+    ),
+    Difference(
+        "an answer that is here as a whole says how long it is",
+        ("grpc-web/failed", "grpc-web/only-trailers"),
+        ("header:content-length", "header:transfer-encoding"),
+    ),
+    Difference(
+        "names of headers that a preflight asks for come back as they were asked",
+        ("grpc-web/preflight", "grpc-web/preflight-listed"),
+        ("header:access-control-allow-headers",),
+    ),
     # TLS and entry points
     Difference(
         "the generated certificate is ECDSA, which costs less; who offers only RSA suites brings a certificate",

@@ -74,8 +74,8 @@ async def test_a_whole_content_is_encoded_whole(name):
     response = await through(answered({**TEXT, "Content-Length": "2400"}), accept=name)
 
     assert response.headers.raw == [
-        (b"content-type", b"text/plain"),
         (b"vary", b"Accept-Encoding"),
+        (b"content-type", b"text/plain"),
         (b"content-encoding", name.encode()),
     ]
     assert response.content is not None
@@ -244,8 +244,7 @@ async def test_what_must_not_be_encoded_stays_as_it_is(headers, name):
     response = await through(answered(headers), accept=name)
 
     assert response.content == CONTENT
-    assert response.headers.raw[:-1] == answered(headers).headers.raw
-    assert response.headers.raw[-1] == (b"vary", b"Accept-Encoding")
+    assert response.headers.raw == [(b"vary", b"Accept-Encoding"), *answered(headers).headers.raw]
 
 
 async def test_a_multipart_answer_with_ranges_stays_plain():
@@ -295,7 +294,7 @@ async def test_the_answer_to_an_error_of_the_gateway_varies_too():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("Origin", [b"Origin", b"Accept-Encoding"]),
+        ("Origin", [b"Accept-Encoding", b"Origin"]),
         ("Origin, accept-encoding", [b"Origin, accept-encoding"]),
         ("*", [b"*"]),
     ],
@@ -311,9 +310,9 @@ async def test_what_is_not_true_of_an_encoded_body_goes(name, etag, weak):
     response = await through(answered(headers), accept=name)
 
     assert response.headers.raw == [
+        (b"vary", b"Accept-Encoding"),
         (b"content-type", b"text/plain"),
         (b"etag", weak),
-        (b"vary", b"Accept-Encoding"),
         (b"content-encoding", name.encode()),
     ]
 
@@ -399,7 +398,7 @@ async def test_a_request_of_an_excluded_type_is_passed_through():
         ({"encodings": ["gzip", "GZIP"]}, r"encodings\[1\]: unsupported encoding: GZIP"),
         ({"encodings": ["gzip"], "defaultEncoding": "br"}, "defaultEncoding: unsupported default encoding: br"),
         ({"excludedContentTypes": ["a/b"], "includedContentTypes": ["c/d"]}, "mutually exclusive"),
-        ({"excludedContentTypes": ["a/b", "text"]}, r"excludedContentTypes\[1\]: 'text' is not a media type"),
+        ({"excludedContentTypes": ["a/b", "/text"]}, r"excludedContentTypes\[1\]: '/text' is not a media type"),
         ({"includedContentTypes": ["a/b; c"]}, r"includedContentTypes\[0\]: 'a/b; c' is not"),
         ({"minResponseBodyBytes": "x"}, "minResponseBodyBytes"),
     ],
@@ -409,11 +408,12 @@ def test_what_cannot_be_meant_is_a_configuration_error(config, message):
         build(Compress, config)
 
 
-async def test_an_empty_list_is_the_default_and_a_star_is_warned_of(caplog):
+async def test_an_empty_list_is_the_default_and_what_matches_nothing_is_warned_of(caplog):
     assert (await through(answered(), {"encodings": []}, "zstd")).headers.get(b"content-encoding") == b"zstd"
-    build(Compress, {"excludedContentTypes": ["image/*"]})
+    build(Compress, {"excludedContentTypes": ["image/*", "JSON"]})
 
-    assert "'image/*' matches only itself" in caplog.text
+    assert "'image/*' is no type/subtype" in caplog.text
+    assert "'json' is no type/subtype" in caplog.text
 
 
 @pytest.mark.spec("M-84")

@@ -40,8 +40,10 @@ class Compress:
         self._looks = bool(self._included or config.excluded_content_types)
         """Whether the type of an answer that does not say it matters."""
         for kind in sorted(self._excluded | self._included):
-            if b"*" in kind:
-                context.logger.warning("compress: '%s' matches only itself, not a range of types", kind.decode())
+            if b"*" in kind or b"/" not in kind:
+                context.logger.warning(
+                    "compress: '%s' is no type/subtype that an answer has, and matches none", kind.decode()
+                )
 
     def bind(self, call_next: Handler) -> Handler:
         seeing = sighted(call_next, self._must_look)
@@ -79,7 +81,7 @@ class Compress:
         head = Head.of(response)
         raw = response.headers.raw
         if not head.varies:
-            raw.append((b"vary", b"Accept-Encoding"))
+            raw.insert(0, (b"vary", b"Accept-Encoding"))
         content = response.content
         length = len(content) if content is not None else response.body.length
         if not head.may_be_encoded or (length is not None and length < self._min_bytes):

@@ -1,5 +1,6 @@
 """What users write under `compress`, checked (middlewares.md §3.6)."""
 
+import re
 from collections.abc import Iterable
 
 from attrs import frozen
@@ -9,6 +10,7 @@ from pointsman.errors import ConfigError, Problem
 
 ENCODINGS = ("gzip", "br", "zstd")
 MIN_RESPONSE_BODY_BYTES = 1024
+_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 
 
 @frozen
@@ -40,12 +42,15 @@ def problems_of(config: CompressConfig) -> list[Problem]:
 
 
 def media_types(key: str, types: Iterable[str]) -> frozenset[bytes]:
-    """The types without their parameters. ConfigError with all that are none."""
+    """The types without their parameters. ConfigError with all that are none.
+
+    A single word is one for the reference, and matches nothing; such configurations stay good.
+    """
     found: set[bytes] = set()
     problems: list[Problem] = []
     for at, text in enumerate(types):
         try:
-            found.add(media_type(text))
+            found.add(text.lower().encode() if _WORD.fullmatch(text) else media_type(text))
         except ValueError as error:
             problems.append(Problem(f"{key}[{at}]", str(error)))
     if problems:
