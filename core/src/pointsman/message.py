@@ -263,10 +263,11 @@ class Body:
 
     def attach(self, sink: Sink) -> None:
         """Send everything, held and coming, to `sink`."""
-        if self.attached:
+        if self._sink is not None and type(self._sink) is not _Lookout:
             raise RuntimeError("this body is already being read")
         self._sink = sink
-        self._want()
+        if self.wanted is not None:
+            self._want()
         if self._chunks:
             held, self._chunks = self._chunks, []
             for chunk in held:
