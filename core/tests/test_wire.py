@@ -292,7 +292,7 @@ def test_long_lines_and_names_are_not_remembered() -> None:
 
 # the chunked coding
 
-CODED = b"5;name=value\r\nhello\r\n006 ; x\r\n world\r\n0\r\nX-Sum: 1\r\nEtag: x\r\n\r\nGET /next"
+CODED = b'5;name=value;n="\\"; v"\r\nhello\r\n006 ; x\r\n world\r\n0\r\nX-Sum: 1\r\nEtag: x\r\n\r\nGET /next'
 
 
 def undo(pieces: list[bytes]) -> tuple[bytes, bytes | None, list[tuple[bytes, bytes]]]:
@@ -333,6 +333,11 @@ BAD_CHUNKS = [
     b"5;a\nb\r\nhello\r\n",
     b"5;a\rb\r\nhello\r\n",
     b"5;a\x00b\r\nhello\r\n",
+    b"5;\r\nhello\r\n",
+    b"5;a b\r\nhello\r\n",
+    b"5;a=\r\nhello\r\n",
+    b'5;a="b\r\nhello\r\n',
+    b"5;a \r\nhello\r\n",
     b"0\r\nNo colon\r\n\r\n",
     b"0\r\nA: b\nC: d\r\n\r\n",
     b"0\r\n folded: x\r\n\r\n",
@@ -453,6 +458,9 @@ MANGLED = st.lists(
 )
 
 
+_WHITE_EXTENSION = re.compile(rb"\r\n[0-9A-Fa-f]+[ \t]*;[^\r\n]*[ \t]|\r\n[0-9A-Fa-f]+[ \t]+;")
+
+
 @settings(max_examples=400)
 @given(st.sampled_from([b"GET", b"POST"]), st.lists(LINES, max_size=4), BODIES, MANGLED)
 def test_what_we_take_for_one_request_another_reader_does_too(
@@ -468,6 +476,8 @@ def test_what_we_take_for_one_request_another_reader_does_too(
     method_read = data.split(b" ")[0]
     if method_read not in (b"GET", b"POST") or not mine[0].startswith(b"/"):
         return  # llhttp knows a list of methods, and targets are read in server/head.py
+    if _WHITE_EXTENSION.search(data):
+        return  # llhttp refuses the white space that RFC 9112 section 7.1.1 has recipients take
     theirs = Llhttp(data)
     assert not theirs.open
     assert len(theirs.messages) == 1

@@ -96,7 +96,16 @@ _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"O
 _SECRET = re.compile(rb"auth|cookie|credential|key|passw|secret|session|signature|token|[cx]srf")
 _PRINTABLE = bytes(sorted({9, *range(32, 256)} - {127}))
 _DIGITS = re.compile(rb"[0-9]{1,18}")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_EXTENSION_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_CHUNK_EXTENSION = (
+    rb"[ \t]*;[ \t]*"
+    + _EXTENSION_TOKEN
+    + rb"(?:[ \t]*=[ \t]*(?:"
+    + _EXTENSION_TOKEN
+    + rb'|"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~\x80-\xff])*"))?'
+)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _CHUNK_EXTENSION + rb")*")
+"""Size and extensions (RFC 9112 section 7.1.1)."""
 
 MAX_TRAILER_BYTES: Final = 16 * 1024
 MAX_CHUNK_LINE: Final = 4 * 1024
