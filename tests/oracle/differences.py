@@ -584,6 +584,42 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("forwardauth/cookies-with-news",),
         ("header:set-cookie",),
     ),
+    # errors
+    Difference(
+        "no request headers are none (middlewares.md §7, D3)",
+        ("errors/404-none",),
+        tuple(
+            f"server-2-header:{name}"
+            for name in (
+                "accept",
+                "accept-encoding",
+                "cookie",
+                "user-agent",
+                "x-a",
+                "x-forwarded-host",
+                "x-forwarded-port",
+                "x-forwarded-proto",
+                "x-forwarded-server",
+                "x-real-ip",
+            )
+        ),
+    ),
+    Difference(
+        "whoever has the pages learns who the client is, as every service does (middlewares.md §7, D14)",
+        ("errors/404-chained", "errors/forwarded-for"),
+        ("server-2-header:x-forwarded-for",),
+    ),
+    Difference("headers of a 103 stay with it (middlewares.md §7, D14)", ("errors/early",), ("header:link",)),
+    Difference(
+        "an upgrade is not asked for with a page (middlewares.md §7, D14)",
+        ("errors/upgrade-refused",),
+        ("server-2-header:connection", "server-2-header:upgrade"),
+    ),
+    Difference(
+        "a page is wanted whole, whatever the client has or wants of what it asked for",
+        ("errors/conditions",),
+        ("server-2-header:if-none-match", "server-2-header:range"),
+    ),
     # basicAuth, digestAuth, passTLSClientCert
     Difference("a realm is escaped (RFC 9110 §5.6.4)", ("auth/basic-realm-with-a-quote",), ("header:www-authenticate",)),
     Difference(

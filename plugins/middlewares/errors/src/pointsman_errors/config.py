@@ -1,0 +1,57 @@
+"""What users write under `errors`, and which of several ranges is meant for a status."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from attrs import Factory, frozen
+
+from pointsman.dialect.statuses import status_range
+from pointsman.errors import ConfigError, Problem
+
+T = TypeVar("T")
+
+LOWEST_SENT: Final = 200
+"""What is lower is no answer."""
+
+
+@frozen
+class Page:
+    """A page that needs no service: its text, or the file that holds it."""
+
+    body: str = ""
+    file: str = ""
+    content_type: str = "text/html; charset=utf-8"
+
+
+@frozen
+class ErrorsConfig:
+    status: tuple[str, ...] = ()
+    status_rewrites: dict[str, int] = Factory(dict)
+    service: str = ""
+    query: str = ""
+    error_request_headers: tuple[str, ...] | None = None
+    """None: all."""
+    pages: dict[str, Page] = Factory(dict)
+
+
+def by_status(key: str, ranges: Mapping[str, T]) -> dict[int, T]:
+    """What is meant for each status: by the narrowest range that it is in, the first of several. ConfigError at `key`."""
+    read: list[tuple[range, T]] = []
+    for text, value in ranges.items():
+        try:
+            read.append((status_range(text), value))
+        except ValueError as error:
+            raise ConfigError(Problem(f"{key}.{text}", str(error))) from None
+    found: dict[int, T] = {}
+    for codes, value in sorted(read, key=lambda each: len(each[0])):
+        for code in codes:
+            found.setdefault(code, value)
+    return found
+
+
+def rewrites(config: ErrorsConfig) -> dict[int, int]:
+    """The status that is sent in place of each. ConfigError for one that cannot be."""
+    for text, status in config.status_rewrites.items():
+        if not LOWEST_SENT <= status <= 999:
+            raise ConfigError(Problem(f"statusRewrites.{text}", f"{status} is not the status of an answer; give 200 to 999"))
+    return by_status("statusRewrites", config.status_rewrites)
