@@ -647,6 +647,12 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("auth/certificate-plain-trusted",),
         ("server-header:x-forwarded-tls-client-cert", "server-header:x-forwarded-tls-client-cert-info"),
     ),
+    # retry
+    Difference(
+        "early hints reach the client at once, where the attempt they belong to cannot be given up any more",
+        ("again/early-hints",),
+        ("interim",),
+    ),
 )
 
 BUGS: dict[str, str] = {}

@@ -12,7 +12,7 @@ _AUTH = ("basicAuth", "digestAuth")
 _REDIRECTS = ("redirectRegex", "redirectScheme")
 _OWN = (
     "buffering", "chain", "circuitBreaker", "compress", "contentType", "encodedCharacters", "errors", "forwardAuth",
-    "grpcWeb", "headers", "ipAllowList", "passTLSClientCert", "rateLimit", "retry",
+    "grpcWeb", "headers", "ipAllowList", "passTLSClientCert", "rateLimit", "requestId", "retry", "timeout",
 )  # fmt: skip
 
 DISTRIBUTIONS: dict[str, dict[str, str]] = {
