@@ -587,7 +587,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     # errors
     Difference(
         "no request headers are none (middlewares.md §7, D3)",
-        ("errors/404-none",),
+        ("pages/404-none",),
         tuple(
             f"server-2-header:{name}"
             for name in (
@@ -606,18 +606,18 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "whoever has the pages learns who the client is, as every service does (middlewares.md §7, D14)",
-        ("errors/404-chained", "errors/forwarded-for"),
+        ("pages/404-chained", "pages/forwarded-for"),
         ("server-2-header:x-forwarded-for",),
     ),
-    Difference("headers of a 103 stay with it (middlewares.md §7, D14)", ("errors/early",), ("header:link",)),
+    Difference("headers of a 103 stay with it (middlewares.md §7, D14)", ("pages/early",), ("header:link",)),
     Difference(
         "an upgrade is not asked for with a page (middlewares.md §7, D14)",
-        ("errors/upgrade-refused",),
+        ("pages/upgrade-refused",),
         ("server-2-header:connection", "server-2-header:upgrade"),
     ),
     Difference(
         "a page is wanted whole, whatever the client has or wants of what it asked for",
-        ("errors/conditions",),
+        ("pages/conditions",),
         ("server-2-header:if-none-match", "server-2-header:range"),
     ),
     # basicAuth, digestAuth, passTLSClientCert
