@@ -936,7 +936,7 @@ class Response:
 
 
 class Exchange:
-    """One request and its response, as logs, metrics and traces will see it. Times are of the loop's clock, in seconds."""
+    """One request and its response, as logs, metrics and traces will see it. Times are of `time.monotonic`, in seconds."""
 
     __slots__ = (
         "attempt",

@@ -92,7 +92,7 @@ class Worker:
             self.names,
             commons or LocalCommons(),
             signals,
-            self.loop.time,
+            time.monotonic,
         )
         self.compiler = Compiler(around)
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})

@@ -60,7 +60,9 @@ async def test_an_exchange_and_its_attempt_are_followed_to_the_end(house: Any) -
     assert heard.events == [*ONE, "answered 200", "attempted 200", "finish 200 2"]
 
 
-async def test_a_body_that_streams_belongs_to_the_attempt(house: Any) -> None:
+async def test_a_body_that_streams_belongs_to_the_attempt(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("cycle", "http1_cycle"):
+        monkeypatch.setattr(f"pointsman.server.{module}.monotonic", house.loop.time)
     heard = observed(house)
     await house.ask(GET)
     house.server.receive(CHUNKED)

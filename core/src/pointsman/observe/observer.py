@@ -31,7 +31,7 @@ class Watched:
 
 
 class Attempt:
-    """One try at a server, from the moment it was chosen. Times are of the loop's clock, in seconds."""
+    """One try at a server, from the moment it was chosen. Times are of `time.monotonic`, in seconds."""
 
     __slots__ = (
         "_observer",
@@ -129,7 +129,7 @@ class Observer:
 
     def __init__(self, watches: Sequence[Watch], clock: Callable[[], float]) -> None:
         self.clock = clock
-        """The loop's."""
+        """`time.monotonic`, but in tests."""
         self._begin = _wanted(watches, "begin")
         self._attempt = _wanted(watches, "attempt")
         self._answered = _wanted(watches, "answered")

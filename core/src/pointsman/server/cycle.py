@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Mapping
+from time import monotonic
 from typing import Any
 
 from pointsman.api import Pending
@@ -198,7 +199,7 @@ class Cycle(Exchange):
         if not self.open:
             return
         self.open = False
-        self.finished = self.loop.time()
+        self.finished = monotonic()
         snapshot = self.snapshot
         snapshot.holders -= 1
         if snapshot.retired and not snapshot.holders:

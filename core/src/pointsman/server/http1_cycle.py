@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 import struct
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pointsman import wire
@@ -53,7 +54,7 @@ class Http1Cycle(Cycle):
         self.request = request
         self.router = self.service = ""
         self.status = self.bytes_in = self.bytes_out = self.origin_bytes = self.attempts = self.retries = self.tentative = 0
-        self.started = loop.time()
+        self.started = monotonic()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
         self.observer = self.attempt = self.span = self.response = self.trailers = None

@@ -5,6 +5,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from functools import cache
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from pointsman import wire
@@ -130,7 +131,7 @@ class Http2Cycle(Cycle):
         self.request = request
         self.router = self.service = ""
         self.status = self.bytes_in = self.bytes_out = self.origin_bytes = self.attempts = self.retries = self.tentative = 0
-        self.started = loop.time()
+        self.started = monotonic()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
         self.observer = self.attempt = self.span = self.response = self.trailers = None
