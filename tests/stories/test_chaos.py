@@ -1,10 +1,10 @@
 """Five servers die, stall and restart at random under steady load; clients see nothing of it.
 
 The bounds. A server that has gone is told from the others by the next active probe, which begins at most one interval later
-and takes its timeout at most; from then on no request may begin at it until it is back. `Again` (stand_in/) tells of every
-try when it began and at which server, a stalled server which requests reached it; both by the same monotonic clock as the
-test's own, so that nothing is guessed. Of 10 000 requests fewer than one may fail. POINTSMAN_CHAOS_SEED repeats the choice
-of trouble, though not its moments.
+and takes its timeout at most; from then on no request may begin at it until it is back. `retry` asks other servers. `tries`
+(telling/), which stands after it, tells of every try when it began and at which server, a stalled server which requests
+reached it; both by the same monotonic clock as the test's own, so that nothing is guessed. Of 10 000 requests fewer than one
+may fail. POINTSMAN_CHAOS_SEED repeats the choice of trouble, though not its moments.
 """
 
 import asyncio
@@ -174,8 +174,8 @@ def document(servers):
     }
     return {
         "http": {
-            "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "five", "middlewares": ["again"]}},
-            "middlewares": {"again": {"again": {"attempts": 4}}},
+            "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "five", "middlewares": ["again", "told"]}},
+            "middlewares": {"again": {"retry": {"attempts": 4, "status": ["502", "504"]}}, "told": {"tries": {}}},
             "services": {"five": {"loadBalancer": balancer}},
             "serversTransports": {"impatient": {"forwardingTimeouts": {"responseHeaderTimeout": "500ms"}}},
         }
@@ -184,12 +184,12 @@ def document(servers):
 
 @pytest.fixture
 def command(tmp_path):
-    """The gateway, with the stand-in as an installed package."""
-    about = tmp_path / "site" / "pointsman_again-1.dist-info"
+    """The gateway, with `tries` as an installed package."""
+    about = tmp_path / "site" / "pointsman_tries-1.dist-info"
     about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pointsman-again\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[pointsman]\nagain = pointsman_again\n")
-    path = os.pathsep.join((str(about.parent), str(HERE / "stand_in")))
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pointsman-tries\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[pointsman]\ntries = pointsman_tries\n")
+    path = os.pathsep.join((str(about.parent), str(HERE / "telling")))
     return (shutil.which("env") or "env", f"PYTHONPATH={path}", sys.executable, "-m", "pointsman")
 
 
