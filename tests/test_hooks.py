@@ -65,6 +65,13 @@ def test_hook_pointsman_tcp_matchers_brings_tcp_matchers():
     assert registry_with("pointsman_tcp_matchers", tide).tcp_matchers["Tide"] is tide
 
 
+def test_hook_pointsman_span_exporters_brings_span_exporters():
+    paper = a_class("paper")
+    registry = registry_with("pointsman_span_exporters", paper)
+
+    assert registry.span_exporters["paper"] is registry.sections["tracing"]["paper"] is paper
+
+
 def test_hook_pointsman_commands_brings_commands():
     greet = Command("greet", "Say hello.", lambda parser: None, lambda arguments: 0)
 

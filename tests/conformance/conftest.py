@@ -77,6 +77,8 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
             yield "balancers", strategy.lower(), {}
     for name, options in document.get("providers", {}).items():
         yield "providers", name.lower(), options
+    for name, options in document.get("tracing", {}).items():
+        yield "span_exporters", name.lower(), options
 
 
 def _packages() -> list[Package]:

@@ -6,6 +6,7 @@ from pointsman.api import (
     Binder,
     BuildContext,
     Command,
+    ExporterContext,
     Handler,
     Matcher,
     Middleware,
@@ -18,6 +19,7 @@ from pointsman.api import (
     Publish,
     Receiver,
     SharedState,
+    SpanExporter,
     TcpMatcher,
     TcpMiddleware,
     TcpPredicate,
@@ -29,6 +31,7 @@ from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, normalise, sanitise
 from pointsman.rendezvous import rendezvous
 from pointsman.sighting import sighted
+from pointsman.spans import Attributes, AttributeValue, Resource, Span
 from pointsman.transforms import Transform, transformed
 from pointsman.values import Duration, FileOrContent, Secret, TextFile, allow_empty, option
 
@@ -36,6 +39,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Address",
+    "AttributeValue",
+    "Attributes",
     "Balancer",
     "Binder",
     "Body",
@@ -45,6 +50,7 @@ __all__ = [
     "Deferred",
     "Duration",
     "Exchange",
+    "ExporterContext",
     "Facts",
     "FileOrContent",
     "Handler",
@@ -61,9 +67,12 @@ __all__ = [
     "Publish",
     "Receiver",
     "Request",
+    "Resource",
     "Response",
     "Secret",
     "SharedState",
+    "Span",
+    "SpanExporter",
     "Spelled",
     "TcpMatcher",
     "TcpMiddleware",

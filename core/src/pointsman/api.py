@@ -14,6 +14,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.message import Facts, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
+from pointsman.spans import Resource, Span
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
@@ -262,6 +263,41 @@ class Balancer(Feature, Protocol):
 
     def over(self, peers: Sequence[Peer]) -> Pick:
         """A way of picking among these; built anew when they change."""
+
+
+class ExporterContext(Protocol):
+    """What an exporter of telemetry may ask of the kernel while it is built."""
+
+    @property
+    def name(self) -> str:
+        """Its key, such as `zipkin`."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    @property
+    def resource(self) -> Resource:
+        """Who sends what is exported."""
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        """The handler of the collector's server, as `BuildContext.server`: HTTP/1.1, HTTP/2 where TLS agrees on it, `h2c`.
+
+        Requests to it are made by `Request.own`, and are neither traced nor counted.
+        """
+
+
+class SpanExporter(Feature, Protocol):
+    """Sends spans somewhere. Its context is an `ExporterContext`; there is an instance in every worker.
+
+    Optional: `propagators: ClassVar[Sequence[str]]`, the formats of trace headers that go with it unless the user names
+    some (`("b3",)`).
+    """
+
+    async def export(self, spans: Sequence[Span], /) -> None:
+        """Send these, at most 512. Whatever is raised means that they are lost: they are counted, and the log says so once.
+
+        Called by one task, one batch after the other; given up when it takes too long.
+        """
 
 
 @frozen

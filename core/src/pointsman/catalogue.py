@@ -30,6 +30,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         "ipallowlist": "pointsman-ipallowlist",
         "ipwhitelist": "pointsman-ipallowlist",
     },
+    "span_exporters": {name: f"pointsman-{name}" for name in ("otlp", "zipkin", "jaeger")},
     "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime", "leastconn")},
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, TcpMatcher, TcpMiddleware
+from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, SpanExporter, TcpMatcher, TcpMiddleware
 
 hookspec = pluggy.HookspecMarker("pointsman")
 hookimpl = pluggy.HookimplMarker("pointsman")
@@ -38,6 +38,11 @@ def pointsman_tcp_middlewares() -> Sequence[type[TcpMiddleware]]:  # type: ignor
 @hookspec
 def pointsman_tcp_matchers() -> Sequence[TcpMatcher]:  # type: ignore[empty-body]
     """Functions of the rule language of TCP routers."""
+
+
+@hookspec
+def pointsman_span_exporters() -> Sequence[type[SpanExporter]]:  # type: ignore[empty-body]
+    """Where traces go, enabled by their key below `tracing` in the static configuration."""
 
 
 @hookspec

@@ -669,6 +669,20 @@ class Request:
         self.path = path or b"/"
         self.routing_path = paths.routing_form(self.path)
 
+    @classmethod
+    def own(cls, method: bytes, target: bytes, headers: Headers, body: bytes = b"") -> "Request":
+        """A request that no client made, for the handler of `ExporterContext.server`. Call `finish` at the end.
+
+        `target` is a path, canonical, and maybe a query.
+        """
+        path, mark, query = target.partition(b"?")
+        request = cls(method, target, headers, Body.of(body) if body else NOTHING)
+        request.rewrite(path)
+        request.query = query if mark else None
+        request.append_forwarded_for = False
+        request.exchange = Exchange()
+        return request
+
     def apart(self, method: bytes, target: bytes, headers: Headers, body: Body, link: "Link | None" = None) -> "Request":
         """A request of the same client with an exchange of its own: nothing done to it shows on this one."""
         twin = Request(method, target, headers, body, self.authority, self.host, link or self.link)

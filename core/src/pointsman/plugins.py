@@ -13,7 +13,7 @@ from attrs import Factory, define, frozen
 from importlib_metadata import EntryPoint, entry_points, version
 
 from pointsman import hookspecs
-from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, TcpMatcher, TcpMiddleware
+from pointsman.api import Balancer, Command, Feature, Matcher, Middleware, Provider, SpanExporter, TcpMatcher, TcpMiddleware
 from pointsman.errors import Problem
 
 GROUP = "pointsman"
@@ -40,6 +40,7 @@ class Registry:
     matchers: dict[str, Matcher] = Factory(dict)
     tcp_middlewares: dict[str, type[TcpMiddleware]] = Factory(dict)
     tcp_matchers: dict[str, TcpMatcher] = Factory(dict)
+    span_exporters: dict[str, type[SpanExporter]] = Factory(dict)
     commands: dict[str, Command] = Factory(dict)
     plugins: list[Plugin] = Factory(list)
     problems: list[Problem] = Factory(list)
@@ -47,8 +48,15 @@ class Registry:
     def names(self, kind: str) -> dict[str, Any]:
         return getattr(self, kind)  # type: ignore[no-any-return]
 
+    @property
+    def sections(self) -> Mapping[str, Mapping[str, type[Feature]]]:
+        """What may be named in sections of the static configuration."""
+        return {"providers": self.providers, "tracing": self.span_exporters}
 
-KINDS = ("providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "commands")
+
+KINDS = (
+    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "span_exporters", "commands",
+)  # fmt: skip
 
 
 def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = True) -> Registry:

@@ -28,7 +28,19 @@ class Docker:
     async def provide(self, publish: Any) -> None: ...
 
 
-PROVIDERS: dict[str, Any] = {"docker": Docker}
+@frozen
+class CollectorConfig:
+    endpoint: str = ""
+
+
+class Collector:
+    name: ClassVar[str] = "otlp"
+    Config: ClassVar[type] = CollectorConfig
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+
+
+SECTIONS: dict[str, Any] = {"providers": {"docker": Docker}, "tracing": {"otlp": Collector, "jaeger": Collector}}
 
 
 class Machine:
@@ -44,7 +56,7 @@ class Machine:
         return path
 
     def read(self, *argv: str, **environ: str) -> Loaded:
-        return read_static(argv, environ, self.cwd, PROVIDERS, etc=self.etc)
+        return read_static(argv, environ, self.cwd, SECTIONS, etc=self.etc)
 
     def refused(self, *argv: str, **environ: str) -> str:
         with pytest.raises(ConfigError) as caught:
@@ -205,7 +217,7 @@ def test_a_list_of_blocks_is_filled_by_index(machine):
 def test_removed_options_are_fatal_with_a_hint(machine):
     assert "experimental.http3: this option was removed" in machine.refused("--experimental.http3=true")
     assert "export by tracing.otlp instead" in machine.refused("--tracing.jaeger=true", "--strict")
-    assert machine.read("--tracing.jaeger=true").config.tracing.jaeger is not None
+    assert machine.read("--tracing.jaeger=true").config.tracing.exporters == {"jaeger": CollectorConfig()}
     machine.write(machine.cwd / "traefik.yml", "providers: {docker: {swarmMode: true}}\npilot: {token: x}")
     text = machine.refused()
     assert "providers.docker.swarmMode: this option was removed: use providers.swarm instead" in text
@@ -342,7 +354,7 @@ flags = st.sampled_from(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(words | flags | st.tuples(flags, words).map("".join), max_size=5))
 def test_no_arguments_raise_anything_but_a_config_error(machine, argv):
-    read_flags(argv, PROVIDERS)
+    read_flags(argv, SECTIONS)
     try:
         machine.read(*argv)
     except ConfigError as error:

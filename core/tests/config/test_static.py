@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,17 +33,33 @@ class Docker:
     async def provide(self, publish: Any) -> None: ...
 
 
-PROVIDERS: dict[str, Any] = {"docker": Docker}
+@frozen
+class CollectorConfig:
+    endpoint: str = "https://localhost:4318"
+    headers: dict[str, Secret] = field(factory=dict)
+
+
+class Collector:
+    """A collector of spans."""
+
+    name: ClassVar[str] = "otlp"
+    Config: ClassVar[type] = CollectorConfig
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+    async def export(self, spans: Any) -> None: ...
+
+
+SECTIONS: dict[str, Any] = {"providers": {"docker": Docker}, "tracing": {"otlp": Collector}}
 
 
 def problems(text: str) -> list[str]:
     """Errors and warnings of a configuration, from its shape and its meaning."""
-    static, found = structure_static(load_text(text, "x.yml"), PROVIDERS)
+    static, found = structure_static(load_text(text, "x.yml"), SECTIONS)
     return [str(problem) for problem in [*found, *(check(static) if static else [])]]
 
 
 def made(text: str) -> Static:
-    static, found = structure_static(load_text(text, "x.yml"), PROVIDERS)
+    static, found = structure_static(load_text(text, "x.yml"), SECTIONS)
     assert static is not None
     assert [problem for problem in [*found, *check(static)] if not problem.warning] == []
     return with_implied(static)[0]
@@ -209,7 +225,6 @@ WEB = "entryPoints: {web: {address: ':80', %s}}"
         ),
         ("api: {basePath: 'x y'}", "api.basePath"),
         ('api: {basePath: "/x\\n"}', "api.basePath"),
-        ("tracing: {otlp: {grpc: {insecure: true, tls: {ca: x}}}}", "tracing.otlp.grpc"),
         ("metrics: {otlp: {grpc: {insecure: true, tls: {ca: x}}}}", "metrics.otlp.grpc"),
         ("certificatesResolvers: {le: {acme: {email: a}, tailscale: {}}}", "certificatesResolvers.le"),
         ("certificatesResolvers: {le: {acme: {storage: ''}}}", "certificatesResolvers.le.acme.storage"),
@@ -228,7 +243,7 @@ WEB = "entryPoints: {web: {address: ':80', %s}}"
     ],
 )
 def test_what_a_configuration_must_not_say(text, path):
-    static, found = structure_static(load_text(text, "x.yml"), PROVIDERS)
+    static, found = structure_static(load_text(text, "x.yml"), SECTIONS)
     fatal = [problem.path for problem in [*found, *check(static)] if not problem.warning]
     assert fatal == [path]
 
@@ -303,6 +318,46 @@ def test_global_not_append_is_the_default_of_all_entry_points():
     assert static.entry_points["web"].forwarded_headers.not_append_x_forwarded_for is True
 
 
+@pytest.mark.parametrize("text", ["{}", "true", "{sampleRate: 0.5}", "{otlp: {}}", "{OTLP: true}"])
+def test_traces_go_over_otlp_unless_another_way_is_named(text):
+    tracing = made(f"tracing: {text}").tracing
+    assert tracing is not None
+    assert tracing.exporters == {"otlp": CollectorConfig()}
+
+
+def test_an_exporter_is_structured_by_its_own_config():
+    static = made("tracing: {serviceName: shop, otlp: {endpoint: 'http://c', headers: {token: abc}}}")
+    assert static.tracing is not None
+    assert static.tracing.service_name == "shop"
+    assert static.tracing.exporters == {"otlp": CollectorConfig("http://c", {"token": Secret("abc")})}
+    assert print_static(static)["tracing"]["otlp"] == {"endpoint": "http://c", "headers": {"token": "REDACTED"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{otlp: {grpc: {}}}", "tracing.otlp: unknown key 'grpc'"),
+        ("{zipkin: {}}", "tracing.zipkin: no installed plugin provides it; pip install pointsman-zipkin"),
+        ("{otpl: {}}", "(field not found, node: otpl); did you mean 'otlp'?"),
+        ("{exporters: {otlp: {}}}", "tracing: unknown key 'exporters'"),
+        ("{otlp: 7}", "tracing.otlp: expected a block"),
+    ],
+)
+def test_what_tracing_cannot_mean_is_told(text, said):
+    _, (problem,) = structure_static(load_text(f"tracing: {text}", "x.yml"), SECTIONS)
+    assert said in str(problem)
+
+
+def test_without_the_package_for_otlp_tracing_says_what_to_install():
+    static, (problem,) = structure_static({"tracing": {}}, {})
+    assert static is None
+    assert str(problem) == "tracing.otlp: no installed plugin provides it; pip install pointsman-otlp"
+
+
+def test_tracing_that_is_off_is_off():
+    assert made("tracing: false\nworkers: 1").tracing is None
+
+
 def test_the_older_name_of_resource_attributes_still_counts():
     assert made("tracing: {globalAttributes: {a: b}}").tracing.resource_attributes == {"a": "b"}
 
@@ -318,12 +373,14 @@ def test_the_printed_configuration_shows_providers_and_hides_secrets():
 
 
 def test_every_flag_has_a_row():
-    rows = {flag: rest for flag, *rest in flag_help(PROVIDERS)}
+    rows = {flag: rest for flag, *rest in flag_help(SECTIONS)}
     assert rows["--entryPoints.<name>.transport.respondingTimeouts.readTimeout"][:2] == ["duration", "1m0s"]
     assert rows["--entryPoints.<name>.http.tls.domains[0].sans"][0] == "list of string"
     assert rows["--providers.docker.watch"][:2] == ["bool", "true"]
     assert rows["--providers.docker"] == ["switch", "", "Containers and their labels."]
     assert rows["--api"][0] == "switch"
+    assert rows["--tracing.otlp"] == ["switch", "", "A collector of spans."]
+    assert "--tracing.exporters" not in "".join(rows)
     assert rows["--metrics.prometheus.buckets"][:2] == ["list of float", "0.1, 0.3, 1.2, 5.0"]
     assert rows["--tracing.resourceAttributes.<name>"][0] == "string"
 
@@ -342,7 +399,7 @@ leaves = (
     st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5), max_leaves=25)
 )
 def test_no_data_makes_the_static_configuration_raise(raw):
-    static, found = structure_static(raw, PROVIDERS)
+    static, found = structure_static(raw, SECTIONS)
     if static is None:
         assert found
     elif all(problem.warning for problem in check(static)):

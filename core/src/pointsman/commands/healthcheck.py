@@ -19,7 +19,7 @@ def _healthcheck(arguments: argparse.Namespace) -> int:
     flags = [flag for flag in arguments.flags if flag != "--"]
     if arguments.file:
         flags = [f"--configFile={arguments.file}"]
-    static = read_static(flags, os.environ, os.getcwd(), load_registry().providers).config
+    static = read_static(flags, os.environ, os.getcwd(), load_registry().sections).config
     if static.ping is None:
         return _bad("ping is not enabled; set ping: {} in the static configuration")
     point = static.entry_points.get(static.ping.entry_point)

@@ -28,7 +28,7 @@ def print_help(commands: Iterable[Command], registry: Registry) -> None:
     for command in commands:
         print(f"  {command.name:<13}{command.help}")
     print("\nFlags (<name> is a name of your choice; lists are comma-separated or repeated):")
-    for flag, kind, default, text in flag_help(registry.providers):
+    for flag, kind, default, text in flag_help(registry.sections):
         shown = f" (default {default})" if default else ""
         print(f"  {flag} {kind}{shown}")
         if text:

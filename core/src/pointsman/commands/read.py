@@ -53,15 +53,15 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     """
     problems: list[Problem] = list(registry.problems)
     if file is None:
-        loaded = read_static(flags, os.environ, os.getcwd(), registry.providers)
+        loaded = read_static(flags, os.environ, os.getcwd(), registry.sections)
     elif not Path(file).exists():
         raise ConfigError(Problem(file, "there is no such file or directory"))
     elif _is_dynamic(Path(file)):
         kind = "directory" if Path(file).is_dir() else "filename"
-        static = read_static([f"--providers.file.{kind}={file}"], {}, os.devnull, registry.providers, etc=os.devnull).config
+        static = read_static([f"--providers.file.{kind}={file}"], {}, os.devnull, registry.sections, etc=os.devnull).config
         loaded = Loaded(_with_named_points(static, file), f"file {file}")
     else:
-        loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.providers)
+        loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.sections)
     problems += loaded.warnings
     providers, _, broken = build_providers(loaded.config, registry)
     tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)

@@ -19,7 +19,7 @@ log = logging.getLogger("pointsman")
 
 def run(argv: Sequence[str], registry: Registry) -> int:
     """Serve until told to stop; 1 if the static configuration or an entry point is no good."""
-    loaded = read_static(argv, os.environ, os.getcwd(), registry.providers)
+    loaded = read_static(argv, os.environ, os.getcwd(), registry.sections)
     reopen = setup_logging(loaded.config.log)
     for problem in (*loaded.warnings, *registry.problems):
         if log.isEnabledFor(logging.WARNING):

@@ -137,8 +137,6 @@ def _observability(static: Static) -> Problems:
                 yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
     if static.metrics is not None and static.metrics.otlp is not None:
         otlp.append(("metrics.otlp", static.metrics.otlp.grpc))
-    if static.tracing is not None and static.tracing.otlp is not None:
-        otlp.append(("tracing.otlp", static.tracing.otlp.grpc))
     for section, grpc in otlp:
         if grpc is not None and grpc.tls is not None and grpc.insecure:
             yield Problem(f"{section}.grpc", "tls and insecure exclude each other")

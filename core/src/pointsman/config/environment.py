@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import Factory, define
 
-from pointsman.api import Provider
 from pointsman.config.removed import removed_name
 from pointsman.config.schema import locate
+from pointsman.config.sections import Sections
 from pointsman.config.spelling import suggestion
 from pointsman.config.static import ROOTS
 from pointsman.config.tree import Tree
@@ -33,13 +33,13 @@ class Variables:
     """Removed options: wrong even where the variables themselves are ignored."""
 
 
-def read_environment(environ: Mapping[str, str], providers: Mapping[str, type[Provider]]) -> Variables:
+def read_environment(environ: Mapping[str, str], sections: Sections) -> Variables:
     """Read the variables that name a root section; others are ignored, near misses with a warning."""
     variables, tree = Variables(), Tree()
     for prefix in PREFIXES:
         for name in sorted(environ):
             if name.startswith(prefix) and (noticed := _NOTICED.fullmatch(name)):
-                _read(name, name.removeprefix(prefix), noticed[1], environ[name], providers, variables, tree)
+                _read(name, name.removeprefix(prefix), noticed[1], environ[name], sections, variables, tree)
     variables.raw = tree.plain()
     return variables
 
@@ -49,7 +49,7 @@ def _read(
     path: str,
     root: str,
     value: str,
-    providers: Mapping[str, type[Provider]],
+    sections: Sections,
     variables: Variables,
     tree: Tree,
 ) -> None:
@@ -65,7 +65,7 @@ def _read(
     else:
         variables.names.append(name)
         try:
-            place = locate(path.lower().split("_"), providers)
+            place = locate(path.lower().split("_"), sections)
         except ValueError as error:
             variables.problems.append(Problem(name, f"unknown option {error}"))
             return

@@ -4,14 +4,14 @@
 scalar replaced. A word that belongs to no flag is a mistake, told as such, and never ends the reading.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import Factory, define
 
-from pointsman.api import Provider
 from pointsman.config.removed import removed_name
 from pointsman.config.schema import Place, locate
+from pointsman.config.sections import Sections
 from pointsman.config.tree import Tree
 from pointsman.errors import Problem
 
@@ -29,7 +29,7 @@ class Flags:
     """Words that belong to no flag, and removed options: wrong even where the flags themselves are ignored."""
 
 
-def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> Flags:
+def read_flags(argv: Sequence[str], sections: Sections) -> Flags:
     """Read every argument, `--configFile` and `--strict` apart from the rest."""
     flags, tree, words = Flags(), Tree(), list(argv)
     previous = ""
@@ -51,7 +51,7 @@ def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> 
             flags.strict = not equals or value.lower() in ("true", "1")
             continue
         flags.names.append(given)
-        place = _place(given, name, providers, flags)
+        place = _place(given, name, sections, flags)
         takes_word = place is None or place.kind in ("scalar", "list")
         if not equals and takes_word and words and not _is_flag(words[0]):
             value, previous = words.pop(0), ""
@@ -66,9 +66,9 @@ def read_flags(argv: Sequence[str], providers: Mapping[str, type[Provider]]) -> 
     return flags
 
 
-def _place(given: str, name: str, providers: Mapping[str, type[Provider]], flags: Flags) -> Place | None:
+def _place(given: str, name: str, sections: Sections, flags: Flags) -> Place | None:
     try:
-        place = locate(name.split("."), providers)
+        place = locate(name.split("."), sections)
     except ValueError as error:
         if gone := removed_name(name.split(".")):
             flags.strays += gone

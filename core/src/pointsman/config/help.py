@@ -1,17 +1,17 @@
 """Every flag with its type, default and a line of help, generated from the models (operations.md §1.3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import attrs
 
-from pointsman.api import Provider
 from pointsman.config.blocks import fields_of, inner_class
 from pointsman.config.plain import MASK
 from pointsman.config.scalars import duration_text
-from pointsman.config.schema import kind_of_type, strip_optional
+from pointsman.config.schema import SECTION_OF, kind_of_type, strip_optional
+from pointsman.config.sections import PLUGGED, Sections
 from pointsman.config.spelling import spelled
-from pointsman.config.static import Providers, Static
+from pointsman.config.static import Static
 from pointsman.values import Duration, FileOrContent, Secret
 
 Row = tuple[str, str, str, str]
@@ -21,18 +21,19 @@ _OWN: tuple[Row, ...] = (
 )
 
 
-def flag_help(providers: Mapping[str, type[Provider]]) -> list[Row]:
+def flag_help(sections: Sections) -> list[Row]:
     """`(flag, type, default, help)` of every flag there is, sorted."""
     rows = [*_OWN, *_rows("--", Static)]
-    for name, kind in providers.items():
-        rows.append((f"--providers.{name}", "switch", "", _first_line(kind.__doc__)))
-        rows += _rows(f"--providers.{name}.", kind.Config)
+    for section, kinds in sections.items():
+        for name, kind in kinds.items():
+            rows.append((f"--{section}.{name}", "switch", "", _first_line(kind.__doc__)))
+            rows += _rows(f"--{section}.{name}.", kind.Config)
     return sorted(rows, key=lambda row: row[0].lower())
 
 
 def _rows(prefix: str, cls: type) -> Iterator[Row]:
     for attribute in fields_of(cls):
-        if cls is Providers and attribute.name in ("kinds", "plugin"):
+        if cls in SECTION_OF and attribute.name in PLUGGED:
             continue
         yield from _row(f"{prefix}{spelled(attribute)}", strip_optional(attribute.type), attribute)
 

@@ -1,5 +1,7 @@
 """`log`, `accessLog`, `metrics` and `tracing` of the static configuration (operations.md §3-§5)."""
 
+from typing import Any
+
 from attrs import field, frozen
 
 from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
@@ -163,44 +165,6 @@ class Metrics:
 
 
 @frozen
-class OTLPTracing:
-    http: OTLPHTTP | None = allow_empty(default=None)
-    grpc: OTLPGRPC | None = allow_empty(default=None)
-
-
-@frozen
-class Zipkin:
-    """Spans to Zipkin: an extension, as v2 had it (operations.md §5.7)."""
-
-    http_endpoint: str = "http://localhost:9411/api/v2/spans"
-    same_span: bool = False
-    id128_bit: bool = True
-    sample_rate: float = 1.0
-
-
-@frozen
-class JaegerCollector:
-    endpoint: str = ""
-    user: str = ""
-    password: Secret = Secret("")
-
-
-@frozen
-class Jaeger:
-    """Spans to Jaeger: an extension, as v2 had it (operations.md §5.7)."""
-
-    sampling_server_url: str = option("samplingServerURL", default="http://localhost:5778/sampling")
-    sampling_type: str = "const"
-    sampling_param: float = 1.0
-    local_agent_host_port: str = "127.0.0.1:6831"
-    gen128_bit: bool = False
-    propagation: str = "jaeger"
-    trace_context_header_name: str = "uber-trace-id"
-    disable_attempt_reconnecting: bool = True
-    collector: JaegerCollector | None = None
-
-
-@frozen
 class Tracing:
     service_name: str = "traefik"
     resource_attributes: dict[str, str] = field(factory=dict)
@@ -209,8 +173,13 @@ class Tracing:
     captured_response_headers: list[str] = field(factory=list)
     safe_query_params: list[str] = field(factory=list)
     add_internals: bool = False
-    otlp: OTLPTracing | None = allow_empty(default=None)
-    zipkin: Zipkin | None = allow_empty(default=None)
-    jaeger: Jaeger | None = allow_empty(default=None)
+    sample_errors: bool = option(default=False, help="Export traces of failed requests that were not sampled, too")
+    """New."""
+    sample_slow: Duration = option(default=Duration(0.0), help="Export traces of requests that took this long, too; 0: off")
+    """New."""
+    propagators: list[str] = option(factory=list, help="Formats of trace headers; without it OTEL_PROPAGATORS says them")
+    """New."""
     global_attributes: dict[str, str] = field(factory=dict)
     """Deprecated for `resourceAttributes`."""
+    exporters: dict[str, Any] = field(factory=dict)
+    """By the name that users write below `tracing`, each plugin's own Config instance."""

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import attrs
 from attrs import frozen
 
-from pointsman.api import Provider
+from pointsman.api import Feature
 from pointsman.config.blocks import fields_of, inner_class
+from pointsman.config.observability_model import Tracing
+from pointsman.config.sections import PLUGGED, Sections, is_catalogued
 from pointsman.config.spelling import spelled, suggestion
 from pointsman.config.static import Providers, Static
 
@@ -43,7 +45,7 @@ def kind_of_type(annotation: Any) -> Kind:
     return "bool" if annotation is bool else "free" if annotation is Any else "scalar"
 
 
-def locate(segments: Iterable[str], providers: Mapping[str, type[Provider]]) -> Place:
+def locate(segments: Iterable[str], sections: Sections) -> Place:
     """The place that `entrypoints`, `web`, `address` lead to, whatever their case. ValueError says where the way ends."""
     annotation: Any = Static
     keys: list[str | int] = []
@@ -51,7 +53,7 @@ def locate(segments: Iterable[str], providers: Mapping[str, type[Provider]]) -> 
         indexed = _INDEXED.fullmatch(segment)
         name = indexed[1] if indexed else segment
         if isinstance(annotation, type) and attrs.has(annotation):
-            key, annotation = _field(annotation, name, providers)
+            key, annotation = _field(annotation, name, sections)
             keys.append(key)
         elif get_origin(annotation) in (list, tuple) and name.isdecimal():
             annotation = get_args(annotation)[0]
@@ -79,24 +81,30 @@ def locate(segments: Iterable[str], providers: Mapping[str, type[Provider]]) -> 
 class _PluginNames:
     """`providers.plugin`: free names, each of a provider's Config."""
 
-    providers: Mapping[str, type[Provider]]
+    providers: Mapping[str, type[Feature]]
 
     def config(self, name: str) -> Any:
         return next((cls.Config for key, cls in self.providers.items() if key.lower() == name.lower()), Any)
 
 
-def _field(cls: type, name: str, providers: Mapping[str, type[Provider]]) -> tuple[str, Any]:
+SECTION_OF: Final[Mapping[type, str]] = {Providers: "providers", Tracing: "tracing"}
+"""Classes of sections in which plugins are named."""
+
+
+def _field(cls: type, name: str, sections: Sections) -> tuple[str, Any]:
     lower = name.lower()
-    fields: dict[str, Any] = {}
-    for attribute in fields_of(cls):
-        if cls is Providers and attribute.name in ("kinds", "plugin"):
-            continue
-        fields[spelled(attribute)] = attribute.type
+    section = SECTION_OF.get(cls, "")
+    known = sections.get(section, {})
+    fields: dict[str, Any] = {
+        spelled(attribute): attribute.type for attribute in fields_of(cls) if not section or attribute.name not in PLUGGED
+    }
+    if section:
+        fields |= {key: kind.Config for key, kind in known.items()}
     if cls is Providers:
-        fields |= {"plugin": _PluginNames(providers), **{key: kind.Config for key, kind in providers.items()}}
+        fields["plugin"] = _PluginNames(known)
     for key, annotation in fields.items():
         if key.lower() == lower:
             return key, annotation
-    if cls is Providers:  # whoever structures it names the package to install
+    if cls is Providers or is_catalogued(section, name):  # whoever structures it names the package to install
         return name, Any
     raise ValueError(f"(field not found, node: {name[:100]}){suggestion(name, fields)}")

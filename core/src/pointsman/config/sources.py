@@ -8,7 +8,6 @@ from typing import Any
 
 from attrs import frozen
 
-from pointsman.api import Provider
 from pointsman.config.checks import check
 from pointsman.config.environment import read_environment
 from pointsman.config.flags import read_flags
@@ -16,6 +15,7 @@ from pointsman.config.implied import with_implied
 from pointsman.config.lines import with_lines
 from pointsman.config.load import load_text, read_text
 from pointsman.config.removed import deprecated_options, removed_options, without_removed
+from pointsman.config.sections import Sections
 from pointsman.config.static import Static, structure_static
 from pointsman.errors import ConfigError, Problem
 
@@ -39,7 +39,7 @@ def read_static(
     argv: Sequence[str],
     environ: Mapping[str, str],
     cwd: str | os.PathLike[str],
-    providers: Mapping[str, type[Provider]],
+    sections: Sections,
     *,
     etc: str | os.PathLike[str] = "/etc",
 ) -> Loaded:
@@ -48,7 +48,7 @@ def read_static(
     `argv` holds flags only. `--configFile=x` or POINTSMAN_CONFIGFILE names a file; if it is missing that is a warning, and
     with `--strict` or POINTSMAN_STRICT=true fatal.
     """
-    flags, variables = read_flags(argv, providers), read_environment(environ, providers)
+    flags, variables = read_flags(argv, sections), read_environment(environ, sections)
     strict = flags.strict or variables.strict
     path, notes = _file(flags.config_file or variables.config_file, environ, Path(cwd), Path(etc), strict)
     raw: Any = None
@@ -72,7 +72,7 @@ def read_static(
     else:
         source = "defaults"
         problems += variables.problems
-    static, mistakes = (Static(), []) if source == "defaults" else _structured(raw, source, problems, providers)
+    static, mistakes = (Static(), []) if source == "defaults" else _structured(raw, source, problems, sections)
     found = [*without_removed(mistakes, gone), *(check(static) if static else [])]
     problems += with_lines(found, text, path.name) if path else found
     if static is None or any(not problem.warning for problem in problems):
@@ -82,11 +82,11 @@ def read_static(
 
 
 def _structured(
-    raw: Any, source: str, problems: Sequence[Problem], providers: Mapping[str, type[Provider]]
+    raw: Any, source: str, problems: Sequence[Problem], sections: Sections
 ) -> tuple[Static | None, list[Problem]]:
     if source in ("flags", "environment") and not raw:  # every name was a mistake, and is told already
         return Static(), [] if problems else [Problem("", f"the {source} say nothing")]
-    return structure_static(raw, providers)
+    return structure_static(raw, sections)
 
 
 def _ignored(source: str, flags: Sequence[str], variables: Sequence[str]) -> list[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 from attrs import field, frozen
 
-from pointsman.api import Provider
+from pointsman.api import Feature
 from pointsman.catalogue import missing
 from pointsman.config.convert import structure
 from pointsman.config.entrypoint_model import EntryPoint
@@ -20,6 +20,7 @@ from pointsman.config.plain import unstructure
 from pointsman.config.removed import REMOVED
 from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.scalars import kind_of
+from pointsman.config.sections import Sections, structure_section
 from pointsman.config.spelling import spelled, suggestion, unknown_key
 from pointsman.config.tls_model import Spiffe
 from pointsman.errors import Problem
@@ -220,12 +221,18 @@ class Static:
         return sorted(name for name, point in self.entry_points.items() if point.listen.protocol == "udp")
 
 
+_EXPORTING: Final[Mapping[str, tuple[type[Any], str]]] = {"tracing": (Tracing, "otlp")}
+"""Sections whose exporters are plugins: how they look, and the exporter of one that names none."""
+
 ROOTS: Final = {spelled(attribute).lower(): spelled(attribute) for attribute in attrs.fields(Static)}
 """Root keys, lower-cased, to their spelling."""
 
 
-def structure_static(raw: Any, providers: Mapping[str, type[Provider]]) -> tuple[Static | None, list[Problem]]:
-    """The static configuration from plain data, and its problems; unknown root keys only warn (operations.md §1.2)."""
+def structure_static(raw: Any, sections: Sections) -> tuple[Static | None, list[Problem]]:
+    """The static configuration from plain data, and its problems; unknown root keys only warn (operations.md §1.2).
+
+    `sections` says which plugins may be named in some of them.
+    """
     if not isinstance(raw, Mapping) or not raw:
         came = f", got {kind_of(raw)}" if raw else ""
         return None, [Problem("", f"the configuration is empty; it needs sections such as entryPoints and providers{came}")]
@@ -241,14 +248,23 @@ def structure_static(raw: Any, providers: Mapping[str, type[Provider]]) -> tuple
             Problem("", "no known section is in the configuration; it needs entryPoints, providers ..."),
         ]
     written = [value for key, value in known.items() if str(key).lower() == "providers" and value is not None]
-    rest = {key: value for key, value in known.items() if str(key).lower() != "providers"}
+    rest = {key: value for key, value in known.items() if str(key).lower() not in ("providers", *_EXPORTING)}
     static, mistakes = structure(Static, rest)
-    chosen, more = _providers(written[-1], providers) if written else (Providers(), [])
+    chosen, more = _providers(written[-1], sections.get("providers", {})) if written else (Providers(), [])
     problems += mistakes + more
-    return (attrs.evolve(static, providers=chosen) if static and chosen else None), problems
+    exporting: dict[str, Any] = {}
+    for key, value in known.items():
+        name = str(key).lower()
+        if name in _EXPORTING and value is not None:
+            cls, default = _EXPORTING[name]
+            exporting[name], more = structure_section(cls, value, name, sections.get(name, {}), default)
+            problems += more
+            if more:
+                chosen = None
+    return (attrs.evolve(static, providers=chosen, **exporting) if static and chosen else None), problems
 
 
-def _providers(raw: Any, known: Mapping[str, type[Provider]]) -> tuple[Providers | None, list[Problem]]:
+def _providers(raw: Any, known: Mapping[str, type[Feature]]) -> tuple[Providers | None, list[Problem]]:
     if not isinstance(raw, Mapping):
         return None, [Problem("providers", f"expected a block of providers, got {kind_of(raw)}")]
     if not raw:
@@ -280,7 +296,7 @@ def _providers(raw: Any, known: Mapping[str, type[Provider]]) -> tuple[Providers
 
 
 def _plugins(
-    raw: Any, known: Mapping[str, type[Provider]], by_lower: Mapping[str, str], into: dict[str, Any], problems: list[Problem]
+    raw: Any, known: Mapping[str, type[Feature]], by_lower: Mapping[str, str], into: dict[str, Any], problems: list[Problem]
 ) -> None:
     if not isinstance(raw, Mapping):
         problems.append(Problem("providers.plugin", f"expected a block of plugin names, got {kind_of(raw)}"))
@@ -294,9 +310,7 @@ def _plugins(
             _provider(known[kind], options, path, str(name), into, problems)
 
 
-def _provider(
-    cls: type[Provider], options: Any, path: str, name: str, into: dict[str, Any], problems: list[Problem]
-) -> None:
+def _provider(cls: type[Feature], options: Any, path: str, name: str, into: dict[str, Any], problems: list[Problem]) -> None:
     config, mistakes = structure(cls.Config, options, path)
     problems += mistakes
     if config is not None:
@@ -310,4 +324,7 @@ def print_static(static: Static) -> dict[str, Any]:
     providers |= providers.pop("kinds")
     if not providers["plugin"]:
         del providers["plugin"]
+    for section in _EXPORTING:
+        if section in plain:
+            plain[section] |= plain[section].pop("exporters")
     return plain

@@ -4,7 +4,7 @@
 over real ones, on 127.0.0.1 only. Fixtures come with `pytest_plugins = ["pointsman.testing.pytest_plugin"]`.
 """
 
-from pointsman.testing.builders import FakeContext, a_chain, a_request, answering, build
+from pointsman.testing.builders import FakeContext, a_chain, a_request, a_span, answering, build
 from pointsman.testing.gateways import Gateway, free_port, gateway
 from pointsman.testing.upstreams import (
     BODY,
@@ -35,6 +35,7 @@ __all__ = [
     "Upstream",
     "a_chain",
     "a_request",
+    "a_span",
     "answer",
     "answering",
     "build",

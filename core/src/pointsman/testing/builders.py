@@ -13,6 +13,7 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.message import NOTHING, Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.shared import LocalState
+from pointsman.spans import SERVER, Attributes, Resource, Span
 from pointsman.upstream.transport import peer_from
 
 F = TypeVar("F")
@@ -39,7 +40,7 @@ def _wire(value: str) -> bytes:
 
 
 class FakeContext:
-    """A BuildContext and ProviderContext made of dictionaries.
+    """A BuildContext, ProviderContext and ExporterContext made of dictionaries.
 
     `servers` are those that `server` knows, by their URLs; `problems` is what `check` finds in any document. Instances that
     are built with the same context have its `shared` state in common, as two workers' would.
@@ -54,9 +55,11 @@ class FakeContext:
         servers: Mapping[str, Handler] | None = None,
         problems: Sequence[Problem] = (),
         shared: SharedState | None = None,
+        resource: Resource | None = None,
     ) -> None:
         self._name = name
         self.deadlines = Deadlines()
+        self.resource = resource or Resource({"service.name": "traefik"}, "0.1.0")
         self._services = dict(services or {})
         self._middlewares = dict(middlewares or {})
         self._servers = dict(servers or {})
@@ -89,6 +92,24 @@ class FakeContext:
 
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         return self._problems
+
+
+def a_span(
+    name: str = "GET",
+    kind: int = SERVER,
+    attributes: Attributes = (),
+    *,
+    parent: Span | None = None,
+    start: float = 1.0,
+    seconds: float = 0.002,
+    error: str | None = None,
+) -> Span:
+    """A span as exporters get it: of one trace, below `parent` if given, begun `start` after 2023-11-14 22:13:20 UTC."""
+    number = 1 if parent is None else int(parent.span_id, 16) + 1
+    span = Span(name, kind, "0af7651916cd43dd8448eb211c80319c", f"{number:016x}", parent.span_id if parent else "")
+    span.start, span.end, span.epoch_ns, span.error = start, start + seconds, 1_700_000_000_000_000_000, error
+    span.describes = lambda described: attributes
+    return span
 
 
 def build(plugin: Callable[..., F], raw_config: Any = None, context: FakeContext | None = None) -> F:
