@@ -127,7 +127,8 @@ class Trying(Deferred):
 
     def _try(self) -> None:
         self._tries += 1
-        self._hush(bool(self._statuses) and self._tries < self._plan.attempts)
+        if self._statuses:
+            self._hush(self._tries < self._plan.attempts)
         try:
             answer = self._answer = pending(self._call_next(self._request))
             answer.subscribe(self)
@@ -147,7 +148,8 @@ class Trying(Deferred):
                 self._give_up(pause)
                 return
         self._receiver = None
-        self._settle()
+        if self._statuses:
+            self._settle()
         receiver.respond(response)
 
     def fail(self, error: BaseException) -> None:
