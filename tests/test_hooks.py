@@ -72,6 +72,12 @@ def test_hook_pointsman_span_exporters_brings_span_exporters():
     assert registry.span_exporters["paper"] is registry.sections["tracing"]["paper"] is paper
 
 
+def test_hook_pointsman_internal_services_brings_internal_services():
+    pages = a_class("pages")
+
+    assert registry_with("pointsman_internal_services", pages).internal_services["pages"] is pages
+
+
 def test_hook_pointsman_commands_brings_commands():
     greet = Command("greet", "Say hello.", lambda parser: None, lambda arguments: 0)
 

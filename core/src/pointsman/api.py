@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
@@ -298,6 +298,67 @@ class SpanExporter(Feature, Protocol):
 
         Called by one task, one batch after the other; given up when it takes too long.
         """
+
+
+@frozen
+class InternalRequest:
+    """A request for a service that the gateway answers itself."""
+
+    method: str
+    path: str
+    """Percent-encoded, as it is after the router's middlewares."""
+    query: Mapping[str, Sequence[str]] = field(factory=dict)
+    """Every value of every parameter, decoded, in order."""
+    headers: Mapping[str, str] = field(factory=dict)
+    """By lower-case name; several of one name are joined by a comma."""
+
+
+@frozen
+class InternalResponse:
+    """Its answer."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    """"" says nothing of it."""
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+class InternalContext(Protocol):
+    """What an internal service may ask of the kernel."""
+
+    @property
+    def name(self) -> str:
+        """As users write it: `dashboard@internal`."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    @property
+    def options(self) -> Any:
+        """What the static configuration says at the service's `section`."""
+
+    @property
+    def api_path(self) -> str:
+        """Where the endpoints of the API are: `/api/`, below `api.basePath`."""
+
+
+class InternalService(Protocol):
+    """What the gateway answers itself, in its control process: `<name>@internal`, to which routers lead as to any service.
+
+    It is there where the static configuration says something at `section` (`api.dashboard`) that is not false. Optional:
+    with `path: ClassVar[str] = "/metrics"` it gets a router for that prefix, on the entry point that its options name
+    (`entryPoint`), unless they say `manualRouting`.
+    `dashboard@internal` is asked for `/` and what is below it, wherever it is mounted.
+    """
+
+    name: ClassVar[str]
+    section: ClassVar[str]
+
+    def __init__(self, context: InternalContext) -> None: ...
+
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        """Quick: it runs on the loop of the control side. What it raises is a 500."""
 
 
 @frozen

@@ -31,6 +31,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         "ipwhitelist": "pointsman-ipallowlist",
     },
     "span_exporters": {name: f"pointsman-{name}" for name in ("otlp", "zipkin", "jaeger")},
+    "internal_services": {"dashboard": "pointsman-dashboard", "prometheus": "pointsman-prometheus"},
     "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime", "leastconn")},
 }
 

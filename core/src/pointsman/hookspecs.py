@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import pluggy
 
-from pointsman.api import Balancer, Command, Matcher, Middleware, Provider, SpanExporter, TcpMatcher, TcpMiddleware
+from pointsman.api import (
+    Balancer,
+    Command,
+    InternalService,
+    Matcher,
+    Middleware,
+    Provider,
+    SpanExporter,
+    TcpMatcher,
+    TcpMiddleware,
+)
 
 hookspec = pluggy.HookspecMarker("pointsman")
 hookimpl = pluggy.HookimplMarker("pointsman")
@@ -43,6 +53,11 @@ def pointsman_tcp_matchers() -> Sequence[TcpMatcher]:  # type: ignore[empty-body
 @hookspec
 def pointsman_span_exporters() -> Sequence[type[SpanExporter]]:  # type: ignore[empty-body]
     """Where traces go, enabled by their key below `tracing` in the static configuration."""
+
+
+@hookspec
+def pointsman_internal_services() -> Sequence[type[InternalService]]:  # type: ignore[empty-body]
+    """Services that the gateway answers itself, written `<name>@internal`."""
 
 
 @hookspec

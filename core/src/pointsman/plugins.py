@@ -13,7 +13,18 @@ from attrs import Factory, define, frozen
 from importlib_metadata import EntryPoint, entry_points, version
 
 from pointsman import hookspecs
-from pointsman.api import Balancer, Command, Feature, Matcher, Middleware, Provider, SpanExporter, TcpMatcher, TcpMiddleware
+from pointsman.api import (
+    Balancer,
+    Command,
+    Feature,
+    InternalService,
+    Matcher,
+    Middleware,
+    Provider,
+    SpanExporter,
+    TcpMatcher,
+    TcpMiddleware,
+)
 from pointsman.errors import Problem
 
 GROUP = "pointsman"
@@ -41,6 +52,7 @@ class Registry:
     tcp_middlewares: dict[str, type[TcpMiddleware]] = Factory(dict)
     tcp_matchers: dict[str, TcpMatcher] = Factory(dict)
     span_exporters: dict[str, type[SpanExporter]] = Factory(dict)
+    internal_services: dict[str, type[InternalService]] = Factory(dict)
     commands: dict[str, Command] = Factory(dict)
     plugins: list[Plugin] = Factory(list)
     problems: list[Problem] = Factory(list)
@@ -55,7 +67,8 @@ class Registry:
 
 
 KINDS = (
-    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "span_exporters", "commands",
+    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "span_exporters",
+    "internal_services", "commands",
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from pointsman.config.entrypoint_model import EntryPoint, LifeCycle
 from pointsman.config.static import Static
 from pointsman.control.listeners import http3_key
 from pointsman.control.merge import Delta, Tree, applying, empty_tree
+from pointsman.control.services import enabled
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
@@ -82,7 +83,7 @@ class Worker:
         self._servers: dict[str, asyncio.Server] = {}
         others = sockets.keys() - set(map(http3_key, beside))
         datagrams = {name: sockets[name] for name in others if sockets[name].type == socket.SOCK_DGRAM}
-        internal = self._internal(control_socket) if control_socket else {}
+        internal = self._internal(control_socket, registry) if control_socket else {}
         around = Surroundings(
             static,
             registry,
@@ -120,14 +121,15 @@ class Worker:
 
         return {name: Http3Entry(self.entries[name], each) for name, each in sockets.items()}
 
-    def _internal(self, path: str) -> dict[str, Handler]:
+    def _internal(self, path: str, registry: Registry) -> dict[str, Handler]:
         """The services that the control side answers, by way of its private socket (design.md §3)."""
         transport = Transport(TransportSettings(), self.deadlines, self.names)
-        peer = unix_peer(path)
-        peer.pool = transport.pool_for(peer)
-        pick = RoundRobin(RoundRobinConfig(), None).over([peer])
-        names = ["ping@internal"] if self.static.ping is not None else []
-        return {name: Forwarder(name, pick, transport) for name in names}
+        services: dict[str, Handler] = {}
+        for name in (f"{each}@internal" for each in enabled(self.static, registry)):
+            peer = unix_peer(path, name)
+            peer.pool = transport.pool_for(peer)
+            services[name] = Forwarder(name, RoundRobin(RoundRobinConfig(), None).over([peer]), transport)
+        return services
 
     # configuration
 

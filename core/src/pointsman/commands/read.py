@@ -15,6 +15,7 @@ from pointsman.config.sources import Loaded, read_static
 from pointsman.config.static import Static
 from pointsman.control.merge import Tree
 from pointsman.control.providers import build_providers
+from pointsman.control.services import enabled
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import read_once
 from pointsman.deadlines import Deadlines
@@ -97,8 +98,8 @@ def _points_in(raw: Any, area: str) -> Iterator[str]:
 
 
 def compile_for_reading(static: Static, registry: Registry, tree: Tree) -> Compiled:
-    def ping(request: Request) -> Response:
+    def answer(request: Request) -> Response:
         return Response(200, None, b"OK")
 
-    internal = {"ping@internal": ping} if static.ping is not None else {}
+    internal = {f"{name}@internal": answer for name in enabled(static, registry)}
     return Compiler(Surroundings(static, registry, Deadlines(), internal)).compile_now(tree)

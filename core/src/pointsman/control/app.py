@@ -1,40 +1,68 @@
-"""What the control side answers itself: `ping@internal` and its kin, an aiohttp application on a private unix socket.
+"""What the control side answers itself, `api@internal`, `ping@internal` and their kin, on a private unix socket.
 
 Workers reach it as they reach any server, so routers and middlewares apply to it, and every worker gives the same answer.
+They write the service's name before the path (`/ping@internal/ping`), where no client has a say.
 """
 
+import logging
 import tempfile
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final, Protocol
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
+from pointsman.api import InternalRequest, InternalResponse
 from pointsman.config.static import Ping
+
+log = logging.getLogger("pointsman.control")
+
+AT: Final = "@internal"
+MAX_HEAD_BYTES: Final = 1 << 20
+"""Entry points have limits of their own, which are no higher unless somebody says so."""
+
+
+class Answers(Protocol):
+    """An internal service, as far as the application needs it."""
+
+    async def answer(self, request: InternalRequest) -> InternalResponse: ...
 
 
 class ControlApp:
     """The application and the socket it listens on."""
 
-    def __init__(self, ping: Ping | None) -> None:
-        self._ping = ping
-        self.stopping = False
+    def __init__(self, services: Mapping[str, Answers]) -> None:
+        """`services` by name, without `@internal`."""
+        self._services = services
         self._folder = tempfile.TemporaryDirectory(prefix="pointsman-")
         self.path = str(Path(self._folder.name) / "control.sock")
         application = web.Application()
         application.on_response_prepare.append(_unadorned)
-        application.router.add_route("*", "/{path:.*}", self._answer_ping)
-        self._runner = web.AppRunner(application, access_log=None)
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(
+            application, access_log=None, max_line_size=MAX_HEAD_BYTES, max_field_size=MAX_HEAD_BYTES
+        )
 
-    async def _answer_ping(self, request: web.Request) -> web.Response:
-        """200 `OK`, or the configured status while stopping (operations.md §6.1)."""
-        if not self.stopping or self._ping is None:
-            return web.Response(body=b"OK")
-        status = self._ping.terminating_status_code
+    async def _answer(self, request: web.Request) -> web.Response:
+        name, _, target = request.raw_path[1:].partition(AT)
+        service = self._services.get(name)
+        if service is None:  # of a worker that knows another configuration
+            return web.Response(status=404)
+        path = target.partition("?")[0]
+        query = {key: request.query.getall(key) for key in request.query}
         try:
-            word = HTTPStatus(status).phrase
-        except ValueError:
-            word = str(status)
-        return web.Response(status=status, body=b"" if status in (204, 304) else word.encode())
+            asked = InternalRequest(request.method, path, query, _joined(request.headers))
+            answer = await service.answer(asked)
+        except Exception:  # a plugin may fail in any way
+            log.exception("%s%s failed", name, AT)
+            return web.Response(status=500)
+        headers = dict(answer.headers)
+        if not answer.content_type:
+            return _Untyped(status=answer.status, body=answer.body, headers=headers)
+        headers["Content-Type"] = answer.content_type
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     async def start(self) -> None:
         await self._runner.setup()
@@ -45,8 +73,39 @@ class ControlApp:
         self._folder.cleanup()
 
 
+class PingService:
+    """`ping@internal`."""
+
+    def __init__(self, ping: Ping) -> None:
+        self._ping = ping
+        self.stopping = False
+
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        """200 `OK`, or the configured status while stopping (operations.md §6.1)."""
+        if not self.stopping:
+            return InternalResponse(body=b"OK", content_type="")
+        status = self._ping.terminating_status_code
+        try:
+            word = HTTPStatus(status).phrase
+        except ValueError:
+            word = str(status)
+        return InternalResponse(status, b"" if status in (204, 304) else word.encode(), content_type="")
+
+
+def _joined(headers: CIMultiDictProxy[str]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        name = name.lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+class _Untyped(web.Response):
+    """One that says nothing of its content's type."""
+
+
 async def _unadorned(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Nobody need know what answers here, and ping says no type (operations.md §6.1)."""
+    """Nobody need know what answers here."""
     response.headers.pop("Server", None)
-    if response.content_type == "application/octet-stream":
+    if isinstance(response, _Untyped):
         response.headers.pop("Content-Type", None)

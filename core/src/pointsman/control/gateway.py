@@ -9,9 +9,11 @@ from functools import partial
 
 from pointsman.compile import Secrets
 from pointsman.config.sources import Loaded
-from pointsman.config.static import Static
+from pointsman.config.static import Ping, Static
 from pointsman.control.activation import NOTHING_PASSED, Passed
-from pointsman.control.app import ControlApp
+from pointsman.control.api import Api
+from pointsman.control.app import Answers, ControlApp, PingService
+from pointsman.control.dashboard import Dashboard
 from pointsman.control.health import Checker
 from pointsman.control.listeners import Sockets, close_listeners, not_passed, open_listeners
 from pointsman.control.merge import Delta, Tree
@@ -19,6 +21,7 @@ from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
 from pointsman.control.providers import build_providers
+from pointsman.control.services import base_path, build_services
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
@@ -59,6 +62,7 @@ class Gateway:
         self._checker = Checker(
             self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
         )
+        self._ping = PingService(self.static.ping or Ping())
         self._known: dict[str, frozenset[Problem]] = {}
         self._stopping = asyncio.Event()
 
@@ -67,7 +71,7 @@ class Gateway:
         static = self.static
         count = static.worker_count
         listeners = open_listeners(static.entry_points, count, self._passed)
-        app = ControlApp(static.ping)
+        app = ControlApp(self._services())
         watcher: Watcher | None = None
         reassuring: asyncio.Task[None] | None = None
         try:
@@ -90,7 +94,7 @@ class Gateway:
             if not self._stopping.is_set():
                 reassuring = await self._serve(listeners)
             await self._stopping.wait()
-            app.stopping = True
+            self._ping.stopping = True
             self._supervisor.tell("STOPPING=1")
             log.info("stopping: waiting for requests in flight")
             await asyncio.gather(*(worker.stop() for worker in self._workers))
@@ -115,6 +119,17 @@ class Gateway:
         log.info("%d worker%s", len(listeners), "" if len(listeners) == 1 else "s")
         self._supervisor.tell("READY=1")
         return asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
+
+    def _services(self) -> dict[str, Answers]:
+        """What the control side answers itself, by name without `@internal`; the kernel's own names are the kernel's."""
+        services: dict[str, Answers] = {**build_services(self.static, self.registry), "ping": self._ping}
+        api = self.static.api
+        if api is not None:
+            pages = Dashboard(base_path(api), api.insecure, services.get("dashboard")) if api.dashboard else None
+            services["api"] = Api(pages)
+            if pages is not None:
+                services["dashboard"] = pages
+        return services
 
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
         report = partial(self._tell, f"worker {number}")

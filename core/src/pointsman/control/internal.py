@@ -6,22 +6,31 @@ from typing import Any, ClassVar
 
 from pointsman.api import Publish
 from pointsman.compile.redirections import redirections
+from pointsman.config.implied import INTERNAL
 from pointsman.config.static import Static
+from pointsman.control.services import base_path, brought
 from pointsman.errors import Problem
+from pointsman.plugins import Registry
 
 HIGHEST = 2**63 - 1
 
 
-def internal_document(static: Static) -> dict[str, Any]:
+def internal_document(static: Static, registry: Registry) -> dict[str, Any]:
     """The routers that the static configuration implies, as a provider would publish them."""
     routers: dict[str, Any] = {}
+    if static.api is not None and static.api.insecure:
+        base = base_path(static.api)
+        routers["api"] = _router(f"{base}/api", "api", HIGHEST - 1, INTERNAL)
+        if static.api.dashboard:
+            routers["dashboard"] = _router(f"{base}/", "dashboard", HIGHEST - 2, INTERNAL)
+        if static.api.debug:
+            routers["debug"] = _router(f"{base}/debug", "api", HIGHEST - 1, INTERNAL)
     if static.ping is not None and not static.ping.manual_routing:
-        routers["ping"] = {
-            "rule": "PathPrefix(`/ping`)",
-            "service": "ping@internal",
-            "priority": HIGHEST,
-            "entryPoints": [static.ping.entry_point],
-        }
+        routers["ping"] = _router("/ping", "ping", HIGHEST, static.ping.entry_point)
+    for name, service in brought(static, registry).items():
+        if service.router is not None:
+            path, point = service.router
+            routers[name] = _router(path, name, HIGHEST, point)
     for redirection in redirections(static):
         routers[redirection.router] = {
             "rule": redirection.rule,
@@ -32,14 +41,23 @@ def internal_document(static: Static) -> dict[str, Any]:
     return {"http": {"routers": routers}}
 
 
+def _router(prefix: str, service: str, priority: int, entry_point: str) -> dict[str, Any]:
+    return {
+        "rule": f"PathPrefix(`{prefix}`)",
+        "service": f"{service}@internal",
+        "priority": priority,
+        "entryPoints": [entry_point],
+    }
+
+
 class Internal:
     """A provider like any other, but for where its words come from."""
 
     name: ClassVar[str] = "internal"
     Config: ClassVar[type] = Static
 
-    def __init__(self, config: Static, context: Any) -> None:
-        self._document = internal_document(config)
+    def __init__(self, config: Static, registry: Registry) -> None:
+        self._document = internal_document(config, registry)
 
     def read(self) -> tuple[Mapping[str, Any], Sequence[Problem]]:
         return self._document, ()

@@ -14,7 +14,7 @@ Built = list[tuple[str, Provider]]
 
 def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[str, Context], list[Problem]]:
     """Instances by name, their contexts, and what is wrong with those that are left out for it; the rest runs."""
-    built: Built = [(Internal.name, Internal(static, None))]
+    built: Built = [(Internal.name, Internal(static, registry))]
     contexts: dict[str, Context] = {}
     problems: list[Problem] = []
     for kind, config in static.providers.kinds.items():

@@ -216,9 +216,9 @@ async def _greeted(connection: Http1Upstream | Http2Upstream) -> Carrier | None:
     return connection.carrier()
 
 
-def unix_peer(path: str) -> Peer:
-    """A server on a unix socket; only the gateway itself has one."""
-    peer = Peer(f"unix:{path}", host=path, port=0)
+def unix_peer(path: str, service: str) -> Peer:
+    """A server on a unix socket, which is told for which service each request is; only the gateway itself has one."""
+    peer = Peer(f"unix:{path}", host=path, port=0, base_path=f"/{service}".encode(), preserve_path=True)
     peer.authority = b"localhost"
     return peer
 

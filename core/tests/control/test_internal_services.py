@@ -1,0 +1,183 @@
+from typing import Any, ClassVar
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from pointsman import InternalContext, InternalRequest, InternalResponse, hookimpl
+from pointsman.config.static import API, Ping, Static
+from pointsman.control.api import Api
+from pointsman.control.app import ControlApp, PingService
+from pointsman.control.dashboard import Dashboard
+from pointsman.control.internal import HIGHEST, internal_document
+from pointsman.control.services import build_services, enabled
+from pointsman.plugins import load_registry
+
+
+class Pages:
+    name: ClassVar[str] = "dashboard"
+    section: ClassVar[str] = "api.dashboard"
+
+    def __init__(self, context: InternalContext | None = None) -> None:
+        self.context = context
+
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        return InternalResponse(200, request.path.encode(), "text/html")
+
+
+class Counters(Pages):
+    name: ClassVar[str] = "counters"
+    section: ClassVar[str] = "ping"
+    path: ClassVar[str] = "/metrics"
+
+
+class Plugin:
+    __name__ = "plugin"
+
+    @hookimpl
+    def pointsman_internal_services(self) -> Any:
+        return [Pages, Counters]
+
+
+@pytest.fixture
+def registry():
+    return load_registry(Plugin(), entry_point_plugins=False)
+
+
+class Failing:
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        raise ValueError("no")
+
+
+class Mirror:
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        said = f"{request.method} {request.path} {dict(request.query)} {request.headers['x-a']}"
+        return InternalResponse(203, said.encode(), "text/x", {"X-B": "2"})
+
+
+async def ask(app, target, **options):
+    url = URL(f"http://a{target}", encoded=True)
+    connector = aiohttp.UnixConnector(app.path)
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(url, **options) as response:
+        return response.status, response.headers, await response.read()
+
+
+@pytest.fixture
+async def app():
+    app = ControlApp({"mirror": Mirror(), "failing": Failing(), "ping": PingService(Ping())})
+    await app.start()
+    yield app
+    await app.aclose()
+
+
+async def test_a_service_is_told_what_was_asked_and_answers_as_it_likes(app):
+    target = "/mirror@internal/a%2Fb/../c?x=1&x=2&y=%20z"
+    status, headers, body = await ask(app, target, headers=[("X-A", "1"), ("X-A", "2")])
+
+    assert (status, headers["content-type"], headers["x-b"]) == (203, "text/x", "2")
+    assert body == b"GET /a%2Fb/../c {'x': ['1', '2'], 'y': [' z']} 1, 2"
+
+
+async def test_what_a_client_writes_after_the_name_does_not_change_the_service(app):
+    status, _, body = await ask(app, "/mirror@internal/ping@internal/x", headers={"x-a": "1"})
+
+    assert status == 203
+    assert b"GET /ping@internal/x " in body
+
+
+async def test_a_service_that_fails_is_a_500_that_says_nothing(app, caplog):
+    status, _, body = await ask(app, "/failing@internal/")
+
+    assert (status, body) == (500, b"")
+    assert "failing@internal failed" in caplog.text
+
+
+async def test_no_service_of_that_name_is_a_404(app):
+    assert (await ask(app, "/nobody@internal/"))[0] == 404
+    assert (await ask(app, "/"))[0] == 404
+
+
+async def test_ping_has_no_content_type(app):
+    status, headers, body = await ask(app, "/ping@internal/ping")
+
+    assert (status, body) == (200, b"OK")
+    assert not headers.keys() & {"content-type", "server", "Content-Type", "Server"}
+
+
+def test_services_are_there_as_the_static_configuration_says(registry):
+    assert list(enabled(Static(), registry)) == []
+    assert list(enabled(Static(ping=Ping(), api=API()), registry)) == ["ping", "api", "dashboard", "counters"]
+    assert list(enabled(Static(api=API(dashboard=False)), registry)) == ["api"]
+
+
+def test_a_plugin_is_told_its_options_and_where_the_api_is(registry):
+    built = build_services(Static(ping=Ping(entry_point="web"), api=API(base_path="/gw/")), registry)
+
+    assert built["dashboard"].context.api_path == "/gw/api/"
+    assert built["dashboard"].context.name == "dashboard@internal"
+    assert built["counters"].context.options.entry_point == "web"
+
+
+def test_insecure_and_ping_imply_routers_below_the_base_path(registry):
+    static = Static(ping=Ping(entry_point="web"), api=API(insecure=True, debug=True, base_path="/gw"))
+    routers = internal_document(static, registry)["http"]["routers"]
+
+    assert routers["api"] == {
+        "rule": "PathPrefix(`/gw/api`)",
+        "service": "api@internal",
+        "priority": HIGHEST - 1,
+        "entryPoints": ["traefik"],
+    }
+    assert {name: (router["rule"], HIGHEST - router["priority"]) for name, router in routers.items()} == {
+        "api": ("PathPrefix(`/gw/api`)", 1),
+        "dashboard": ("PathPrefix(`/gw/`)", 2),
+        "debug": ("PathPrefix(`/gw/debug`)", 1),
+        "ping": ("PathPrefix(`/ping`)", 0),
+        "counters": ("PathPrefix(`/metrics`)", 0),
+    }
+    assert routers["counters"]["entryPoints"] == ["web"]
+
+
+def test_without_insecure_and_with_manual_routing_nothing_is_implied(registry):
+    static = Static(ping=Ping(manual_routing=True), api=API())
+
+    assert internal_document(static, registry)["http"]["routers"] == {}
+
+
+async def asked(service, path, **headers):
+    answer = await service.answer(InternalRequest("GET", path, {}, {"host": "a.test", **headers}))
+    return answer.status, answer.headers.get("Location", answer.body.decode())
+
+
+async def test_the_dashboard_is_below_the_api_with_its_base_path():
+    api = Api(Dashboard("/gw", False, Pages()))
+
+    assert await asked(api, "/gw") == (302, "/gw/dashboard/")
+    assert await asked(api, "/gw", **{"x-forwarded-prefix": "/out/"}) == (302, "/out/gw/dashboard/")
+    assert await asked(api, "/gw", **{"x-forwarded-prefix": "//evil.test"}) == (302, "/gw/dashboard/")
+    assert await asked(api, "/gw/dashboard/") == (200, "/")
+    assert await asked(api, "/gw/dashboard/a/b.js") == (200, "/a/b.js")
+    for path in ("/gw/", "/gw/dashboard", "/dashboard/", "/gw/dashboards/"):
+        assert (await asked(api, path))[0] == 404, path
+
+
+async def test_in_insecure_mode_the_root_leads_to_the_dashboard_and_both_its_forms_work():
+    pages = Dashboard("", True, Pages())
+
+    assert await asked(pages, "/") == (301, "http://a.test/dashboard/")
+    assert await asked(pages, "/dashboard") == await asked(pages, "/dashboard/") == (200, "/")
+    assert await asked(pages, "/dashboard/x.js") == (200, "/x.js")
+
+
+async def test_behind_a_router_of_its_own_the_dashboard_is_wherever_it_is_mounted():
+    pages = Dashboard("", False, Pages())
+
+    assert await asked(pages, "/") == (200, "/")
+    assert await asked(pages, "/x.js") == (200, "/x.js")
+
+
+async def test_without_the_plugin_it_says_what_to_install():
+    assert await asked(Dashboard("", False, None), "/") == (
+        404,
+        "the dashboard is not installed; pip install pointsman-dashboard\n",
+    )
