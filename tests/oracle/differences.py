@@ -495,31 +495,31 @@ DIFFERENCES: tuple[Difference, ...] = (
     # who is let in, how often, how many at a time
     Difference(
         "a zone is no part of a client's address, and what follows a colon is a port or nothing that anybody should trust",
-        ("limits/allow-depth/2001:db8::1%eth0", "limits/allow-depth/1.1.1.1:", "limits/allow-depth/1.1.1.1:x"),
+        ("limiting/allow-depth/2001:db8::1%eth0", "limiting/allow-depth/1.1.1.1:", "limiting/allow-depth/1.1.1.1:x"),
         status=b"403 Forbidden",
     ),
     Difference(
         "an address is the same one in brackets, with a port, or written in IPv6, wherever an entry is looked at",
         (
-            "limits/allow-depth/[2001:db8::1]",
-            "limits/allow-excluded/1.1.1.1, 10.1.1.1:80",
-            "limits/allow-subnet/::ffff:1.1.1.1",
-            "limits/allow-subnet/[2001:db8::5]:80",
+            "limiting/allow-depth/[2001:db8::1]",
+            "limiting/allow-excluded/1.1.1.1, 10.1.1.1:80",
+            "limiting/allow-subnet/::ffff:1.1.1.1",
+            "limiting/allow-subnet/[2001:db8::5]:80",
         ),
         status=b"200 OK",
     ),
     Difference(
         "another port or other capitals are no other source: whoever varies them would never be refused",
-        ("limits/rate-host-port", "limits/rate-host-capitals", "limits/rate-depth-port"),
+        ("limiting/rate-host-port", "limiting/rate-host-capitals", "limiting/rate-depth-port"),
         ("1.status", "1.refusal"),
     ),
     Difference(
         "who is refused because too many are in flight is told when to come again",
-        ("limits/flight-0",),
+        ("limiting/flight-0",),
         ("header:retry-after",),
     ),
-    Difference("the same, while one is under way", ("limits/flight-1",), ("second:headers",)),
-    Difference("a limit below nothing cannot be meant", ("limits/flight-negative",), status=b"404 Not Found"),
+    Difference("the same, while one is under way", ("limiting/flight-1",), ("second:headers",)),
+    Difference("a limit below nothing cannot be meant", ("limiting/flight-negative",), status=b"404 Not Found"),
     # TLS and entry points
     Difference(
         "the generated certificate is ECDSA, which costs less; who offers only RSA suites brings a certificate",

@@ -92,7 +92,7 @@ def asked(name, *requests, entry_point="trusting"):
                     aspects[f"{number}.refusal"] = (names, answer.get("retry-after"), round(seconds, 1), answer.body)
         return aspects
 
-    return Told(f"limits/{name}", story)
+    return Told(f"limiting/{name}", story)
 
 
 async def one_at_a_time(arena, running):
@@ -118,18 +118,18 @@ async def one_at_a_time(arena, running):
 
 WHO = ["X-Who: a"], ["X-Who: b"]
 CASES = [
-    *(case(f"limits/allow-{name}", named(f"allow-{name}")) for name in ALLOW if name not in CHAINS),
-    case("limits/white", named("white")),
-    case("limits/white-elsewhere", named("white-elsewhere")),
+    *(case(f"limiting/allow-{name}", named(f"allow-{name}")) for name in ALLOW if name not in CHAINS),
+    case("limiting/white", named("white")),
+    case("limiting/white-elsewhere", named("white-elsewhere")),
     *(
-        case(f"limits/allow-{name}/{chain}", named(f"allow-{name}", f"X-Forwarded-For: {chain}"), entry_point="trusting")
+        case(f"limiting/allow-{name}/{chain}", named(f"allow-{name}", f"X-Forwarded-For: {chain}"), entry_point="trusting")
         for name, chains in CHAINS.items()
         for chain in chains
     ),
-    *(case(f"limits/allow-{name}/absent", named(f"allow-{name}"), entry_point="trusting") for name in CHAINS),
-    case("limits/allow-depth/untrusted", named("allow-depth", "X-Forwarded-For: 1.1.1.1")),
+    *(case(f"limiting/allow-{name}/absent", named(f"allow-{name}"), entry_point="trusting") for name in CHAINS),
+    case("limiting/allow-depth/untrusted", named("allow-depth", "X-Forwarded-For: 1.1.1.1")),
     case(
-        "limits/allow-depth-2/two-lines",
+        "limiting/allow-depth-2/two-lines",
         named("allow-depth-2", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 9.9.9.9"),
         entry_point="trusting",
     ),
@@ -150,13 +150,13 @@ CASES = [
     asked(
         "rate-excluded", *([f"X-Forwarded-For: 1.1.1.1, 10.0.0.{each}"] for each in (1, 2)), ["X-Forwarded-For: 10.0.0.1"]
     ),
-    case("limits/rate-negative", named("rate-negative")),
-    case("limits/rate-two", named("rate-two")),
-    case("limits/rate-other-two", named("rate-other-two")),
-    case("limits/flight-0", named("flight-0")),
-    case("limits/flight-two", named("flight-two")),
-    case("limits/flight-negative", named("flight-negative")),
-    Told("limits/flight-1", one_at_a_time),
+    case("limiting/rate-negative", named("rate-negative")),
+    case("limiting/rate-two", named("rate-two")),
+    case("limiting/rate-other-two", named("rate-other-two")),
+    case("limiting/flight-0", named("flight-0")),
+    case("limiting/flight-two", named("flight-two")),
+    case("limiting/flight-negative", named("flight-negative")),
+    Told("limiting/flight-1", one_at_a_time),
 ]
 
 
