@@ -65,6 +65,12 @@ def test_hook_pointsman_tcp_matchers_brings_tcp_matchers():
     assert registry_with("pointsman_tcp_matchers", tide).tcp_matchers["Tide"] is tide
 
 
+def test_hook_pointsman_metrics_exporters_brings_exporters():
+    board = a_class("board")
+
+    assert registry_with("pointsman_metrics_exporters", board).metrics_exporters["board"] is board
+
+
 def test_hook_pointsman_span_exporters_brings_span_exporters():
     paper = a_class("paper")
     registry = registry_with("pointsman_span_exporters", paper)

@@ -6,13 +6,17 @@ from pointsman.api import (
     Binder,
     BuildContext,
     Command,
+    Counter,
     ExporterContext,
+    Gauge,
     Handler,
     InternalContext,
     InternalRequest,
     InternalResponse,
     InternalService,
     Matcher,
+    MetricsContext,
+    MetricsExporter,
     Middleware,
     Peer,
     Pending,
@@ -30,6 +34,7 @@ from pointsman.api import (
 )
 from pointsman.deadlines import Deadlines
 from pointsman.hookspecs import hookimpl
+from pointsman.measures import Distribution, Metric, Needs, Sample
 from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, Spelled, reason
 from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, normalise, sanitise
@@ -50,13 +55,16 @@ __all__ = [
     "Body",
     "BuildContext",
     "Command",
+    "Counter",
     "Deadlines",
     "Deferred",
+    "Distribution",
     "Duration",
     "Exchange",
     "ExporterContext",
     "Facts",
     "FileOrContent",
+    "Gauge",
     "Handler",
     "Headers",
     "InternalContext",
@@ -65,7 +73,11 @@ __all__ = [
     "InternalService",
     "Link",
     "Matcher",
+    "Metric",
+    "MetricsContext",
+    "MetricsExporter",
     "Middleware",
+    "Needs",
     "Peer",
     "Pending",
     "Pick",
@@ -77,6 +89,7 @@ __all__ = [
     "Request",
     "Resource",
     "Response",
+    "Sample",
     "Secret",
     "SharedState",
     "Span",

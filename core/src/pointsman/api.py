@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
+from pointsman.measures import Metric, Needs
 from pointsman.message import Facts, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.spans import Resource, Span
@@ -168,6 +169,20 @@ class SharedState(Protocol):
         """Count one less: once for every `enter` that was true, in the same worker."""
 
 
+class Counter(Protocol):
+    """A number that grows. Cheap enough for every request."""
+
+    def add(self, amount: float = 1.0, /) -> None: ...
+
+
+class Gauge(Protocol):
+    """A number as it is now; exporters see the sum over all workers."""
+
+    def set(self, value: float, /) -> None: ...
+    def add(self, amount: float, /) -> None:
+        """Below 0 to count down."""
+
+
 class BuildContext(Protocol):
     """What a plugin instance may ask of the kernel while it is built."""
 
@@ -200,6 +215,16 @@ class BuildContext(Protocol):
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         """Those middlewares, in order, as one. ConfigError if one does not exist or they reach themselves."""
+
+    def counter(self, name: str, help: str, **labels: str) -> Counter:
+        """What exporters of metrics tell as `name`, summed over all workers: `pointsman_<kind>_..._total`.
+
+        Labels `middleware`, `router` and `service` say where the instance is; one of the last two is empty. The same name
+        always has the same labels. ValueError for a name that does not begin with `pointsman_`, or is none.
+        """
+
+    def gauge(self, name: str, help: str, **labels: str) -> Gauge:
+        """The same for a number that goes up and down. It is forgotten with the instance, and with its worker."""
 
 
 class ProviderContext(BuildContext, Protocol):
@@ -359,6 +384,39 @@ class InternalService(Protocol):
 
     async def answer(self, request: InternalRequest) -> InternalResponse:
         """Quick: it runs on the loop of the control side. What it raises is a 500."""
+
+
+class MetricsContext(Protocol):
+    """What an exporter of metrics may ask of the kernel."""
+
+    @property
+    def name(self) -> str:
+        """Its key below `metrics`."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    async def read(self) -> Sequence[Metric]:
+        """All that its `needs` name, and what the gateway and plugins count besides, sorted by name.
+
+        Workers are asked first, and have half a second to answer. What belongs to a router, service or server that has left
+        the configuration is there once more, and then no more. Not before `start`.
+        """
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        """A server to send to, as in BuildContext; `Request.own` makes requests for it."""
+
+
+class MetricsExporter(Feature, Protocol):
+    """Brings what is measured to somebody who keeps it: one instance, on the control side, written `metrics.<name>`.
+
+    Its constructor gets a MetricsContext. `start` and `aclose` are those of any Feature; `aclose` has 5 seconds, for a last
+    push, too. Nothing it does may disturb requests, so it does not block the loop, and bounds what it holds.
+    """
+
+    @property
+    def needs(self) -> Needs:
+        """Asked once, before `start`."""
 
 
 @frozen

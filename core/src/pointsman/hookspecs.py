@@ -9,6 +9,7 @@ from pointsman.api import (
     Command,
     InternalService,
     Matcher,
+    MetricsExporter,
     Middleware,
     Provider,
     SpanExporter,
@@ -48,6 +49,11 @@ def pointsman_tcp_middlewares() -> Sequence[type[TcpMiddleware]]:  # type: ignor
 @hookspec
 def pointsman_tcp_matchers() -> Sequence[TcpMatcher]:  # type: ignore[empty-body]
     """Functions of the rule language of TCP routers."""
+
+
+@hookspec
+def pointsman_metrics_exporters() -> Sequence[type[MetricsExporter]]:  # type: ignore[empty-body]
+    """Where metrics go, enabled by their key below `metrics` in the static configuration."""
 
 
 @hookspec

@@ -19,6 +19,7 @@ from pointsman.api import (
     Feature,
     InternalService,
     Matcher,
+    MetricsExporter,
     Middleware,
     Provider,
     SpanExporter,
@@ -53,6 +54,7 @@ class Registry:
     tcp_matchers: dict[str, TcpMatcher] = Factory(dict)
     span_exporters: dict[str, type[SpanExporter]] = Factory(dict)
     internal_services: dict[str, type[InternalService]] = Factory(dict)
+    metrics_exporters: dict[str, type[MetricsExporter]] = Factory(dict)
     commands: dict[str, Command] = Factory(dict)
     plugins: list[Plugin] = Factory(list)
     problems: list[Problem] = Factory(list)
@@ -67,8 +69,8 @@ class Registry:
 
 
 KINDS = (
-    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "span_exporters",
-    "internal_services", "commands",
+    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "metrics_exporters",
+    "span_exporters", "internal_services", "commands",
 )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ class Middlewares:
             lambda references, owner: self.binder(references, owner, place),
             lambda: self.around.shared_state((MIDDLEWARES, *place), raw),
             self.servers.get,
+            self.around.counting(name, place),
         )
         try:
             instance = self.around.registry.middlewares[kind](config, context)

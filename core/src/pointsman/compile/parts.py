@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from attrs import Factory, define, evolve, field, frozen
 
-from pointsman.api import Binder, Handler, SharedState
+from pointsman.api import Binder, Counter, Gauge, Handler, SharedState
 from pointsman.config.spelling import join, suggestion
 from pointsman.config.static import Static
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.measures import Kind
 from pointsman.net.client_tls import ClientTls
 from pointsman.net.names import Names
 from pointsman.net.openssl import SECRET_BYTES
+from pointsman.observe.numbers import Number, Numbers
 from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry
 from pointsman.server.certificates import Pair
@@ -70,6 +72,16 @@ class Surroundings:
     """Who may want to follow exchanges."""
     clock: Callable[[], float] = time.monotonic
     """The loop's."""
+    numbers: Numbers = field(factory=Numbers)
+    """What is counted beside requests."""
+
+    def counting(self, name: str, place: tuple[str, ...]) -> Callable[[Kind, str, str, Mapping[str, str]], Number]:
+        """What gives a middleware in one place, of a router or a service, its counters and gauges."""
+        owner = {"middleware": name, "router": "", "service": ""}
+        if place[0] == "declared":  # built to be judged; nobody is served by it
+            return lambda *_: Number()
+        owner["service" if place[0] == "service" else "router"] = place[1]
+        return lambda kind, name, help, labels: self.numbers.number(kind, name, help, {**labels, **owner}, place)
 
     def shared_state(self, place: Sequence[str], raw: Any) -> SharedState:
         """The state of an instance in one place with one configuration, as that is written."""
@@ -164,8 +176,10 @@ class Context:
         chain: Callable[[Any, str], tuple[Binder, list[Any]]],
         shared: Callable[[], SharedState],
         server: Callable[[str, ClientTls | None, float], Any],
+        number: Callable[[Kind, str, str, Mapping[str, str]], Number],
     ) -> None:
         self._name = name
+        self._number: Callable[[Kind, str, str, Mapping[str, str]], Number] | None = number
         self._deadlines = deadlines
         self._service: Callable[[str, str], Any] | None = service
         self._server: Callable[[str, ClientTls | None, float], Any] | None = server
@@ -214,6 +228,17 @@ class Context:
         self.needs += needs
         return binder
 
+    def counter(self, name: str, help: str, **labels: str) -> Counter:
+        return self._numbered("counter", name, help, labels)
+
+    def gauge(self, name: str, help: str, **labels: str) -> Gauge:
+        return self._numbered("gauge", name, help, labels)
+
+    def _numbered(self, kind: Kind, name: str, help: str, labels: Mapping[str, str]) -> Number:
+        if self._number is None:
+            raise RuntimeError(f"a {kind} can be asked for only while the instance is built")
+        return self._number(kind, name, help, labels)
+
     def seal(self) -> None:
         """The instance is built: let go of the compilation, which a plugin that keeps its context would keep with it."""
-        self._service = self._chain = self._shared = self._server = None
+        self._service = self._chain = self._shared = self._server = self._number = None

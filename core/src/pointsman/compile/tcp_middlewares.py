@@ -55,7 +55,8 @@ class TcpMiddlewares:
         if config is None:
             raise ConfigError(problems)
         shared = partial(self.around.shared_state, (TCP_MIDDLEWARES, *place), raw)
-        context = Context(name, self.around.deadlines, _no_http, _no_http, shared, _no_http)
+        counting = self.around.counting(name, place)
+        context = Context(name, self.around.deadlines, _no_http, _no_http, shared, _no_http, counting)
         try:
             instance = kinds[kind](config, context)
         except (ConfigError, ValueError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from pointsman.api import Binder, Handler, SharedState
+from pointsman.api import Binder, Counter, Gauge, Handler, SharedState
 from pointsman.config.dynamic import declared, structure_document
 from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
@@ -105,6 +105,12 @@ class Context:
 
     def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
         raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no servers"))
+
+    def counter(self, name: str, help: str, **labels: str) -> Counter:
+        raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it counts nothing"))
+
+    def gauge(self, name: str, help: str, **labels: str) -> Gauge:
+        raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it counts nothing"))
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no middlewares"))

@@ -10,6 +10,7 @@ from pointsman.api import Binder, Handler, Middleware, SharedState
 from pointsman.config.convert import structure
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
+from pointsman.measures import Metric
 from pointsman.message import NOTHING, Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.shared import LocalState
@@ -39,11 +40,25 @@ def _wire(value: str) -> bytes:
         return value.encode()
 
 
+class FakeNumber:
+    """A counter or gauge whose `value` tests may look at."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, amount: float = 1.0) -> None:
+        self.value += amount
+
+    def set(self, value: float) -> None:
+        self.value = value
+
+
 class FakeContext:
-    """A BuildContext, ProviderContext and ExporterContext made of dictionaries.
+    """A BuildContext, ProviderContext, MetricsContext and ExporterContext made of dictionaries.
 
     `servers` are those that `server` knows, by their URLs; `problems` is what `check` finds in any document. Instances that
-    are built with the same context have its `shared` state in common, as two workers' would.
+    are built with the same context have its `shared` state in common, as two workers' would. `metrics` is what `read` gives;
+    `numbers` are those that were asked for, by name and sorted labels: `("pointsman_x_total", ("why", "full"))`.
     """
 
     def __init__(
@@ -56,6 +71,7 @@ class FakeContext:
         problems: Sequence[Problem] = (),
         shared: SharedState | None = None,
         resource: Resource | None = None,
+        metrics: Sequence[Metric] = (),
     ) -> None:
         self._name = name
         self.deadlines = Deadlines()
@@ -64,6 +80,8 @@ class FakeContext:
         self._middlewares = dict(middlewares or {})
         self._servers = dict(servers or {})
         self._problems = tuple(problems)
+        self.metrics = metrics
+        self.numbers: dict[tuple[Any, ...], FakeNumber] = {}
         self.shared: SharedState = shared or LocalState(b"a secret of this context, for tests")
 
     @property
@@ -82,6 +100,17 @@ class FakeContext:
     def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
         peer_from(url)
         return self._servers.get(url) or answering(503)
+
+    def counter(self, name: str, help: str, **labels: str) -> FakeNumber:
+        """The same number for the same name and labels; it is in `numbers`."""
+        if not name.startswith("pointsman_"):
+            raise ValueError(f"a metric of a plugin is called pointsman_..., not '{name}'")
+        return self.numbers.setdefault((name, *sorted(labels.items())), FakeNumber())
+
+    gauge = counter
+
+    async def read(self) -> Sequence[Metric]:
+        return self.metrics
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         for name in middlewares:
