@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,42 +20,27 @@ needs_redis = pytest.mark.skipif(
 
 
 class Redis:
-    """One server; `start` again after `kill` gives an empty one on the same port."""
+    """One server; `start` again after `kill` gives an empty one on the same port. With `tls` it speaks that, on another."""
 
-    def __init__(self, folder: Path, *options: str, password: str = "", program: str = "redis-server") -> None:
+    def __init__(self, folder: Path, *options: str, password: str = "", tls: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True)
-        self.folder, self.program, self.password = folder, program, password
-        self.port = free_port()
-        self.options = [*options, "--requirepass", password] if password else list(options)
-        self.tls = "--tls-port" in options
+        self.folder, self.password = folder, password
+        self.port, self.tls_port = free_port(), free_port()
+        self.options = [*options, *(("--requirepass", password) if password else ())]
+        if tls:
+            self.options += ["--tls-port", str(self.tls_port), *tls]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self.tls_port if '--tls-port' in self.options else self.port}"
 
     def start(self) -> "Redis":
-        ports = ["--port", "0", "--tls-port", str(self.port)] if self.tls else ["--port", str(self.port)]
-        options = [part for part in self.options if part != "--tls-port"]
+        own = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    "redis-server",
-                    *self.first(),
-                    *ports,
-                    "--bind",
-                    "127.0.0.1",
-                    "--dir",
-                    str(self.folder),
-                    *self.rest(),
-                    *options,
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self.wait(lambda: self.tls or b"PONG" in self.ask("PING"), "it answers")
-        if self.tls:
-            self.wait(self._accepts, "it accepts")
+            command = ["redis-server", *self.first(), *own, *self.rest(), *self.options]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.wait(lambda: b"PONG" in self.ask("PING"), "it answers")
         return self
 
     def first(self) -> list[str]:
@@ -63,10 +48,6 @@ class Redis:
 
     def rest(self) -> list[str]:
         return ["--save", "", "--appendonly", "no"]
-
-    def _accepts(self) -> bool:
-        socket.create_connection(("127.0.0.1", self.port), 1).close()
-        return True
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         end = time.monotonic() + 20
@@ -82,7 +63,7 @@ class Redis:
         raise TimeoutError(f"not within 20 s: {what}\n{(self.folder / 'log').read_text()[-3000:]}")
 
     def ask(self, *words: str) -> bytes:
-        """The answer to one command, as it comes; of plaintext servers only."""
+        """The answer to one command, as it comes."""
         with (
             socket.create_connection(("127.0.0.1", self.port), 2) as connection,
             connection.makefile("rb") as answers,
@@ -144,4 +125,4 @@ def certificates(folder: Path, authority: trustme.CA) -> list[str]:
     leaf.private_key_pem.write_to_path(folder / "key.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
     files = {"--tls-cert-file": "cert.pem", "--tls-key-file": "key.pem", "--tls-ca-cert-file": "ca.pem"}
-    return ["--tls-port", *(part for option, name in files.items() for part in (option, str(folder / name)))]
+    return [part for option, name in files.items() for part in (option, str(folder / name))]

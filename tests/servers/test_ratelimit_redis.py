@@ -7,7 +7,7 @@ import time
 import pytest
 import trustme
 
-from pointsman.testing import FakeContext, a_request, answering, build, eventually
+from pointsman.testing import FakeContext, a_request, answering, build, eventually, free_port
 from pointsman_ratelimit import RateLimit
 from pointsman_ratelimit.redis_server import _SERVERS
 
@@ -46,11 +46,13 @@ class Limiter:
         self.gate = build(RateLimit, {**MINUTE, **config, "redis": redis}, FakeContext(name))
 
     async def __aenter__(self):
-        await self.gate.start()
+        if hasattr(self.gate, "start"):
+            await self.gate.start()
         return self
 
     async def __aexit__(self, *error):
-        await self.gate.aclose()
+        if hasattr(self.gate, "aclose"):
+            await self.gate.aclose()
 
     async def ask(self, client="192.0.2.1", **more):
         return await self.gate.bind(answering(200))(a_request(client=client, **more))
@@ -222,15 +224,19 @@ async def test_a_redis_that_says_nothing_holds_up_a_bounded_number_for_a_bounded
 # over TLS, in a cluster, behind Sentinels
 
 
-async def test_over_tls_with_a_certificate_of_ones_own(start, tmp_path, caplog):
-    authority = trustme.CA()
-    redis = start(Redis, *certificates(tmp_path / "server", authority), password="s3cret")
+def client_tls(authority):
     own = authority.issue_cert("gateway.test")
-    tls = {
+    return {
         "ca": authority.cert_pem.bytes().decode(),
         "cert": own.cert_chain_pems[0].bytes().decode(),
         "key": own.private_key_pem.bytes().decode(),
     }
+
+
+async def test_over_tls_with_a_certificate_of_ones_own(start, tmp_path, caplog):
+    authority = trustme.CA()
+    redis = start(tls=certificates(tmp_path / "server", authority), password="s3cret")
+    tls = client_tls(authority)
     async with Limiter(at(redis, password="s3cret", tls=tls)) as limiter:
         assert await limiter.statuses(3) == [200, 200, 429]
     async with Limiter(at(redis, password="s3cret", tls={**tls, "ca": trustme.CA().cert_pem.bytes().decode()})) as limiter:
@@ -239,14 +245,19 @@ async def test_over_tls_with_a_certificate_of_ones_own(start, tmp_path, caplog):
     assert "PRIVATE" not in caplog.text
 
 
-async def test_a_cluster(start):
-    nodes = [start(Redis, "--cluster-enabled", "yes") for _ in range(2)]
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_a_cluster(secure, start, tmp_path):
+    authority = trustme.CA()
+    ports = [free_port(), free_port()]
+    options = ["--cluster-enabled", "yes", *(["--tls-cluster", "yes"] if secure else [])]
+    tls = certificates(tmp_path / "server", authority) if secure else ()
+    nodes = [start(Redis, *options, "--cluster-port", str(port), tls=tls) for port in ports]
     nodes[0].ask("CLUSTER", "ADDSLOTSRANGE", "0", "8191")
     nodes[1].ask("CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
-    nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", str(nodes[1].port))
+    nodes[0].ask("CLUSTER", "MEET", *nodes[1].endpoint.split(":"), str(ports[1]))
     for node in nodes:
         node.wait(lambda node=node: b"cluster_state:ok" in node.ask("CLUSTER", "INFO"), "the cluster is whole")
-    async with Limiter(at(*nodes)) as limiter:
+    async with Limiter(at(*nodes, **({"tls": client_tls(authority)} if secure else {}))) as limiter:
         for last in range(20):
             assert await limiter.statuses(3, f"192.0.2.{last}") == [200, 200, 429]
     assert all(int(node.ask("DBSIZE")[1:]) > 0 for node in nodes)

@@ -1,4 +1,5 @@
 import asyncio
+import sys
 
 import pytest
 
@@ -135,3 +136,14 @@ def test_what_cannot_be_meant_is_refused_with_its_place(config, message):
 def test_a_password_is_in_no_repr():
     gate = build(RateLimit, {"average": 1, "redis": {"password": "s3cret", "sentinel": {"password": "s4cret"}}})
     assert "cret" not in repr(gate._redis._settings)
+
+
+def test_only_redis_is_opened_and_closed():
+    assert not hasattr(build(RateLimit, {"average": 1}), "start")
+    assert hasattr(build(RateLimit, {"average": 1, "redis": {}}), "start")
+
+
+def test_without_its_library_redis_is_a_problem_with_a_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pointsman_ratelimit.redis_server", None)
+    with pytest.raises(ConfigError, match=r"redis: needs the library redis .*; pip install 'pointsman-ratelimit\[redis\]'"):
+        build(RateLimit, {"average": 1, "redis": {}})

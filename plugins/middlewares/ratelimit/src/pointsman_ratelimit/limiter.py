@@ -31,17 +31,17 @@ class RateLimit:
 
             self._on_failure = config.redis.on_failure
             self._redis = RedisBuckets(config.redis, context)
+            if (
+                self._limit is not None
+            ):  # whoever has nothing to open is not asked to: there may be one for each of many routers
+                self.start, self.aclose = self._open, self._redis.close
         if self._limit is not None:
             self._shared = context.shared
             self._bucket = Bucket(self._limit)
 
-    async def start(self) -> None:
-        if self._redis is not None and self._limit is not None:
-            self._redis.open()
-
-    async def aclose(self) -> None:
-        if self._redis is not None:
-            await self._redis.close()
+    async def _open(self) -> None:
+        assert self._redis is not None
+        self._redis.open()
 
     def bind(self, call_next: Handler) -> Handler:
         if self._limit is None:

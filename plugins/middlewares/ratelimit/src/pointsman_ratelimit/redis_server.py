@@ -134,7 +134,7 @@ class Server:
         cluster = RedisCluster(startup_nodes=nodes, max_connections=self._limit, **options)
         if tls:
             cluster.connection_kwargs |= {"connection_class": _Tls, **tls}
-            for node in cluster.startup_nodes:
+            for node in cluster.nodes_manager.startup_nodes.values():
                 node.connection_class = _Tls
                 node.connection_kwargs |= tls
         return cluster
