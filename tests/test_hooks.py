@@ -53,6 +53,19 @@ def test_hook_pointsman_matchers_brings_matchers():
     assert registry_with("pointsman_matchers", moon).matchers["Moon"] is moon
 
 
+def test_hook_pointsman_log_exporters_brings_exporters_for_both_logs():
+    paper = a_class("paper")
+    registry = registry_with("pointsman_log_exporters", paper)
+
+    assert registry.sections["log"]["paper"] is registry.sections["accessLog"]["paper"] is paper
+
+
+def test_hook_pointsman_log_formats_brings_formats():
+    pipes = a_class("pipes")
+
+    assert registry_with("pointsman_log_formats", pipes).log_formats["pipes"] is pipes
+
+
 def test_hook_pointsman_tcp_middlewares_brings_tcp_middlewares():
     gate = a_class("gate")
 

@@ -14,6 +14,10 @@ from pointsman.api import (
     InternalRequest,
     InternalResponse,
     InternalService,
+    LogExporter,
+    LogField,
+    LogFields,
+    LogFormat,
     Matcher,
     MetricsContext,
     MetricsExporter,
@@ -38,6 +42,7 @@ from pointsman.measures import Distribution, Metric, Needs, Sample
 from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, Spelled, reason
 from pointsman.passing import noticed, noticed_tunnel
 from pointsman.paths import decoded, encoded, normalise, sanitise
+from pointsman.records import LogRecord
 from pointsman.rendezvous import rendezvous
 from pointsman.sighting import sighted
 from pointsman.spans import Attributes, AttributeValue, Resource, Span
@@ -72,6 +77,11 @@ __all__ = [
     "InternalResponse",
     "InternalService",
     "Link",
+    "LogExporter",
+    "LogField",
+    "LogFields",
+    "LogFormat",
+    "LogRecord",
     "Matcher",
     "Metric",
     "MetricsContext",

@@ -5,7 +5,7 @@ A plugin needs no base class; the type checker compares it with the contract whe
 
 import argparse
 import logging
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from attrs import field, frozen
@@ -15,6 +15,7 @@ from pointsman.errors import Problem
 from pointsman.measures import Metric, Needs
 from pointsman.message import Facts, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
+from pointsman.records import LogRecord
 from pointsman.spans import Resource, Span
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -417,6 +418,57 @@ class MetricsExporter(Feature, Protocol):
     @property
     def needs(self) -> Needs:
         """Asked once, before `start`."""
+
+
+@frozen
+class LogField:
+    """One field of access log records.
+
+    `read(record)` gives its value, or None for a record that has none, which is never so if it is there `always`. Its kind:
+    "number"; "word", a text of letters, digits and punctuation that no format has to escape; "text", which may hold anything
+    that a client made up; "headers", a list of names and texts that are fields each.
+    """
+
+    name: str
+    kind: str
+    read: Callable[[Any], Any]
+    always: bool = True
+
+
+class LogExporter(Feature, Protocol):
+    """Sends log records somewhere, enabled below `log` or `accessLog`. Its context is an `ExporterContext`.
+
+    `service_name` and `resource_attributes` of its Config, where it has them, say what `context.resource` is.
+    """
+
+    async def export(self, records: Sequence[LogRecord], /) -> None:
+        """Send these, at most 512. Whatever is raised means that they are lost: they are counted, and the log says so once.
+
+        Called by one task, one batch after the other; given up when it takes too long.
+        """
+
+
+class LogFields(Protocol):
+    """The fields that are not dropped."""
+
+    def __iter__(self) -> Iterator[LogField]:
+        """In the order of their names."""
+
+    def get(self, name: str, /) -> LogField | None:
+        """The field of this name, in any case, also that of one header (`request_User-Agent`); None if it is dropped.
+
+        KeyError if there is no such field.
+        """
+
+
+class LogFormat(Feature, Protocol):
+    """A way to write the access log, chosen by `accessLog.format`; its options stand in `accessLog.options`.
+
+    A ConfigError of the constructor has its paths below `accessLog.options`. The context is None.
+    """
+
+    def over(self, fields: LogFields, /) -> Callable[[Any], str]:
+        """What writes a record with these fields as one line, without its end. ConfigError if they are not enough for it."""
 
 
 @frozen

@@ -32,6 +32,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
     },
     "span_exporters": {name: f"pointsman-{name}" for name in ("otlp", "zipkin", "jaeger")},
     "internal_services": {"dashboard": "pointsman-dashboard", "prometheus": "pointsman-prometheus"},
+    "log_exporters": {"otlp": "pointsman-otlp"},
     "balancers": {name: f"pointsman-{name}" for name in ("p2c", "hrw", "leasttime", "leastconn")},
 }
 

@@ -8,6 +8,8 @@ from pointsman.api import (
     Balancer,
     Command,
     InternalService,
+    LogExporter,
+    LogFormat,
     Matcher,
     MetricsExporter,
     Middleware,
@@ -64,6 +66,16 @@ def pointsman_span_exporters() -> Sequence[type[SpanExporter]]:  # type: ignore[
 @hookspec
 def pointsman_internal_services() -> Sequence[type[InternalService]]:  # type: ignore[empty-body]
     """Services that the gateway answers itself, written `<name>@internal`."""
+
+
+@hookspec
+def pointsman_log_exporters() -> Sequence[type[LogExporter]]:  # type: ignore[empty-body]
+    """Where logs go besides, enabled by their key below `log` and `accessLog` in the static configuration."""
+
+
+@hookspec
+def pointsman_log_formats() -> Sequence[type[LogFormat]]:  # type: ignore[empty-body]
+    """Ways to write the access log, written `accessLog.format: <name>`."""
 
 
 @hookspec

@@ -18,6 +18,8 @@ from pointsman.api import (
     Command,
     Feature,
     InternalService,
+    LogExporter,
+    LogFormat,
     Matcher,
     MetricsExporter,
     Middleware,
@@ -53,6 +55,8 @@ class Registry:
     tcp_middlewares: dict[str, type[TcpMiddleware]] = Factory(dict)
     tcp_matchers: dict[str, TcpMatcher] = Factory(dict)
     span_exporters: dict[str, type[SpanExporter]] = Factory(dict)
+    log_exporters: dict[str, type[LogExporter]] = Factory(dict)
+    log_formats: dict[str, type[LogFormat]] = Factory(dict)
     internal_services: dict[str, type[InternalService]] = Factory(dict)
     metrics_exporters: dict[str, type[MetricsExporter]] = Factory(dict)
     commands: dict[str, Command] = Factory(dict)
@@ -65,12 +69,17 @@ class Registry:
     @property
     def sections(self) -> Mapping[str, Mapping[str, type[Feature]]]:
         """What may be named in sections of the static configuration."""
-        return {"providers": self.providers, "tracing": self.span_exporters}
+        return {
+            "providers": self.providers,
+            "tracing": self.span_exporters,
+            "log": self.log_exporters,
+            "accessLog": self.log_exporters,
+        }
 
 
 KINDS = (
     "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "metrics_exporters",
-    "span_exporters", "internal_services", "commands",
+    "span_exporters", "log_exporters", "log_formats", "internal_services", "commands",
 )  # fmt: skip
 
 

@@ -49,7 +49,12 @@ class Collector:
     async def export(self, spans: Any) -> None: ...
 
 
-SECTIONS: dict[str, Any] = {"providers": {"docker": Docker}, "tracing": {"otlp": Collector}}
+SECTIONS: dict[str, Any] = {
+    "providers": {"docker": Docker},
+    "tracing": {"otlp": Collector},
+    "log": {"otlp": Collector},
+    "accessLog": {"otlp": Collector},
+}
 
 
 def problems(text: str) -> list[str]:

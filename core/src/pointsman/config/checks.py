@@ -130,11 +130,9 @@ def _observability(static: Static) -> Problems:
     if static.log.level.upper() not in LEVELS:
         message = f"unknown level '{static.log.level}'; ERROR is used{suggestion(static.log.level, LEVELS)}"
         yield Problem("log.level", message, warning=True)
-    for section, logs in (("log", static.log.otlp), ("accessLog", static.access_log.otlp if static.access_log else None)):
-        if logs is not None:
-            otlp.append((f"{section}.otlp", logs.grpc))
-            if not static.experimental.otlp_logs:
-                yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
+    for section, exporters in (("log", static.log.exporters), ("accessLog", getattr(static.access_log, "exporters", {}))):
+        if "otlp" in exporters and not static.experimental.otlp_logs:
+            yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
     if static.metrics is not None and static.metrics.otlp is not None:
         otlp.append(("metrics.otlp", static.metrics.otlp.grpc))
     for section, grpc in otlp:

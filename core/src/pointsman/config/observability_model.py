@@ -33,16 +33,6 @@ class OTLPGRPC:
 
 
 @frozen
-class OTLPLogs:
-    """Records to an OpenTelemetry collector; `grpc`, if present, wins over `http`."""
-
-    service_name: str = "traefik"
-    resource_attributes: dict[str, str] = field(factory=dict)
-    http: OTLPHTTP | None = allow_empty(default=None)
-    grpc: OTLPGRPC | None = allow_empty(default=None)
-
-
-@frozen
 class Log:
     level: str = option(default="ERROR", help="TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC or disabled")
     format: str = option(default="common", help="common or json")
@@ -53,7 +43,8 @@ class Log:
     max_age: int = 0
     max_backups: int = 0
     compress: bool = False
-    otlp: OTLPLogs | None = allow_empty(default=None)
+    exporters: dict[str, Any] = field(factory=dict)
+    """By the plugin's name, each with its own Config."""
 
 
 @frozen
@@ -91,7 +82,8 @@ class AccessLog:
     dual_output: bool = False
     filters: AccessLogFilters | None = None
     fields: AccessLogFields = field(factory=AccessLogFields)
-    otlp: OTLPLogs | None = allow_empty(default=None)
+    exporters: dict[str, Any] = field(factory=dict)
+    """By the plugin's name, each with its own Config."""
 
 
 @frozen

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from pointsman.api import Feature
 from pointsman.config.blocks import fields_of, inner_class
-from pointsman.config.observability_model import Tracing
+from pointsman.config.observability_model import AccessLog, Log, Tracing
 from pointsman.config.sections import PLUGGED, Sections, is_catalogued
 from pointsman.config.spelling import spelled, suggestion
 from pointsman.config.static import Providers, Static
@@ -87,7 +87,9 @@ class _PluginNames:
         return next((cls.Config for key, cls in self.providers.items() if key.lower() == name.lower()), Any)
 
 
-SECTION_OF: Final[Mapping[type, str]] = {Providers: "providers", Tracing: "tracing"}
+SECTION_OF: Final[Mapping[type, str]] = {
+    Providers: "providers", Tracing: "tracing", Log: "log", AccessLog: "accessLog",
+}  # fmt: skip
 """Classes of sections in which plugins are named."""
 
 

@@ -19,7 +19,13 @@ Sections = Mapping[str, Mapping[str, type[Feature]]]
 PLUGGED: Final = ("kinds", "plugin", "exporters")
 """Fields that hold what plugins made of their options: nobody writes these names."""
 
-_KINDS: Final = {"providers": "providers", "metrics": "metrics_exporters", "tracing": "span_exporters"}
+_KINDS: Final = {
+    "providers": "providers",
+    "metrics": "metrics_exporters",
+    "tracing": "span_exporters",
+    "log": "log_exporters",
+    "accessLog": "log_exporters",
+}
 """What the catalogue calls those that a section names."""
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from pointsman.config.removed import REMOVED
 from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.scalars import kind_of
 from pointsman.config.sections import Sections, structure_section
-from pointsman.config.spelling import spelled, suggestion, unknown_key
+from pointsman.config.spelling import camel_case, spelled, suggestion, unknown_key
 from pointsman.config.tls_model import Spiffe
 from pointsman.errors import Problem
 from pointsman.values import Duration, FileOrContent, allow_empty, option
@@ -221,8 +221,12 @@ class Static:
         return sorted(name for name, point in self.entry_points.items() if point.listen.protocol == "udp")
 
 
-_EXPORTING: Final[Mapping[str, tuple[type[Any], str]]] = {"tracing": (Tracing, "otlp")}
-"""Sections whose exporters are plugins: how they look, and the exporter of one that names none."""
+_EXPORTING: Final[Mapping[str, tuple[str, type[Any], str]]] = {
+    "tracing": ("tracing", Tracing, "otlp"),
+    "log": ("log", Log, ""),
+    "accesslog": ("access_log", AccessLog, ""),
+}
+"""Sections whose exporters are plugins: their attribute, how they look, and the exporter of one that names none."""
 
 ROOTS: Final = {spelled(attribute).lower(): spelled(attribute) for attribute in attrs.fields(Static)}
 """Root keys, lower-cased, to their spelling."""
@@ -256,11 +260,14 @@ def structure_static(raw: Any, sections: Sections) -> tuple[Static | None, list[
     for key, value in known.items():
         name = str(key).lower()
         if name in _EXPORTING and value is not None:
-            cls, default = _EXPORTING[name]
-            exporting[name], more = structure_section(cls, value, name, sections.get(name, {}), default)
+            attribute, cls, default = _EXPORTING[name]
+            section = camel_case(attribute)
+            found, more = structure_section(cls, value, section, sections.get(section, {}), default)
             problems += more
             if more:
                 chosen = None
+            if found is not None:
+                exporting[attribute] = found
     return (attrs.evolve(static, providers=chosen, **exporting) if static and chosen else None), problems
 
 
@@ -324,7 +331,7 @@ def print_static(static: Static) -> dict[str, Any]:
     providers |= providers.pop("kinds")
     if not providers["plugin"]:
         del providers["plugin"]
-    for section in _EXPORTING:
+    for section in (camel_case(attribute) for attribute, _, _ in _EXPORTING.values()):
         if section in plain:
             plain[section] |= plain[section].pop("exporters")
     return plain
