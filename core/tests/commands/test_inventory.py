@@ -16,6 +16,13 @@ def test_plugins_lists_what_each_package_brings(capsys: pytest.CaptureFixture[st
     assert "pointsman-headers" in printed
 
 
+def test_plugins_has_a_line_for_each_where_no_terminal_is_too_narrow(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("passtlsclientcert")]
+    assert "pointsman-passtlsclientcert" in line
+    assert "middlewares: passTLSClientCert" in line
+
+
 @pytest.mark.spec("O-25")
 def test_version_prints_five_labelled_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0

@@ -2,12 +2,18 @@
 
 import argparse
 import platform
+import sys
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from pointsman.api import Command
 from pointsman.plugins import load_registry, version_of
+
+
+UNWRAPPED: Final = 10_000
+"""Columns, where nobody looks at a terminal: a line per plugin, for `grep` and its kin."""
 
 
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +24,12 @@ def _plugins(arguments: argparse.Namespace) -> int:
     registry = load_registry()
     table = Table(box=None, pad_edge=False)
     for title in ("PLUGIN", "PACKAGE", "VERSION", "BRINGS"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title != "BRINGS")
     for plugin in registry.plugins:
         name = "(built in)" if plugin.distribution == "pointsman" else plugin.name
         brings = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.brings.items())
         table.add_row(name, plugin.distribution, plugin.version or version_of("pointsman"), brings)
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else UNWRAPPED).print(table)
     for problem in registry.problems:
         print(f"error: {problem}")
     return 1 if registry.problems else 0
