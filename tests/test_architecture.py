@@ -110,6 +110,18 @@ def test_every_module_says_what_it_is_for():
     assert silent == []
 
 
+def test_the_extras_of_the_kernel_list_the_packages_that_there_are():
+    extras = tomllib.loads((ROOT / "core/pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    projects = [
+        tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in ROOT.glob("plugins/*/*/pyproject.toml")
+    ]
+    packages = sorted(project["name"] for project in projects)
+    listed = {name: [need.partition(">")[0] for need in extras[name]] for name in ("standard", "all")}
+
+    assert listed["all"] == packages
+    assert set(listed["standard"]) < set(packages)
+
+
 def test_nobody_takes_the_names_that_promise_nothing():
     vague = re.compile(r"(Manager|Helper|Util|Utils)$")
     classes = [

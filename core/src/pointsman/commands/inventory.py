@@ -11,7 +11,6 @@ from rich.table import Table
 from pointsman.api import Command
 from pointsman.plugins import load_registry, version_of
 
-
 UNWRAPPED: Final = 10_000
 """Columns, where nobody looks at a terminal: a line per plugin, for `grep` and its kin."""
 
