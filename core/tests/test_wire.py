@@ -288,6 +288,18 @@ def test_long_lines_and_names_are_not_remembered() -> None:
     assert long not in wire.REQUEST_LINES
     wire.NAMES[b"y" * 100]
     assert b"y" * 100 not in wire.NAMES
+    with pytest.raises(wire.BadMessage):
+        wire.ResponseHead(b"HTTP/1.1 200 " + b"y" * 100 + b"\r\nno header")
+    assert not any(len(line) > 100 for line in wire._STATUSES)
+
+
+def test_a_name_that_is_long_takes_no_memory_once_its_line_is_read() -> None:
+    for lines in (wire.REQUEST_LINES, wire.RESPONSE_LINES):
+        before = len(lines._chances)
+        for number in range(10):
+            name = b"x-%d-" % number + b"y" * 100_000
+            assert lines[name + b": 1"][0] == (name, b"1")
+        assert len(lines._chances) == before
 
 
 # the chunked coding

@@ -112,6 +112,19 @@ async def test_the_server_gets_the_user_in_the_spelling_that_was_configured(stag
         assert (b"X-WebAuth-User", b"ann") in stage["a"].last.headers
 
 
+async def test_neither_a_trailer_nor_further_credentials_say_who_it_is(stage):
+    claims = b"X-WebAuth-User: root\r\nx_webauth.user: root\r\nX-Sum: 1\r\n"
+    for host in ("told.test", "basic.test"):
+        request = ["POST / HTTP/1.1", f"Host: {host}", "Transfer-Encoding: chunked"]
+        request += [f"Authorization: {basic('ann', 'test')}", f"Authorization: {basic('root', '')}"]
+        seen = await stage.seen(head(*request, body=b"2\r\nhi\r\n0\r\n" + claims + b"\r\n"))
+
+        assert seen.body == b"hi"
+        assert seen.get_all("authorization") == ([basic("ann", "test")] if host == "basic.test" else [])
+        if host == "told.test":
+            assert seen.trailers == [(b"X-Sum", b"1")]
+
+
 async def test_a_body_is_not_waited_for(stage):
     async with stage.connect() as client:
         answer = await client.ask(

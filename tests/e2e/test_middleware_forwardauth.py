@@ -240,6 +240,13 @@ async def test_connection_neither_drops_nor_brings_a_managed_header(stage):
         assert (seen.get_all("x-auth-user"), seen.get("x-own")) == (["bob"], None)
 
 
+async def test_a_trailer_says_nothing_that_the_server_should_say(stage):
+    body = b"2\r\nhi\r\n0\r\nX-Auth-User: root\r\nx_missing: 1\r\nX-Sum: 1\r\n\r\n"
+    seen = await stage.seen(head("POST / HTTP/1.1", "Host: plain.test", "Transfer-Encoding: chunked", body=body))
+
+    assert (seen.get("x-auth-user"), seen.trailers) == ("bob", [(b"X-Sum", b"1")])
+
+
 async def test_a_websocket_passes_and_the_question_is_a_plain_get(stage):
     stage["a"].answers(upgrade("websocket"))
     async with stage.connect() as client:

@@ -47,7 +47,7 @@ from pointsman.rendezvous import rendezvous
 from pointsman.sighting import sighted
 from pointsman.spans import Attributes, AttributeValue, Resource, Span
 from pointsman.transforms import Transform, transformed
-from pointsman.values import Duration, FileOrContent, Secret, TextFile, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url, allow_empty, option
 
 __version__ = "0.1.0"
 
@@ -110,6 +110,7 @@ __all__ = [
     "TcpPredicate",
     "TextFile",
     "Transform",
+    "Url",
     "allow_empty",
     "amended",
     "decoded",

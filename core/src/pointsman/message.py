@@ -602,6 +602,7 @@ class Request:
         "target",
         "upgrade",
         "version",
+        "withheld",
     )
 
     def __init__(
@@ -630,6 +631,8 @@ class Request:
         """10 or 11 for HTTP/1, 20 for HTTP/2."""
         self.append_forwarded_for = True
         """False: the client's address is not added to X-Forwarded-For on the way upstream."""
+        self.withheld: tuple[Callable[[bytes], bool], ...] = ()
+        """Each says of a name whether trailers that are called so stay here: some servers take them for headers."""
         self.exchange: Exchange = OVER
         self._done: list[Callable[[], None]] | None = None
         self._state: dict[str, Any] | None = None
@@ -688,6 +691,7 @@ class Request:
         twin = Request(method, target, headers, body, self.authority, self.host, link or self.link)
         twin.version = self.version
         twin.append_forwarded_for = self.append_forwarded_for
+        twin.withheld = self.withheld
         first, exchange = self.exchange, Exchange()
         exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
         exchange.observer, exchange.span = first.observer, first.span

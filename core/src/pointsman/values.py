@@ -18,6 +18,9 @@ Secret = NewType("Secret", str)
 """Text that is masked wherever a configuration is shown."""
 
 
+Url = NewType("Url", str)
+"""A URL, shown without the password in it."""
+
 MAX_TEXT_BYTES: Final = 4 * 1024 * 1024
 
 

@@ -112,6 +112,8 @@ MAX_CHUNK_LINE: Final = 4 * 1024
 MAX_CHUNK_EXCESS: Final = 16 * 1024
 """How much longer chunk extensions may be than the content they go with, all in all."""
 MAX_CACHED: Final = 4096
+LONG_NAME: Final = 64
+"""Header names above this length, in bytes, are never kept."""
 MAX_HEADERS: Final = 1000
 MAX_VALUES: Final = 256
 """How many lines of one name are kept before it counts as one whose values do not come again."""
@@ -144,7 +146,7 @@ class _Names(dict[bytes, tuple[bytes, int]]):
         if not _PLAIN_NAME.fullmatch(lower):
             meaning = ALIAS | _MEANINGS.get(lower.replace(b"_", b"-"), 0) & MANAGED
         known = (lower, meaning)
-        if len(name) <= 64:
+        if len(name) <= LONG_NAME:
             if len(self) >= MAX_CACHED:
                 self.clear()
             self[name] = known
@@ -196,8 +198,9 @@ class Lines(dict[_Key, Line]):
         if left is None:
             if len(chances) >= MAX_CACHED:
                 chances.clear()
-            left = 0 if _SECRET.search(name) else MAX_VALUES
-            chances[name] = left
+            left = 0 if len(name) > LONG_NAME or _SECRET.search(name) else MAX_VALUES
+            if len(name) <= LONG_NAME:  # what a client sends must not be what memory is filled with
+                chances[name] = left
         if left and len(name) + len(value) <= 160:
             chances[name] = left - 1
             if len(self) >= MAX_CACHED:
@@ -256,7 +259,7 @@ class _Statuses(dict[bytes, tuple[int, int]]):
         if match is None:
             raise BadMessage("the status line is not 'HTTP/1.1 NNN reason'")
         known = (int(match[2]), 1 if match[1] == b"1" else 0)
-        if len(self) < MAX_CACHED:
+        if len(self) < MAX_CACHED and len(line) <= LONG_NAME:
             self[line] = known
         return known
 
@@ -440,7 +443,7 @@ class _Prefixes(dict[bytes, bytes]):
     def __missing__(self, name: bytes) -> bytes:
         spelled = _SPELLINGS.get(name) or b"-".join(part.capitalize() for part in name.split(b"-"))
         prefix = b"\r\n%b: " % spelled
-        if len(name) <= 64:
+        if len(name) <= LONG_NAME:
             if len(self) >= MAX_CACHED:
                 self.clear()
                 self.update(self._never)

@@ -32,6 +32,8 @@ class Mark:
             raise ValueError("this word is not allowed")
         if config.word == "worse":
             raise ConfigError(Problem("word", "is worse"))
+        if config.word == "worst":
+            raise ConfigError(Problem("tls.cert", "is worse"))
         self.word = config.word.encode()
 
     def __call__(self, request: Any, call_next: Any) -> Any:
@@ -176,12 +178,13 @@ def test_a_middleware_with_a_problem_closes_its_routers(middlewares: dict[str, A
     assert winner(compiled) is None
 
 
-def test_a_problem_in_an_option_is_told_with_the_whole_path_of_the_middleware_that_has_it() -> None:
-    middlewares = {"m": {"mark": {"word": "worse"}}, "all": {"bundle": {"of": ["m"]}}}
+@pytest.mark.parametrize(("word", "option"), [("worse", "word"), ("worst", "tls.cert")])
+def test_a_problem_in_an_option_is_told_with_the_whole_path_of_the_middleware_that_has_it(word: str, option: str) -> None:
+    middlewares = {"m": {"mark": {"word": word}}, "all": {"bundle": {"of": ["m"]}}}
     compiled = compiler().compile_now(
         tree(routers={"r": router(middlewares=["all"])}, services={"s": balancer()}, middlewares=middlewares)
     )
-    problem = Problem("http.middlewares.m@file.mark.word", "is worse")
+    problem = Problem(f"http.middlewares.m@file.mark.{option}", "is worse")
     assert compiled.statuses["http.routers"]["r@file"].problems == [problem]
 
 

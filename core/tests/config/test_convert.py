@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pointsman.config.convert import misshapen, structure
 from pointsman.config.plain import unstructure
 from pointsman.errors import ConfigError, Problem
-from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Secret, Url, allow_empty, option
 
 
 @frozen
@@ -37,6 +37,7 @@ class Outer:
     token: Secret = field(default=Secret(""), validator=matches_re("[a-z]*"))
     tokens: dict[str, Secret] = Factory(dict)
     root_cas: list[FileOrContent] = option("rootCAs", factory=list)
+    where: Url = field(default=Url(""))
     mode: Literal["keep", "drop"] = "keep"
     version: Literal[1, 2] = 2
     maybe: Optional[int] = None  # noqa: UP045 - the older spelling is understood too
@@ -280,10 +281,24 @@ def test_back_to_plain_data_in_the_dialect_s_spelling():
         "token": "REDACTED",
         "tokens": {"a": "REDACTED", "c": ""},
         "rootCAs": ["REDACTED"],
+        "where": "",
         "mode": "keep",
         "version": 2,
         "global": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a.test/x?y=1@2:3", "http://a.test/x?y=1@2:3"),
+        ("http://bob@a.test/", "http://bob@a.test/"),
+        ("http://bob:hush@a.test:80/", "http://bob:REDACTED@a.test:80/"),
+        ("http://:hu@sh@a.test", "http://:REDACTED@a.test"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url, shown):
+    assert unstructure(Outer(where=Url(url)))["where"] == shown
 
 
 def test_empty_fields_may_be_left_out_and_blocks_stay():

@@ -4,6 +4,7 @@ import pytest
 
 from pointsman.dialect.header_names import HeaderNames
 from pointsman.message import Headers
+from pointsman.testing import a_request
 
 NAMES = HeaderNames(["X-Auth-User", "x_plain"])
 
@@ -30,3 +31,12 @@ def test_without_any_there_is_nothing_to_remove():
     HeaderNames([]).remove_from(headers)
 
     assert headers.raw == [(b"a", b"1")]
+
+
+def test_what_is_claimed_is_no_trailer_either():
+    request = a_request(headers={"X-Auth-User": "eve", "A": "1"})
+    NAMES.claim(request)
+
+    assert request.headers.raw == [(b"a", b"1")]
+    assert [any(each(name) for each in request.withheld) for name in (b"x_auth_user", b"x-sum")] == [True, False]
+    assert request.beside(b"GET", b"/", Headers()).withheld == request.withheld

@@ -32,7 +32,7 @@ MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
 TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
-_SECTIONS: Final = ("http.", "tcp.", "udp.", "tls.")
+_SECTIONS: Final = ("http.", "tcp.", "udp.")
 MENTIONED: Final = 10
 """How many known names a message lists."""
 

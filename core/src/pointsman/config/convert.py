@@ -18,7 +18,7 @@ from pointsman.config.mistakes import ABSENT, BadValue, Hook, Mistakes, Refused,
 from pointsman.config.scalars import kind_of, shown
 from pointsman.config.spelling import suggestion
 from pointsman.errors import Problem
-from pointsman.values import Duration, FileOrContent, Secret, TextFile
+from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def structure(cls: type[T], raw: Any, path: str = "", *, allow_empty: bool = Tru
 
     - Keys are compared without case, the keys of maps keep theirs; null is absent; one key in two spellings is refused.
     - `allow_empty` is for the outermost block: may it be `{}` or `true`? A scalar that means off gives (None, []).
-    - Annotations may be str, int, bool, float, Duration, Secret, FileOrContent, TextFile, list[X], tuple[X, ...],
+    - Annotations may be str, int, bool, float, Duration, Secret, FileOrContent, TextFile, Url, list[X], tuple[X, ...],
       dict[str, X], Literal[...], X | None, attrs classes, and Any, which is kept raw.
     - Never raises for any data; TypeError for a class with another annotation, which is the class's mistake.
     """
@@ -160,7 +160,7 @@ def _is_tuple(annotation: Any) -> bool:
 _FACTORIES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Hook]], ...] = (  # cattrs asks the last one first
     (lambda _: True, _unsupported),
     (lambda annotation: annotation is Any, lambda _: lambda raw, _: raw),
-    (lambda annotation: annotation in (Secret, FileOrContent), lambda _: _scalar(scalars.to_text)),
+    (lambda annotation: annotation in (Secret, FileOrContent, Url), lambda _: _scalar(scalars.to_text)),
     (lambda annotation: annotation is Duration, lambda _: _scalar(scalars.to_duration)),
     (lambda annotation: get_origin(annotation) is Literal, _literal),
     (lambda annotation: get_origin(annotation) in (Union, UnionType), _optional),

@@ -1,5 +1,6 @@
 """Configuration back to plain data, as `check --print` and the API show it: camelCase, durations as text, secrets masked."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import NoneType
@@ -10,17 +11,19 @@ import attrs
 from pointsman.config.blocks import fields_of
 from pointsman.config.scalars import duration_text
 from pointsman.config.spelling import spelled
-from pointsman.values import Duration, FileOrContent, Secret, TextFile
+from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url
 
 MASK = "REDACTED"
+_PASSWORD = re.compile(r"(//[^/?#:@]*):[^/?#]*@")
 Print = Callable[[Any, bool], Any]
 
 
 def unstructure(instance: Any, *, omit_empty: bool = False) -> dict[str, Any]:
     """The plain data of an attrs instance, in the dialect's spelling. Absent (None) fields are left out.
 
-    Durations are printed (`1m0s`), Secret and FileOrContent are `REDACTED` unless empty. With `omit_empty` false, zero and
-    empty fields are left out too, as the API does (operations.md §6.4); blocks that are present stay.
+    Durations are printed (`1m0s`), Secret and FileOrContent are `REDACTED` unless empty, and so is the password in a
+    Url. With `omit_empty` false, zero and empty fields are left out too, as the API does (operations.md §6.4); blocks that
+    are present stay.
     """
     plain: dict[str, Any] = _printer(type(instance))(instance, omit_empty)
     return plain
@@ -33,6 +36,8 @@ def _printer(annotation: Any) -> Print:
         return lambda value, _: duration_text(value)
     if annotation in (Secret, FileOrContent):
         return lambda value, _: MASK if value else ""
+    if annotation is Url:
+        return lambda value, _: _PASSWORD.sub(rf"\1:{MASK}@", value)
     if annotation is TextFile:
         return lambda value, _: value.path
     origin, arguments = get_origin(annotation), get_args(annotation)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from pointsman.message import Headers
+from pointsman.message import Headers, Request
 
 _SAME: Final = bytes.maketrans(b"_.", b"--")
 
@@ -20,6 +20,11 @@ class HeaderNames:
     def __contains__(self, name: bytes) -> bool:
         """Whether a header's name, in lower case, is one of them."""
         return len(name) in self._lengths and name.translate(_SAME) in self._names
+
+    def claim(self, request: Request) -> None:
+        """Drop every line that is called so, and every trailer when it comes."""
+        self.remove_from(request.headers)
+        request.withheld += (self.__contains__,)
 
     def remove_from(self, headers: Headers) -> None:
         """Drop every line that is called so."""

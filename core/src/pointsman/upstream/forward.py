@@ -267,6 +267,8 @@ class Forwarding:
             self.fail(GatewayError(500, "the request body is shorter than its Content-Length", side="internal"))
             return
         self.sent = True
+        if trailers and self.request.withheld:
+            trailers = [line for line in trailers if not any(withheld(line[0]) for withheld in self.request.withheld)]
         connection.finish(trailers)
         timeout = self.service.head_seconds
         if timeout > 0 and connection.waiting:

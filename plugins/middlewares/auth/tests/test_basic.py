@@ -355,6 +355,14 @@ async def test_an_unknown_user_costs_a_check_as_well_and_is_never_let_in(slow, m
     assert computed == [BCRYPT[:29].encode()]
 
 
+async def test_how_long_it_takes_does_not_tell_who_exists():
+    auth = build(BasicAuth, {"users": [f"ann:{BCRYPT}", f"bob:{SHA}"]})
+    kinds = {auth._decoy(b"nobody%d" % number).cheap for number in range(64)}
+
+    assert kinds == {True, False}
+    assert len({auth._decoy(b"nobody").identity for _ in range(8)}) == 1
+
+
 async def test_when_too_many_wait_the_answer_is_a_clear_503_and_the_log_says_so_once(slow, caplog):
     auth = build(BasicAuth, {"users": [f"ann:{BCRYPT}"]})
     auth.verifier = Verifier(max_checks=0)

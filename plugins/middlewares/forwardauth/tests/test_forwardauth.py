@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from pointsman import Body, Response
+from pointsman import Body, Response, Url
 from pointsman.errors import ClientGone, ConfigError, GatewayError
 from pointsman.testing import FakeContext, a_request, answering, build, eventually
+from pointsman_forwardauth.config import ForwardAuthConfig
 from pointsman_forwardauth.forwardauth import READ_AT_MOST, ForwardAuth
 
 AUTH = "http://auth.test:9000/verify?a=b"
@@ -257,6 +258,13 @@ async def test_without_a_body_nothing_is_waited_for():
 def test_what_cannot_be_is_refused_when_it_is_loaded(options: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
         build(ForwardAuth, {"address": AUTH, **options})
+
+
+def test_no_message_and_nothing_printed_holds_a_password_of_the_address():
+    with pytest.raises(ConfigError) as raised:
+        build(ForwardAuth, {"address": "http://bob:hush"})
+    assert "hush" not in str(raised.value)
+    assert "hush" not in repr(ForwardAuthConfig(Url("http://bob:hush@auth.test")))
 
 
 def test_what_should_not_be_is_said(caplog: pytest.LogCaptureFixture):

@@ -129,3 +129,10 @@ def test_no_client_is_taken_for_another_whatever_it_says(
         assert b"claimed" not in values.values()
     if trusted:
         assert all(values.get(name) for name in (b"x-forwarded-method", b"x-forwarded-port", b"x-forwarded-uri"))
+
+
+def test_long_names_are_not_remembered():
+    question = Question(False, [])
+    name = b"x-" + b"y" * 100_000
+    assert question.headers(a_request(headers=[(name, b"1")])).get(name) == b"1"
+    assert name not in question._passed

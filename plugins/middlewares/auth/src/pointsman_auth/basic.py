@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Iterator
+from hmac import digest
 from typing import ClassVar, Final
 
 from attrs import field, frozen
@@ -36,7 +37,9 @@ class BasicAuth:
 
     def __init__(self, config: BasicAuthConfig, context: BuildContext) -> None:
         self._logger = context.logger
-        self._users, self._decoy = _table(config, context.logger)
+        self._users = _table(config, context.logger)
+        self._stored = tuple(self._users.values())
+        self._secret = context.shared.secret
         self._challenge = b"Basic realm=" + quoted(config.realm or "traefik")
         self._identity = Identity(config.header_field, config.remove_header)
         self._refused_busy = 0
@@ -48,12 +51,14 @@ class BasicAuth:
         if credentials is None:
             return refused(self._challenge)
         user, password = credentials
-        secret = self._users.get(user, self._decoy)
-        if secret is self._decoy and not is_name(user):
+        secret = self._users.get(user)
+        if secret is None and not is_name(user):
             return refused(self._challenge)  # what is no name is nobody's: neither for logs nor for servers
         request.exchange.user = user
         if secret is None:
-            return refused(self._challenge)
+            if not self._stored:
+                return refused(self._challenge)
+            secret = self._decoy(user)
         right = self.verifier.at_once(secret, password)
         if right is None:
             return self._checked(request, call_next, secret, user, password)
@@ -69,9 +74,14 @@ class BasicAuth:
     def _answered(self, request: Request, call_next: Handler, right: bool, user: bytes) -> Awaitable[Response]:
         if not right:
             return refused(self._challenge)
-        if self._identity.needed:
-            self._identity.tell(request, user)
+        self._identity.confirm(request, user)
         return call_next(request)
+
+    def _decoy(self, user: bytes) -> Stored:
+        """What the password of somebody who does not exist is compared with: always the same, and of each cost as often as
+        users have it, so that time does not tell who exists."""
+        number = int.from_bytes(digest(self._secret, user, "sha256")[:8], "big")
+        return self._stored[number % len(self._stored)].decoy()
 
     def _busy(self) -> Response:
         self._refused_busy += 1
@@ -84,8 +94,8 @@ class BasicAuth:
         return response
 
 
-def _table(config: BasicAuthConfig, logger: logging.Logger) -> tuple[dict[bytes, Stored], Stored | None]:
-    """Who may come in, and what the password of anybody else is compared with."""
+def _table(config: BasicAuthConfig, logger: logging.Logger) -> dict[bytes, Stored]:
+    """Who may come in."""
     table: dict[bytes, Stored | None] = {}
     for place, (name, text) in _lines(config):
         secret = table[name.encode("utf-8", "replace")] = stored(text)
@@ -98,8 +108,7 @@ def _table(config: BasicAuthConfig, logger: logging.Logger) -> tuple[dict[bytes,
     if not table:
         where = f" in {config.users_file.path}" if config.users_file is not None else ""
         raise ConfigError(Problem("", f"no users found{where}, so nobody could come in; name some in users or usersFile"))
-    usable = {name: secret for name, secret in table.items() if secret is not None}
-    return usable, next((secret.decoy() for secret in usable.values()), None)
+    return {name: secret for name, secret in table.items() if secret is not None}
 
 
 def _lines(config: BasicAuthConfig) -> Iterator[Line]:

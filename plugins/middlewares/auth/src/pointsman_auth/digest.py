@@ -62,8 +62,7 @@ class DigestAuth:
         highest = self.nonces.highest_before(nonce, count)
         if count <= highest:
             return self._refused(request, stale=count < highest)
-        if self._identity.needed:
-            self._identity.tell(request, user)
+        self._identity.confirm(request, user)
         return call_next(request)
 
     def _is_right(self, said: Mapping[bytes, bytes], request: Request, user: bytes) -> bool:

@@ -17,22 +17,28 @@ FRAMING: Final = frozenset(
 class Identity:
     """`header_field` is the header that gets the user's name, "" for none."""
 
-    __slots__ = ("_names", "_remove", "_spelled", "needed")
+    __slots__ = ("_names", "_needed", "_remove", "_spelled")
 
     def __init__(self, header_field: str, remove_authorization: bool) -> None:
         self._spelled = Spelled(header_field) if header_field else None
         self._names = HeaderNames([header_field] if header_field else [])
         self._remove = remove_authorization
-        self.needed = bool(header_field or remove_authorization)
-        """False if requests are left as they are."""
+        self._needed = bool(header_field or remove_authorization)
 
-    def tell(self, request: Request, user: bytes) -> None:
-        """`user` is without control characters."""
+    def confirm(self, request: Request, user: bytes) -> None:
+        """Of the credentials only those go on that were looked at. `user` is without control characters."""
+        credentials = request.headers.get_all(b"authorization")
+        if len(credentials) > 1:
+            request.headers.set(b"authorization", credentials[0])
+        if self._needed:
+            self._tell(request, user)
+
+    def _tell(self, request: Request, user: bytes) -> None:
         headers = request.headers
         if self._remove:
             headers.remove(b"authorization")
         if self._spelled is not None:
-            self._names.remove_from(headers)
+            self._names.claim(request)
             headers.raw.append((self._spelled, user))
 
 

@@ -27,10 +27,11 @@ class Address:
         text = text.strip()
         try:
             parts = urlsplit(text)
-            if parts.scheme not in ("http", "https", "h2c") or not parts.hostname or parts.port == 0:
-                raise ValueError("write it as http://host:port/path")
-        except ValueError as error:
-            raise ConfigError(Problem("address", f"this is no URL of a server: {error}")) from None
+            usable = parts.scheme in ("http", "https", "h2c") and parts.hostname and parts.port != 0
+        except ValueError:  # its words may hold a piece of the password
+            usable = False
+        if not usable:
+            raise ConfigError(Problem("address", "this is no URL of a server; write it as http://host:port/path"))
         credentials, at, place = parts.netloc.rpartition("@")
         target = quote(parts.path or "/", safe=_AS_IT_IS) + (f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else "")
         return cls(f"{parts.scheme}://{place}{target}", target.encode(), _basic(credentials) if at else b"")

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from attrs import field, frozen
 from attrs.validators import ge, gt
 
-from pointsman import Duration, Headers, allow_empty, option
+from pointsman import Duration, Headers, Url, allow_empty, option
 from pointsman.dialect.client_tls import ClientTLS
 from pointsman.errors import ConfigError, Problem
 
 
 @frozen
 class ForwardAuthConfig:
-    address: str
+    address: Url = field(repr=False)
     tls: ClientTLS = allow_empty(factory=ClientTLS)
     timeout: Duration = field(default=Duration(30.0), validator=gt(Duration(0.0)))
     """Seconds for the whole call."""

@@ -65,6 +65,7 @@ class Grant:
         if b"connection" in headers:  # what the client names there are its own headers; it cannot name these away
             headers.raw = [self._not_naming(line) for line in headers.raw]
         request.headers = headers
+        request.withheld += (managed.__getitem__,)
 
     def _not_naming(self, line: Line) -> Line:
         if line[0] != b"connection":

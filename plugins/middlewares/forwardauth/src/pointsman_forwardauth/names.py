@@ -14,7 +14,8 @@ FORWARDED: Final = frozenset(
 """Who asked, and how, and for what."""
 
 REMEMBERED: Final = 4096
-"""Names that an answer is remembered for; clients send what they like."""
+LONG: Final = 64
+"""So many names an answer is remembered for, none of them longer than so many bytes: clients send what they like."""
 
 
 def plain(name: bytes) -> bytes:
@@ -31,9 +32,11 @@ class Remembered(dict[bytes, bool]):
     """A question about header names, asked once for each. Bounded: it forgets when full."""
 
     def __missing__(self, name: bytes) -> bool:
-        if len(self) >= REMEMBERED:
-            self.clear()
-        answer = self[name] = self.ask(name)
+        answer = self.ask(name)
+        if len(name) <= LONG:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[name] = answer
         return answer
 
     def ask(self, name: bytes) -> bool:

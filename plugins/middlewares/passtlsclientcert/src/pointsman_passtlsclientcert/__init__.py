@@ -50,7 +50,7 @@ class PassTLSClientCert:
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         headers = request.headers
-        self._names.remove_from(headers)
+        self._names.claim(request)
         secured = request.link.tls
         chain = tuple(secured.certificates()) if secured is not None else ()
         if chain:
