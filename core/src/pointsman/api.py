@@ -255,7 +255,9 @@ class Middleware(Feature, Protocol):
     """Stands between the router and its service.
 
     Optional: `def bind(self, call_next: Handler) -> Handler`, called once per place in a chain, when the instance can do
-    more with the next handler known beforehand than with `__call__`.
+    more with the next handler known beforehand than with `__call__`. For traces at detailed verbosity: `span_name:
+    ClassVar[str]`, what its span is called (the kind, capitalised, if it does not say; "" for none), and `span_per_attempt:
+    ClassVar[bool] = True` for one that may call the next handler several times, and gets a span for each.
     """
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]: ...
@@ -316,7 +318,9 @@ class SpanExporter(Feature, Protocol):
     """Sends spans somewhere. Its context is an `ExporterContext`; there is an instance in every worker.
 
     Optional: `propagators: ClassVar[Sequence[str]]`, the formats of trace headers that go with it unless the user names
-    some (`("b3",)`).
+    some (`("b3",)`). Of old exporters that have options of their own for it: `sample_rate`, and, if all exporters say so,
+    `short_trace_ids` (64 bits) and `same_span` (the server span has the id of its parent; `span.parent_id` is that of the
+    one above, if the client said it). Instances may say them, too.
     """
 
     async def export(self, spans: Sequence[Span], /) -> None:

@@ -1015,7 +1015,7 @@ class Exchange:
         self.attempt: Any = None
         """The latest attempt at a server."""
         self.span: Any = None
-        """What spans of further work belong below, if it is traced."""
+        """The `Span` that further work belongs below, if it is traced: also of one that is only propagated."""
         self.response: Response | None = None
         """What the client was answered."""
         self.trailers: HeaderList | None = None
@@ -1042,6 +1042,11 @@ class Exchange:
         if upstream is not None:
             upstream.abandon()
         return True
+
+    def refuse(self, why: str) -> None:
+        """Say in a few words why a middleware does not let it pass: traces show them (operations.md §5.4)."""
+        if self.span is not None:
+            self.span.fail(why)
 
     def interim(self, status: int, headers: Headers) -> None:
         """Pass a 1xx answer on to the client, at once and beside the middlewares (middlewares.md §1.3)."""

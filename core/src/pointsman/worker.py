@@ -9,6 +9,7 @@ import ctypes
 import gc
 import json
 import logging
+import os
 import pickle
 import signal
 import socket
@@ -28,6 +29,7 @@ from pointsman.compile.entrypoints import settings_for
 from pointsman.compile.middlewares import Place, Use, has_start
 from pointsman.compile.services import ServiceEntry
 from pointsman.compile.tcp_services import TcpServiceEntry
+from pointsman.compile.tracing import with_traces
 from pointsman.config.entrypoint_model import EntryPoint, LifeCycle
 from pointsman.config.static import Static
 from pointsman.control.listeners import http3_key
@@ -95,6 +97,9 @@ class Worker:
             signals,
             time.monotonic,
         )
+        around, self._traces, problems = with_traces(around, os.environ)
+        for problem in problems:
+            log.error("%s", problem)
         self.compiler = Compiler(around)
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
         self.current = Current(self.compiled.snapshot)
@@ -282,6 +287,8 @@ class Worker:
 
     async def serve(self) -> None:
         """Accept connections on every socket."""
+        if self._traces is not None:
+            await self._traces.start()
         for name, listening in self._sockets.items():
             entry = self.entries[name]
             self._servers[name] = await self.loop.create_server(
@@ -301,6 +308,8 @@ class Worker:
             *(self._stop_entry(name, points[name]) for name in self._servers),
             *(self._stop_udp_entry(entry, points[name].transport.life_cycle) for name, entry in self.udp_entries.items()),
         )
+        if self._traces is not None:
+            await self._traces.stop()
         async with self._applying:
             await _close_all([use.instance for use in self.compiled.uses.values() if hasattr(use.instance, "aclose")])
         self.compiler.default_transport.transport.close()

@@ -13,6 +13,7 @@ from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.load import load_file
 from pointsman.config.sources import Loaded, read_static
 from pointsman.config.static import Static
+from pointsman.control.exporters import check_exporters
 from pointsman.control.merge import Tree
 from pointsman.control.providers import build_providers
 from pointsman.control.services import enabled
@@ -64,6 +65,7 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     else:
         loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.sections)
     problems += loaded.warnings
+    check_exporters(loaded.config, registry)
     providers, _, broken = build_providers(loaded.config, registry)
     tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pointsman.config.sources import read_static
 from pointsman.control.activation import take_passed
+from pointsman.control.exporters import check_exporters
 from pointsman.control.gateway import Gateway
 from pointsman.control.notify import Supervisor
 from pointsman.errors import ConfigError
@@ -20,6 +21,7 @@ log = logging.getLogger("pointsman")
 def run(argv: Sequence[str], registry: Registry) -> int:
     """Serve until told to stop; 1 if the static configuration or an entry point is no good."""
     loaded = read_static(argv, os.environ, os.getcwd(), registry.sections)
+    check_exporters(loaded.config, registry)
     reopen = setup_logging(loaded.config.log)
     for problem in (*loaded.warnings, *registry.problems):
         if log.isEnabledFor(logging.WARNING):

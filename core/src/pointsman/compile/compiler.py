@@ -39,6 +39,7 @@ from pointsman.config.http_model import Router, RouterTLS
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
+from pointsman.observe.steps import router_attributes, step
 from pointsman.routing.layers import Forest, Layer, layers
 from pointsman.routing.ranking import check_priority, provider_place, rank
 from pointsman.routing.rules import Rule, parse
@@ -304,7 +305,8 @@ class _Run:
             return entry.handler, []
         fronted = self._fronted.get(entry.name)
         if fronted is None:
-            binder, uses = self.middlewares.binder(entry.middlewares, entry.name, ("service", entry.name))
+            detailed = self.compiler.observing.is_detailed(())
+            binder, uses = self.middlewares.binder(entry.middlewares, entry.name, ("service", entry.name), detailed=detailed)
             fronted = self._fronted[entry.name] = binder(entry.handler), uses
         return fronted
 
@@ -493,9 +495,10 @@ class _Run:
             except ConfigError as error:
                 problems += problems_under(f"{path}.service", error)
         references = [*before, *router.middlewares]
+        detailed = self.compiler.observing.is_detailed(points, router.observability)
         if references:
             try:
-                binder, own = self.middlewares.binder(references, name, ("router", shown))
+                binder, own = self.middlewares.binder(references, name, ("router", shown), detailed=detailed)
                 last = binder(last) if last is not None else None
                 uses = [*own, *uses]
             except ConfigError as error:
@@ -517,6 +520,8 @@ class _Run:
         else:
             place = provider_place(name, self.compiler._precedence)
             serves = service.name if service is not None else ""
+            if detailed:
+                last = step(last, "Router", router_attributes(shown, serves, router.rule))
             observers = self.compiler.observing.of_router(points, shown, serves, router.rule, router.observability)
             route = Route(shown, serves, last, tls_options, observers)
             entry = Entry(shown, rule, rank(router.priority, rule, place, shown), route)

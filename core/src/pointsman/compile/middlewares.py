@@ -12,6 +12,7 @@ from pointsman.compile.servers import ServerEntry, Servers
 from pointsman.compile.services import Services
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
+from pointsman.observe.steps import attempts, step
 from pointsman.routing.chain import bind, chain
 
 Place = tuple[str, ...]
@@ -26,6 +27,8 @@ class Use:
     raw: Any
     instance: Any
     needs: tuple[Any, ...]
+    detailed: bool = False
+    """Whether middlewares inside it are steps of traces."""
 
 
 @define
@@ -55,20 +58,24 @@ class Middlewares:
     ) -> "Middlewares":
         return cls(tree, around, services, servers, old, failed, {}, {}, [])
 
-    def binder(self, references: Sequence[str], owner: str, place: Place) -> tuple[Binder, list[Use]]:
-        """Those middlewares, in order, as `owner` names them, for one place."""
+    def binder(
+        self, references: Sequence[str], owner: str, place: Place, *, detailed: bool = False
+    ) -> tuple[Binder, list[Use]]:
+        """Those middlewares, in order, as `owner` names them, for one place; with `detailed` each a step of traces."""
         uses: list[Use] = []
         problems: list[Problem] = []
         for at, name in enumerate(references):
             try:
-                uses.append(self._use(qualify(name, owner), (*place, str(at))))
+                uses.append(self._use(qualify(name, owner), (*place, str(at)), detailed))
             except ConfigError as error:
                 problems += error.problems
         if problems:
             raise ConfigError(problems)
+        if detailed:
+            return chain([_as_step(use.name, use.instance) for use in uses]), uses
         return chain([bind(use.instance) for use in uses]), uses
 
-    def _use(self, name: str, place: Place) -> Use:
+    def _use(self, name: str, place: Place, detailed: bool) -> Use:
         path = f"{MIDDLEWARES}.{name}"
         raw = self.tree.get(MIDDLEWARES, {}).get(name)
         if raw is None:
@@ -83,15 +90,18 @@ class Middlewares:
         old = self.old.get(place)
         self.path.append(name)
         try:
-            use = old if old is not None and old.raw is raw and self._still(old) else self._build(name, raw, path, place)
+            same = old is not None and old.raw is raw and self._still(old, detailed)
+            use = old if old is not None and same else self._build(name, raw, path, place, detailed)
         finally:
             self.path.pop()
         self.built[place] = use
         return use
 
-    def _still(self, use: Use) -> bool:
+    def _still(self, use: Use, detailed: bool) -> bool:
         """Whether everything an instance asked for is as it was. One that has middlewares inside is built anew."""
         inside = [need for need in use.needs if isinstance(need, Use)]
+        if use.needs and use.detailed is not detailed:
+            return False
         before_services: list[Use] = []
         for need in use.needs:
             if isinstance(need, ServerEntry):
@@ -102,13 +112,13 @@ class Middlewares:
                 before_services += self.services.front(need)[1]
         return set(map(id, inside)) == set(map(id, before_services))
 
-    def _build(self, name: str, raw: Any, path: str, place: Place) -> Use:
+    def _build(self, name: str, raw: Any, path: str, place: Place, detailed: bool) -> Use:
         kind, config = self._config(name, raw, path)
         context = Context(
             name,
             self.around.deadlines,
             self.services.child,
-            lambda references, owner: self.binder(references, owner, place),
+            lambda references, owner: self.binder(references, owner, place, detailed=detailed),
             lambda: self.around.shared_state((MIDDLEWARES, *place), raw),
             self.servers.get,
             self.around.counting(name, place),
@@ -122,7 +132,7 @@ class Middlewares:
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error
         finally:
             context.seal()
-        return Use(name, raw, instance, tuple(context.needs))
+        return Use(name, raw, instance, tuple(context.needs), detailed)
 
     def _config(self, name: str, raw: Any, path: str) -> tuple[str, Any]:
         """Kind and Config, read once however many routers use it."""
@@ -133,6 +143,18 @@ class Middlewares:
                 raise ConfigError(problems or [Problem(path, "invalid middleware type or middleware does not exist")])
             known = self.parsed[name] = (raw, kind, config)
         return known[1], known[2]
+
+
+def _as_step(name: str, instance: Any) -> Binder:
+    """The binder of a middleware that traces show at detailed verbosity (middlewares.md §1.4)."""
+    binder = bind(instance)
+    called = getattr(instance, "span_name", f"{instance.name[:1].upper()}{instance.name[1:]}")
+    attributes = (("traefik.middleware.name", name),)
+    if not called:
+        return binder
+    if getattr(instance, "span_per_attempt", False):
+        return attempts(binder, called, attributes)
+    return lambda call_next: step(binder(call_next), called, attributes)
 
 
 def has_start(instance: Any) -> bool:

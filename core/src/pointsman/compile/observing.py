@@ -9,6 +9,7 @@ from pointsman.observe.observer import Observer, Signal, Watch, Watched
 
 INTERNAL = "@internal"
 DETAILED = "detailed"
+TRACING = "tracing"
 
 
 class Observing:
@@ -32,6 +33,12 @@ class Observing:
             if observer is not None:
                 observers[point] = observer
         return observers or None
+
+    def is_detailed(self, points: Sequence[str], own: RouterObservability | None = None) -> bool:
+        """Whether a router may be traced step by step on one of these entry points, or on any if none is named."""
+        return any(signal.key == TRACING for signal in self._signals) and any(
+            self._is_verbose(point, own) for point in points or self._defaults
+        )
 
     def of_the_rest(self) -> Mapping[str, Observer]:
         """Who follows what no router answers, by entry point."""

@@ -13,7 +13,6 @@ _SECTIONS = {
     "api": "api",
     "access_log": "accessLog",
     "metrics": "metrics",
-    "tracing": "tracing",
     "host_resolver": "hostResolver",
     "spiffe": "spiffe",
     "ocsp": "ocsp",

@@ -49,15 +49,15 @@ class BasicAuth:
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         credentials = basic(request.headers.get(b"authorization"))
         if credentials is None:
-            return refused(self._challenge)
+            return refused(request, self._challenge)
         user, password = credentials
         secret = self._users.get(user)
         if secret is None and not is_name(user):
-            return refused(self._challenge)  # what is no name is nobody's: neither for logs nor for servers
+            return refused(request, self._challenge)  # what is no name is nobody's: neither for logs nor for servers
         request.exchange.user = user
         if secret is None:
             if not self._stored:
-                return refused(self._challenge)
+                return refused(request, self._challenge)
             secret = self._decoy(user)
         right = self.verifier.at_once(secret, password)
         if right is None:
@@ -68,12 +68,12 @@ class BasicAuth:
         try:
             right = await self.verifier.check(secret, password)
         except Busy:
-            return self._busy()
+            return self._busy(request)
         return await self._answered(request, call_next, right, user)
 
     def _answered(self, request: Request, call_next: Handler, right: bool, user: bytes) -> Awaitable[Response]:
         if not right:
-            return refused(self._challenge)
+            return refused(request, self._challenge)
         self._identity.confirm(request, user)
         return call_next(request)
 
@@ -83,7 +83,8 @@ class BasicAuth:
         number = int.from_bytes(digest(self._secret, user, "sha256")[:8], "big")
         return self._stored[number % len(self._stored)].decoy()
 
-    def _busy(self) -> Response:
+    def _busy(self, request: Request) -> Response:
+        request.exchange.refuse("Too many password checks are waiting")
         self._refused_busy += 1
         now = time.monotonic()
         if now >= self._quiet_until:

@@ -35,6 +35,7 @@ class DigestAuthConfig:
 
 class DigestAuth:
     name: ClassVar[str] = "digestAuth"
+    span_name: ClassVar[str] = "digestAuth"
     Config: ClassVar[type] = DigestAuthConfig
 
     def __init__(self, config: DigestAuthConfig, context: BuildContext) -> None:
@@ -84,7 +85,7 @@ class DigestAuth:
 
     def _refused(self, request: Request, stale: bool = False) -> Response:
         nonce = self.nonces.fresh(request.authority)
-        return refused(self._begin + nonce + self._end % (b'stale="true", ' if stale else b""))
+        return refused(request, self._begin + nonce + self._end % (b'stale="true", ' if stale else b""))
 
 
 def is_target(uri: bytes, request: Request) -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from pointsman import Response
+from pointsman import Request, Response
 
 BODY: Final = b"401 Unauthorized\n"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -20,5 +20,6 @@ def quotable(_: Any, attribute: Any, value: str) -> None:
         raise ValueError("holds a control character, which no header can carry")
 
 
-def refused(challenge: bytes) -> Response:
+def refused(request: Request, challenge: bytes) -> Response:
+    request.exchange.refuse("Authentication failed")
     return Response(401, [(b"content-type", b"text/plain"), (b"www-authenticate", challenge)], BODY)

@@ -38,6 +38,7 @@ class AnswerTooLarge(GatewayError):
 
 class Buffering:
     name: ClassVar[str] = "buffering"
+    span_name: ClassVar[str] = "Buffer"
     Config: ClassVar[type] = BufferingConfig
     allow_empty: ClassVar[bool] = True
 

@@ -15,6 +15,7 @@ class ChainConfig:
 
 class Chain:
     name: ClassVar[str] = "chain"
+    span_name: ClassVar[str] = ""
     Config: ClassVar[type] = ChainConfig
 
     def __init__(self, config: ChainConfig, context: BuildContext) -> None:

@@ -70,6 +70,7 @@ class CircuitBreaker:
         def guarded(request: Request) -> Awaitable[Response]:
             now = self.clock()
             if circuit.state != CLOSED and not self._admits(request.exchange, now):
+                request.exchange.refuse("Blocked by the circuit breaker")
                 return Response.plain(self._response_code)
             return Passage(self, request, now).through(call_next)
 

@@ -19,6 +19,7 @@ class ContentTypeConfig:
 
 class ContentType:
     name: ClassVar[str] = "contentType"
+    span_name: ClassVar[str] = ""
     Config: ClassVar[type] = ContentTypeConfig
     allow_empty: ClassVar[bool] = True
 

@@ -21,6 +21,7 @@ NOT_PASSED: Final = frozenset(
 
 class Errors:
     name: ClassVar[str] = "errors"
+    span_name: ClassVar[str] = "CustomError"
     Config: ClassVar[type] = ErrorsConfig
 
     def __init__(self, config: ErrorsConfig, context: BuildContext) -> None:

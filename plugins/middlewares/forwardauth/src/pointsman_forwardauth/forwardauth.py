@@ -7,6 +7,7 @@ client's and costs no task, unless a body must be waited for.
 import time
 from collections.abc import Awaitable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import re2  # type: ignore[import-untyped]
@@ -69,6 +70,7 @@ class ForwardAuth:
         try:
             content = await body.read(self._body_limit)
         except BodyTooLarge:
+            request.exchange.refuse("Authentication failed")
             return Response(401)
         request.body = _again(body, content)
         return await self._ask(request, _again(body, content), call_next)
@@ -77,12 +79,14 @@ class ForwardAuth:
         method = self._method or request.method
         asked = request.beside(method, self._address.target, self._question.headers(request), body)
         asked.append_forwarded_for = False
-        return followed(self._server, asked, lambda answer: self._hear(request, answer, call_next), self._failed)
+        failed = partial(self._failed, request)
+        return followed(self._server, asked, lambda answer: self._hear(request, answer, call_next), failed)
 
-    def _failed(self, error: GatewayError) -> Response:
+    def _failed(self, request: Request, error: GatewayError) -> Response:
         """Nobody who can say yes was heard."""
         if isinstance(error, ClientGone):
             raise error
+        request.exchange.refuse("The authentication server does not answer as it should")
         self._failures += 1
         now = time.monotonic()
         if now >= self._quiet_until:
@@ -102,6 +106,7 @@ class ForwardAuth:
         limit, content = self._answer_limit, answer.content
         if content is not None:
             if 0 <= limit < len(content):
+                request.exchange.refuse("Authentication failed")
                 return Response(401)
         elif limit >= 0:
             return self._read_and_judge(request, answer, call_next, limit)
@@ -115,9 +120,10 @@ class ForwardAuth:
             answer.body = Body.of(await body.read(limit))
         except BodyTooLarge:
             body.abandon()
+            request.exchange.refuse("Authentication failed")
             return Response(401)
         except GatewayError as error:
-            return self._failed(error)
+            return self._failed(request, error)
         return await self._judge(request, answer, call_next)
 
     async def _wait_and_judge(self, request: Request, answer: Response, call_next: Handler) -> Response:
@@ -131,7 +137,7 @@ class ForwardAuth:
                         answer.body.abandon()
                         break
         except GatewayError as error:
-            return self._failed(error)
+            return self._failed(request, error)
         return await self._judge(request, answer, call_next)
 
     def _judge(self, request: Request, answer: Response, call_next: Handler) -> Awaitable[Response]:
@@ -139,6 +145,7 @@ class ForwardAuth:
             self._grant.apply(request, answer.headers)
             edit = self._cookies.edit(answer.headers)
             return call_next(request) if edit is None else amended(call_next, request, edit)
+        request.exchange.refuse("The authentication server said no")
         if answer.status == 401 and self._signin:
             answer.body.discard(READ_AT_MOST)
             return Response(302, [(b"location", self._signin)])
@@ -148,7 +155,7 @@ class ForwardAuth:
                 answer.headers.set(b"location", self._address.resolved(location))
             except ValueError:
                 answer.abandon()
-                return self._failed(GatewayError(502, "its Location is no URL"))
+                return self._failed(request, GatewayError(502, "its Location is no URL"))
         return answer
 
 

@@ -28,6 +28,7 @@ class GrpcWebConfig:
 
 class GrpcWeb:
     name: ClassVar[str] = "grpcWeb"
+    span_name: ClassVar[str] = ""
     Config: ClassVar[type] = GrpcWebConfig
     allow_empty: ClassVar[bool] = True
 

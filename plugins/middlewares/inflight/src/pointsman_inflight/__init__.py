@@ -39,6 +39,7 @@ class InFlightReq:
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         key = self._source(request)
         if not self._shared.enter(key, self._amount):
+            request.exchange.refuse("Too many requests in flight")
             return Response(429, [RETRY_AFTER], self._words)
         request.on_done(partial(self._shared.leave, key))
         return call_next(request)

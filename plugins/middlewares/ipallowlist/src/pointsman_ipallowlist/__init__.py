@@ -43,6 +43,7 @@ class IPAllowList:
     """Of HTTP routers."""
 
     name: ClassVar[str] = "ipAllowList"
+    span_name: ClassVar[str] = "IPAllowLister"
     Config: ClassVar[type] = IPAllowListConfig
 
     def __init__(self, config: IPWhiteListConfig, context: BuildContext) -> None:
@@ -56,20 +57,22 @@ class IPAllowList:
             return lambda request: self(request, call_next)
 
         def handle(request: Request) -> Awaitable[Response]:
-            return call_next(request) if request.link.client.ip in ranges else refusal()
+            return call_next(request) if request.link.client.ip in ranges else refusal(request)
 
         return handle
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         ip = ip_of(self._select(request))
-        return call_next(request) if ip is not None and ip in self._ranges else self._refusal()
+        return call_next(request) if ip is not None and ip in self._ranges else self._refusal(request)
 
-    def _refusal(self) -> Response:
+    def _refusal(self, request: Request) -> Response:
+        request.exchange.refuse("The client's address is not allowed")
         return Response.plain(self._status, b"" if self._status in (204, 304) else None)
 
 
 class IPWhiteList(IPAllowList):
     name: ClassVar[str] = "ipWhiteList"
+    span_name: ClassVar[str] = "IPWhiteLister"
     Config: ClassVar[type] = IPWhiteListConfig
     deprecated: ClassVar[str] = "use ipAllowList"
 

@@ -38,6 +38,7 @@ class PassTLSClientCertConfig:
 
 class PassTLSClientCert:
     name: ClassVar[str] = "passTLSClientCert"
+    span_name: ClassVar[str] = "PassClientTLSCert"
     Config: ClassVar[type] = PassTLSClientCertConfig
 
     def __init__(self, config: PassTLSClientCertConfig, context: BuildContext) -> None:

@@ -19,6 +19,7 @@ class RateLimit:
     """Limits each source. What cannot be counted in Redis is decided by `onFailure`."""
 
     name: ClassVar[str] = "rateLimit"
+    span_name: ClassVar[str] = "RateLimiter"
     Config: ClassVar[type] = RateLimitConfig
 
     def __init__(self, config: RateLimitConfig, context: BuildContext) -> None:
@@ -57,7 +58,7 @@ class RateLimit:
         bucket = self._bucket
         self._shared.update(self._source(request), bucket.take, bucket.limit.seconds)
         if bucket.refused:
-            return self._refusal(bucket.wait, bucket.left)
+            return self._refusal(request, bucket.wait, bucket.left)
         go_on = call_next
         if bucket.wait:
             waiting = Waiting(bucket, request, call_next)
@@ -71,11 +72,12 @@ class RateLimit:
         taken = await self._redis.take(self._source(request), self._limit)
         if taken is None:
             if self._on_failure == "deny":
+                request.exchange.refuse("Requests cannot be counted")
                 return Response.text(500, NO_BUCKET)
             return await (self._here(request, call_next) if self._on_failure == "local" else call_next(request))
         wait, left = taken
         if wait > self._limit.max_delay or (wait and self._bucket.waiting >= WAITING):
-            return self._refusal(wait, left)
+            return self._refusal(request, wait, left)
         if wait:
             await self._sleep(wait)
         if self._tells:
@@ -89,7 +91,8 @@ class RateLimit:
         finally:
             self._bucket.waiting -= 1
 
-    def _refusal(self, wait: float, left: float) -> Response:
+    def _refusal(self, request: Request, wait: float, left: float) -> Response:
+        request.exchange.refuse("Too many requests")
         answer = refusal(wait)
         if self._tells:
             self._tell(answer, left)

@@ -30,6 +30,7 @@ class RedirectRegexConfig:
 
 class RedirectRegex:
     name: ClassVar[str] = "redirectRegex"
+    span_name: ClassVar[str] = "Redirect"
     Config: ClassVar[type] = RedirectRegexConfig
 
     def __init__(self, config: RedirectRegexConfig, context: BuildContext) -> None:

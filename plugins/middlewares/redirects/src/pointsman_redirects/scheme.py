@@ -34,6 +34,7 @@ class RedirectSchemeConfig:
 
 class RedirectScheme:
     name: ClassVar[str] = "redirectScheme"
+    span_name: ClassVar[str] = "Redirect"
     Config: ClassVar[type] = RedirectSchemeConfig
 
     def __init__(self, config: RedirectSchemeConfig, context: BuildContext) -> None:

@@ -32,6 +32,7 @@ class Retry:
     """What the tries of all requests have in common."""
 
     name: ClassVar[str] = "retry"
+    span_per_attempt: ClassVar[bool] = True
     Config: ClassVar[type] = RetryConfig
 
     def __init__(self, config: RetryConfig, context: BuildContext) -> None:

@@ -1,0 +1,160 @@
+"""Spans on their way to one exporter: a bounded queue, and a task that takes batches out of it (operations.md §5.2).
+
+A collector that is away, slow or refuses costs spans, never requests: what finds no room or cannot be exported is counted,
+and told once, and once more when it is over.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from attrs import frozen
+
+from pointsman.spans import Span
+
+log = logging.getLogger("pointsman.tracing")
+STOP_SECONDS: Final = 5.0
+MAX_QUEUE: Final = 65_536
+
+
+@frozen
+class Limits:
+    """How spans are gathered."""
+
+    queue: int = 2048
+    batch: int = 512
+    delay_seconds: float = 5.0
+    export_seconds: float = 30.0
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> "Limits":
+        """By `OTEL_BSP_*`, as OpenTelemetry has them; what is no positive number is told and passed over."""
+        queue = min(_number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 2048), MAX_QUEUE)
+        return cls(
+            queue,
+            min(_number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), queue),
+            _number(environ, "OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
+            _number(environ, "OTEL_BSP_EXPORT_TIMEOUT", 30_000) / 1000,
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    written = environ.get(name, "")
+    if written.isascii() and written.isdecimal() and len(written) < 10 and int(written) > 0:
+        return int(written)
+    if written:
+        log.warning("%s must be a positive number; %d is used", name, default)
+    return default
+
+
+class Delivery:
+    """One exporter's queue. `lost` is called with the number of spans that were dropped."""
+
+    def __init__(
+        self,
+        name: str,
+        export: Callable[[Sequence[Span]], Any],
+        limits: Limits,
+        lost: Callable[[int], object] = lambda number: None,
+    ) -> None:
+        self.name = name
+        self.dropped = 0
+        self._export = export
+        self._limits = limits
+        self._room = limits.queue
+        self._full = limits.batch
+        self._lost = lost
+        self._queue: list[Span] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._overflowed = 0
+        self._outage = 0
+        """How many spans it has cost so far; 0: there is none."""
+        self._crowded = False
+
+    def add(self, span: Span) -> None:
+        """Take a span, if there is room."""
+        queue = self._queue
+        if len(queue) >= self._room:
+            self._overflowed += 1
+            return
+        queue.append(span)
+        if len(queue) == self._full:
+            self._wake.set()
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Send what is left, if that takes no longer than 5 s."""
+        self._stopping = True
+        self._wake.set()
+        task, self._task = self._task, None
+        if task is not None:
+            await asyncio.wait({task}, timeout=STOP_SECONDS)
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        left = len(self._queue)
+        self._queue.clear()
+        if left:
+            log.warning("tracing.%s: %d spans were not exported before the stop", self.name, left)
+            self._count(left)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.delay_seconds):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._drain()
+            self._tell_of_overflow()
+
+    async def _drain(self) -> None:
+        queue = self._queue
+        while queue:
+            batch = queue[: self._full]
+            del queue[: len(batch)]
+            try:
+                async with asyncio.timeout(self._limits.export_seconds):
+                    await self._export(batch)
+            except asyncio.CancelledError:
+                self._count(len(batch))
+                raise
+            except Exception as error:
+                self._failed(len(batch), error)
+                if self._stopping:
+                    return
+            else:
+                self._went()
+
+    def _failed(self, number: int, error: Exception) -> None:
+        if not self._outage:
+            reason = f"it took longer than {self._limits.export_seconds:g} s" if isinstance(error, TimeoutError) else error
+            log.warning("tracing.%s: spans cannot be exported, and are dropped as long as that lasts: %s", self.name, reason)
+        self._outage += number
+        self._count(number)
+
+    def _went(self) -> None:
+        if self._outage:
+            log.warning("tracing.%s: spans are exported again; %d were dropped", self.name, self._outage)
+            self._outage = 0
+
+    def _tell_of_overflow(self) -> None:
+        number, self._overflowed = self._overflowed, 0
+        if number:
+            self._count(number)
+            if not self._crowded and not self._outage:
+                log.warning("tracing.%s: there are more spans than can be exported; %d were dropped", self.name, number)
+        self._crowded = number > 0
+
+    def _count(self, number: int) -> None:
+        self.dropped += number
+        self._lost(number)
+
+    def __repr__(self) -> str:
+        return f"<Delivery to {self.name}, {len(self._queue)} waiting, {self.dropped} dropped>"

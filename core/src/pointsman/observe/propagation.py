@@ -1,0 +1,95 @@
+"""Which trace a request belongs to, as its headers say it, and how servers are told (operations.md §5.3, §5.7).
+
+Formats are asked in order and a later one overrides; all of them are written, in place of what the client said. Malformed
+headers say nothing. Headers of other formats are nobody's business here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from pointsman import wire
+from pointsman.message import HeaderList, Headers, Parsed
+from pointsman.observe.formats import B3, B3Multi, Format, Jaeger, OtTrace, Remote, TraceContext, XRay
+
+NAMES: Final = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none")
+DEFAULT: Final = ("tracecontext", "baggage")
+_STATE: Final = b"tracestate"
+_JAEGER_BY: Final = re.compile(r"jaeger=([!#$%&'*+\-.^_`|~0-9A-Za-z]+)")
+
+
+def known(names: Iterable[str]) -> bool:
+    """Whether there are formats of all these names; `jaeger=x-trace` is one with another header."""
+    return all(name in NAMES or _JAEGER_BY.fullmatch(name) for name in names)
+
+
+class Propagation:
+    """The formats in use."""
+
+    __slots__ = ("_formats", "_replaced", "reads")
+
+    def __init__(self, names: Sequence[str] = DEFAULT) -> None:
+        self._formats: tuple[Format, ...] = tuple(
+            made for name in dict.fromkeys(names) if (made := _format(name)) is not None
+        )
+        self.reads = frozenset(name for each in self._formats for name in each.reads)
+        """Names of headers that may say something."""
+        self._replaced = frozenset(name for each in self._formats for name in each.replaces)
+
+    def extract(self, headers: Headers) -> Remote | None:
+        """What the headers say; None if that is nothing.
+
+        A tracestate that belongs to no traceparent is removed (W3C Trace Context §3.3.1.1).
+        """
+        found: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name in self.reads:
+                found[name] = found[name] + b"," + value if name in found else value
+        remote: Remote | None = None
+        stray = _STATE in found
+        for each in self._formats:
+            said = each.extract(found)
+            if said is not None:
+                remote = said
+                stray = stray and type(each) is not TraceContext
+        if stray:
+            headers.remove(_STATE)
+        return remote
+
+    def inject(self, headers: Headers, trace_id: str, span_id: str, sampled: bool, debug: bool) -> None:
+        """Tell the server. Headers that nobody has touched stay as they are read, so that they are sent on as quickly."""
+        lines: HeaderList = []
+        for each in self._formats:
+            lines += each.lines(trace_id, span_id, sampled, debug)
+        if not lines:
+            return
+        replaced = self._replaced
+        parsed = headers.parsed
+        if parsed is None or (parsed.added[-1:] and parsed.added[-1][0] in replaced):
+            headers.raw[:] = [line for line in headers.raw if line[0] not in replaced] + lines
+            return
+        sent, kept = parsed.wire, parsed.lines
+        for line in kept:
+            if line[0][0] in replaced:
+                sent = sent.replace(line[2], b"", 1)  # it begins with a line break, so it is nowhere within another
+                kept = [other for other in kept if other is not line]
+        for name, value in lines:
+            sent += wire.REQUEST_PREFIXES[name] + value
+        told = Parsed(kept, parsed.seen, sent)
+        told.added = parsed.added + lines
+        told.chain = parsed.chain
+        headers.parsed = told
+
+
+def _format(name: str) -> Format | None:
+    if match := _JAEGER_BY.fullmatch(name):
+        return Jaeger(match[1].lower().encode())
+    made: Mapping[str, type[Format]] = {
+        "tracecontext": TraceContext,
+        "b3": B3,
+        "b3multi": B3Multi,
+        "jaeger": Jaeger,
+        "xray": XRay,
+        "ottrace": OtTrace,
+    }
+    return made[name]() if name in made else None  # baggage goes through as it is, `none` is nothing

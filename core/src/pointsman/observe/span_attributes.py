@@ -1,0 +1,135 @@
+"""Attributes of spans (operations.md §5.4), put together when they are exported, of what was kept of the exchange."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from pointsman.api import Peer
+from pointsman.message import HeaderList, Headers, Link, Parsed
+from pointsman.spans import AttributeValue
+
+Kept = Parsed | HeaderList
+"""Header lines as they were: what is read of a connection does not change, so it is enough to hold it."""
+
+REDACTED: Final = "REDACTED"
+VERSIONS: Final = {10: "1.0", 11: "1.1", 20: "2", 30: "3"}
+_DEFAULT_PORTS: Final = {False: 80, True: 443}
+
+
+def kept(headers: Headers) -> Kept:
+    """The lines as they are now, for `Descriptions`; those that somebody touched may still change."""
+    parsed = headers.parsed
+    return headers.raw if parsed is None else parsed
+
+
+def text(value: bytes) -> str:
+    """Bytes of a client as text of a span: what is no UTF-8 stands as escapes."""
+    return value.decode("utf-8", "backslashreplace")
+
+
+class Descriptions:
+    """What the configuration says of attributes."""
+
+    def __init__(self, request_headers: Iterable[str], response_headers: Iterable[str], safe: Collection[str]) -> None:
+        self._requests = _captured("request", (name for name in request_headers if name.lower() != "user-agent"))
+        self._responses = _captured("response", response_headers)
+        self.wants_response = bool(self._responses)
+        """Whether headers of answers must be kept."""
+        self._safe = frozenset(safe)
+
+    def server(self, described: Any) -> list[tuple[str, AttributeValue]]:
+        """Of what `TraceWatch.finish` keeps."""
+        (entry_point, method, target, version, size, lines, link, authority), status, answered = described
+        pairs = _pairs(lines)
+        path, query = _split(target)
+        client: Link = link
+        found: list[tuple[str, AttributeValue]] = [
+            ("entry_point", entry_point),
+            ("http.request.method", text(method)),
+            ("network.protocol.version", VERSIONS.get(version, "1.1")),
+            ("http.request.body.size", -1 if size is None else size),
+            ("url.path", text(path)),
+            ("url.query", self.query(query)),
+            ("url.scheme", text(_first(pairs, b"x-forwarded-proto") or client.scheme)),
+            ("user_agent.original", text(_first(pairs, b"user-agent"))),
+            ("server.address", text(authority)),
+            ("network.peer.address", client.client.host),
+            ("network.peer.port", client.client.port),
+            ("client.address", client.client.host),
+            ("client.port", client.client.port),
+        ]
+        return self._with_outcome(found, pairs, status, answered)
+
+    def client(self, described: Any) -> list[tuple[str, AttributeValue]]:
+        """Of what `TraceWatch.attempted` keeps."""
+        (method, path, query, lines, server), status, answered = described
+        peer: Peer = server
+        pairs = _pairs(lines)
+        scheme = "https" if peer.tls else "http"
+        place = f"{peer.base_path.rstrip(b'/').decode()}{text(path)}" if peer.preserve_path else text(path)
+        shown = f"?{self.query(query)}" if query is not None else ""
+        found: list[tuple[str, AttributeValue]] = [
+            ("http.request.method", text(method)),
+            ("network.protocol.version", "2" if peer.h2c else "1.1"),
+            ("url.full", f"{scheme}://{_user_info(peer.url)}{text(peer.authority)}{place}{shown}"),
+            ("url.scheme", scheme),
+            ("user_agent.original", text(_first(pairs, b"user-agent"))),
+            ("network.peer.address", peer.host),
+            ("network.peer.port", peer.port),
+            ("server.address", peer.host),
+            ("server.port", peer.port or _DEFAULT_PORTS[peer.tls]),
+        ]
+        return self._with_outcome(found, pairs, status, answered)
+
+    def query(self, query: bytes | None) -> str:
+        """With `REDACTED` in the place of values that nobody called safe."""
+        if not query:
+            return ""
+        return "&".join(self._parameter(text(part)) for part in query.split(b"&"))
+
+    def _parameter(self, part: str) -> str:
+        name, _, _ = part.partition("=")
+        return part if not part or unquote_plus(name) in self._safe else f"{name}={REDACTED}"
+
+    def _with_outcome(
+        self, found: list[tuple[str, AttributeValue]], pairs: HeaderList, status: int, answered: Kept | None
+    ) -> list[tuple[str, AttributeValue]]:
+        if status:
+            found.append(("http.response.status_code", status))
+        found += _values(self._requests, pairs)
+        if answered is not None:
+            found += _values(self._responses, _pairs(answered))
+        return found
+
+
+def _captured(kind: str, names: Iterable[str]) -> Mapping[bytes, str]:
+    return {name.lower().encode("latin-1", "replace"): f"http.{kind}.header.{name.lower()}" for name in names}
+
+
+def _pairs(lines: Kept) -> HeaderList:
+    return lines.pairs() if type(lines) is Parsed else lines  # type: ignore[return-value]
+
+
+def _first(pairs: HeaderList, name: bytes) -> bytes:
+    return next((value for key, value in pairs if key == name), b"")
+
+
+def _values(captured: Mapping[bytes, str], pairs: HeaderList) -> list[tuple[str, Sequence[str]]]:
+    found: dict[str, list[str]] = {}
+    for name, value in pairs if captured else ():
+        if name in captured:
+            found.setdefault(captured[name], []).append(text(value))
+    return list(found.items())
+
+
+def _split(target: bytes) -> tuple[bytes, bytes | None]:
+    """Path and query of a request target, which may be a whole URL (RFC 9112 §3.2.2)."""
+    path, mark, query = target.partition(b"?")
+    if path[:1] != b"/" and b"://" in path:
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path, query if mark else None
+
+
+def _user_info(url: str) -> str:
+    """What stands in the place of a user and a password in the URL of a server."""
+    return f"{REDACTED}:{REDACTED}@" if "@" in url.partition("://")[2].partition("/")[0] else ""

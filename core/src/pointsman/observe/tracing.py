@@ -1,0 +1,307 @@
+"""Traces: the spans of every exchange on a route, and the headers that tell servers of them (operations.md §5).
+
+Theory of operation. A server span begins with the exchange, a client span with every attempt at a server; at detailed
+verbosity there is one more for each step between. `exchange.span` is the innermost that is under way: what begins next goes
+below it, also for requests beside the client's. All spans of one request have a `Trace` in common, which says what becomes
+of them: recorded and exported, or only propagated. One object for each such fate is made beforehand, but for requests whose
+fate is sealed at their end (`sampleErrors`, `sampleSlow`): their spans are held until then.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from attrs import frozen
+
+from pointsman.message import Exchange, Request
+from pointsman.observe.formats import Remote
+from pointsman.observe.ids import Ids
+from pointsman.observe.observer import Attempt, Silent, Watched
+from pointsman.observe.propagation import Propagation
+from pointsman.observe.span_attributes import Descriptions, kept
+from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Span
+
+METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")}
+
+
+@frozen
+class Sampling:
+    """Which requests are traced."""
+
+    rate: float = 1.0
+    """Of those whose client does not say, 0 to 1."""
+    errors: bool = False
+    """Also those that were not chosen, if they are answered by 500 or more, or break off."""
+    slow_seconds: float = 0.0
+    """Also those that take this long; 0: none."""
+    short_ids: bool = False
+    """Whether new traces have ids of 64 bits."""
+    same_span: bool = False
+    """Whether the server span has the id that the client gave its own (Zipkin's shared spans)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether some fates are sealed at the end only."""
+        return self.errors or self.slow_seconds > 0
+
+
+class Trace:
+    """What becomes of the spans of a request, or of many alike."""
+
+    __slots__ = ("debug", "detail", "held", "recording", "sampled")
+
+    def __init__(self, sampled: bool, recording: bool, detail: "Tracing | None" = None, *, debug: bool = False) -> None:
+        self.sampled = sampled
+        """What servers are told."""
+        self.recording = recording
+        """Whether spans are made of what happens."""
+        self.detail = detail
+        """Who makes those of the steps between; None at minimal verbosity."""
+        self.debug = debug
+        self.held: list[Span] | None = None
+        """Those whose fate is not sealed yet."""
+
+
+class Tracing:
+    """The signal. `done` takes spans that are to be exported."""
+
+    key = "tracing"
+
+    def __init__(
+        self,
+        propagation: Propagation,
+        sampling: Sampling,
+        descriptions: Descriptions,
+        done: Callable[[Span], None],
+        *,
+        add_internals: bool = False,
+    ) -> None:
+        self.add_internals = add_internals
+        self.propagation = propagation
+        self.sampling = sampling
+        self.descriptions = descriptions
+        self.done = done
+        self.ids = Ids()
+        self.epoch_ns = 0
+        """When `time.monotonic` was 0, in nanoseconds since 1970: asked again now and then, for the clock may be set."""
+
+    def watch(self, watched: Watched) -> "TraceWatch":
+        return TraceWatch(self, watched)
+
+    def over(self, span: Span, end: float) -> None:
+        """A span of a request that is recorded is over."""
+        span.end = end
+        trace: Trace = span.trace
+        if trace.held is not None:
+            trace.held.append(span)
+        elif trace.recording:
+            self.done(span)
+
+    def step(self, request: Request, name: str, attributes: Attributes) -> None:
+        """A step of the request begins, below the one that is under way, until the request is over or rewound."""
+        exchange = request.exchange
+        above: Span = exchange.span
+        span = exchange.span = self.below(above, name, INTERNAL, monotonic())
+        span.describes, span.described = _as_they_are, attributes
+        request.on_done(partial(self._step_over, exchange, span))
+
+    def below(self, above: Span, name: str, kind: int, start: float) -> Span:
+        span = Span(name, kind, above.trace_id, self.ids.take(16), above.span_id)
+        span.start = start
+        span.epoch_ns = above.epoch_ns
+        span.trace_state = above.trace_state
+        span.trace = above.trace
+        span.parent = above
+        return span
+
+    def _step_over(self, exchange: Exchange, span: Span) -> None:
+        if exchange.span is span:
+            exchange.span = span.parent
+        self.over(span, monotonic())
+
+
+class TraceWatch(Silent):
+    """What is traced of one route on one entry point."""
+
+    __slots__ = (
+        "_bound",
+        "_descriptions",
+        "_entry_point",
+        "_ids",
+        "_propagation",
+        "_sampling",
+        "_traces",
+        "_tracing",
+        "_unsampled",
+    )
+
+    def __init__(self, tracing: Tracing, watched: Watched) -> None:
+        self._tracing = tracing
+        self._propagation = tracing.propagation
+        self._descriptions = tracing.descriptions
+        self._ids = tracing.ids
+        self._entry_point = watched.entry_point
+        sampling = self._sampling = tracing.sampling
+        self._bound = round(max(0.0, min(1.0, sampling.rate)) * 2**63)
+        detail = tracing if watched.verbose else None
+        self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
+        self._unsampled = Trace(False, False, detail) if not sampling.waits else None
+
+    # the exchange
+
+    def begin(self, exchange: Exchange) -> None:
+        request = exchange.request
+        assert request is not None
+        headers = request.headers
+        parsed = headers.parsed
+        reads = self._propagation.reads
+        remote: Remote | None = None
+        if parsed is None or not reads.isdisjoint([line[0][0] for line in parsed.lines]):
+            remote = self._propagation.extract(headers)
+        if remote is None:
+            trace_id = self._new_trace()
+            sampled = int(trace_id[16:], 16) >> 1 < self._bound
+            span = Span(METHODS.get(request.method) or _method(request), SERVER, trace_id, self._ids.take(16))
+            trace = self._traces[False] if sampled else self._unsampled or self._waiting()
+        else:
+            span, trace = self._continued(request, remote)
+        span.trace = trace
+        span.start = exchange.started
+        span.epoch_ns = self._tracing.epoch_ns
+        exchange.span = span
+        if trace.recording:
+            span.described = (
+                self._entry_point,
+                request.method,
+                request.target,
+                request.version,
+                request.body.length,
+                kept(headers),
+                request.link,
+                request.authority,
+            )
+
+    def _new_trace(self) -> str:
+        return self._ids.take(32) if not self._sampling.short_ids else "0" * 16 + self._ids.take(16)
+
+    def _continued(self, request: Request, remote: Remote) -> tuple[Span, Trace]:
+        """A span below the client's, with the client's decision; what it leaves open is decided here."""
+        trace_id = remote.trace_id or self._new_trace()
+        own, parent = self._ids.take(16), remote.span_id
+        if self._sampling.same_span and parent:
+            own, parent = parent, remote.parent_id
+        span = Span(METHODS.get(request.method) or _method(request), SERVER, trace_id, own, parent)
+        span.remote = bool(remote.span_id)
+        span.trace_state = remote.state
+        sampled = remote.sampled
+        if sampled is None:
+            sampled = int(trace_id[16:], 16) >> 1 < self._bound
+        return span, self._traces[remote.debug] if sampled else self._unsampled or self._waiting()
+
+    def _waiting(self) -> Trace:
+        trace = Trace(False, True, self._traces[False].detail)
+        trace.held = []
+        return trace
+
+    def finish(self, exchange: Exchange) -> None:
+        span: Span = exchange.span
+        while span.parent is not None:
+            span = span.parent
+        trace: Trace = span.trace
+        if not trace.recording:
+            return
+        status = exchange.status
+        if status >= 500 or status < 100:
+            span.fail(_no_status(status))
+        elif _broke_off(exchange):
+            span.fail(str(exchange.error)[:256])
+        response = exchange.response if self._descriptions.wants_response else None
+        span.described = span.described, status, kept(response.headers) if response is not None else None
+        span.describes = self._descriptions.server
+        self._tracing.over(span, monotonic())  # not before what is below it
+        if trace.held is not None:
+            self._seal(trace, exchange)
+
+    def _seal(self, trace: Trace, exchange: Exchange) -> None:
+        """It is known by now whether the request was worth to be traced."""
+        held, trace.held = trace.held or [], None
+        sampling = self._sampling
+        failed = exchange.status >= 500 or _broke_off(exchange)
+        slow = 0 < sampling.slow_seconds <= exchange.finished - exchange.started
+        trace.recording = (failed and sampling.errors) or slow
+        for span in held if trace.recording else ():
+            self._tracing.done(span)
+
+    # attempts at servers
+
+    def attempt(self, attempt: Attempt) -> None:
+        exchange = attempt.exchange
+        above: Span | None = exchange.span
+        if above is None:
+            return
+        trace: Trace = above.trace
+        request = attempt.request
+        span_id = above.span_id
+        if trace.recording:
+            name = "ReverseProxy"
+            if "://" in attempt.service:
+                name = "AuthRequest"
+            elif trace.detail is not None:
+                above = self._service(above, attempt)
+            span = attempt.span = self._tracing.below(above, name, CLIENT, attempt.started)
+            span_id = span.span_id
+            span.described = (request.method, request.path, request.query, kept(request.headers), attempt.server)
+        self._propagation.inject(request.headers, above.trace_id, span_id, trace.sampled, trace.debug)
+
+    def _service(self, above: Span, attempt: Attempt) -> Span:
+        span = self._tracing.below(above, "Service", INTERNAL, attempt.started)
+        span.describes, span.described = _as_they_are, (("traefik.service.name", attempt.service),)
+        return span
+
+    def answered(self, attempt: Attempt) -> None:
+        span: Span | None = attempt.span
+        response = attempt.response
+        if span is None or response is None:
+            return
+        status = response.status
+        if status >= 400 or status < 100:
+            span.fail(_no_status(status))
+        answered = kept(response.headers) if self._descriptions.wants_response else None
+        span.described = span.described, status, answered
+        span.describes = self._descriptions.client
+
+    def attempted(self, attempt: Attempt) -> None:
+        span: Span | None = attempt.span
+        if span is None:
+            return
+        if span.describes is None:
+            span.described = span.described, attempt.status, None
+            span.describes = self._descriptions.client
+            if attempt.error is not None:
+                span.fail(str(attempt.error)[:256])
+        service = span.parent
+        end = attempt.finished
+        if span.name == "AuthRequest":
+            end = attempt.answered or end  # the client's request goes on after that
+        self._tracing.over(span, end)
+        if service is not None and service.describes is _as_they_are and service.name == "Service":
+            self._tracing.over(service, end)
+
+
+def _broke_off(exchange: Exchange) -> bool:
+    """Whether an answer that had begun ended too early, and not because the client left."""
+    return exchange.status < 400 and exchange.error is not None and getattr(exchange.error, "side", "") != "client"
+
+
+def _no_status(status: int) -> str:
+    return "" if 100 <= status < 600 else f"{status} is no HTTP status"
+
+
+def _method(request: Request) -> str:
+    return request.method.decode("latin-1")
+
+
+def _as_they_are(described: Any) -> Attributes:
+    attributes: Attributes = described
+    return attributes
