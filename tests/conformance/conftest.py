@@ -77,8 +77,9 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
             yield "balancers", strategy.lower(), {}
     for name, options in document.get("providers", {}).items():
         yield "providers", name.lower(), options
-    for name, options in document.get("tracing", {}).items():
-        yield "span_exporters", name.lower(), options
+    for kind, section in (("span_exporters", "tracing"), ("log_exporters", "log"), ("log_exporters", "accessLog")):
+        for name, options in document.get(section, {}).items():
+            yield kind, name.lower(), options
 
 
 def _packages() -> list[Package]:

@@ -49,7 +49,8 @@ def test_its_readme_has_the_five_headings(package):
 
 
 def test_its_readme_documents_every_key_and_no_other(package, registry):
-    brought = {_heading(kind, item): item for kind, item in package.brings(registry) if hasattr(item, "Config")}
+    found = [(kind, item) for kind, item in package.brings(registry) if hasattr(item, "Config")]
+    brought = {_heading(kind, item, [name.name for _, name in found]): item for kind, item in found}
     text = package.section("Configuration")
     parts = re.split(r"^### (.+)$", text, flags=re.MULTILINE)
     tables = dict(zip(parts[1::2], parts[2::2], strict=True)) if len(brought) > 1 else dict.fromkeys(brought, text)
@@ -59,9 +60,12 @@ def test_its_readme_documents_every_key_and_no_other(package, registry):
         assert ROW.findall(tables[heading]) == [spelled(field) for field in attrs.fields(item.Config)]
 
 
-def _heading(kind, item):
-    """What a table of keys stands below, where there are several."""
-    return f"{item.name} (TCP)" if kind == "tcp_middlewares" else item.name
+def _heading(kind, item, names):
+    """What a table of keys stands below, where there are several; the signal is named where one name stands for many."""
+    words = {"tcp_middlewares": "TCP"}
+    if names.count(item.name) > 1:
+        words |= {"log_exporters": "logs", "metrics_exporters": "metrics"}
+    return f"{item.name} ({words[kind]})" if kind in words else item.name
 
 
 def test_its_readmes_example_is_a_configuration_without_problems(package, registry):
