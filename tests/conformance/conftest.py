@@ -77,7 +77,13 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
             yield "balancers", strategy.lower(), {}
     for name, options in document.get("providers", {}).items():
         yield "providers", name.lower(), options
-    for kind, section in (("span_exporters", "tracing"), ("log_exporters", "log"), ("log_exporters", "accessLog")):
+    sections = {
+        "metrics": "metrics_exporters",
+        "tracing": "span_exporters",
+        "log": "log_exporters",
+        "accessLog": "log_exporters",
+    }
+    for section, kind in sections.items():
         for name, options in document.get(section, {}).items():
             yield kind, name.lower(), options
 

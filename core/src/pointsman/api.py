@@ -415,8 +415,10 @@ class MetricsContext(Protocol):
 class MetricsExporter(Feature, Protocol):
     """Brings what is measured to somebody who keeps it: one instance, on the control side, written `metrics.<name>`.
 
-    Its constructor gets a MetricsContext. `start` and `aclose` are those of any Feature; `aclose` has 5 seconds, for a last
-    push, too. Nothing it does may disturb requests, so it does not block the loop, and bounds what it holds.
+    One that waits to be asked is an internal service at the same time: it has the `path` and `answer` of InternalService,
+    and `entry_point` and `manual_routing` among its options. Its constructor gets a MetricsContext. `start` and `aclose` are
+    those of any Feature; `aclose` has 5 seconds, for a last push, too. Nothing it does may disturb requests, so it does not
+    block the loop, and bounds what it holds.
     """
 
     @property

@@ -30,6 +30,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         "ipallowlist": "pointsman-ipallowlist",
         "ipwhitelist": "pointsman-ipallowlist",
     },
+    "metrics_exporters": {name: f"pointsman-{name}" for name in ("prometheus", "datadog", "statsd", "influxdb2", "otlp")},
     "span_exporters": {name: f"pointsman-{name}" for name in ("otlp", "zipkin", "jaeger")},
     "internal_services": {"dashboard": "pointsman-dashboard", "prometheus": "pointsman-prometheus"},
     "log_exporters": {"otlp": "pointsman-otlp"},

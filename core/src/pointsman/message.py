@@ -963,6 +963,7 @@ class Exchange:
         "bytes_out",
         "error",
         "finished",
+        "kind",
         "observer",
         "origin_bytes",
         "request",
@@ -1012,6 +1013,8 @@ class Exchange:
         self.error: BaseException | None = None
         self.observer: Any = None
         """Who follows it (`observe/observer.py`); None if nobody does, and then nothing below is kept either."""
+        self.kind = ""
+        """What metrics call its protocol, once they have looked."""
         self.attempt: Any = None
         """The latest attempt at a server."""
         self.span: Any = None

@@ -71,6 +71,7 @@ class Registry:
         """What may be named in sections of the static configuration."""
         return {
             "providers": self.providers,
+            "metrics": self.metrics_exporters,
             "tracing": self.span_exporters,
             "log": self.log_exporters,
             "accessLog": self.log_exporters,

@@ -25,6 +25,7 @@ from attrs import astuple
 from pointsman.api import Handler
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.compile import Compiled, Compiler, Secrets, Surroundings
+from pointsman.compile.counts import Counts
 from pointsman.compile.entrypoints import settings_for
 from pointsman.compile.middlewares import Place, Use, has_start
 from pointsman.compile.services import ServiceEntry
@@ -39,6 +40,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
 from pointsman.net.names import Names
+from pointsman.observe.meter import Counted, Recording
 from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
@@ -60,6 +62,10 @@ log = logging.getLogger("pointsman.worker")
 SLICE_SECONDS = 0.002
 START_SECONDS = 10.0
 RETIRE_SECONDS = 60.0
+COUNT_SECONDS = 1.0
+"""How often a worker tells what it has counted."""
+MAX_UNREAD = 1 << 20
+"""Bytes that the control side has not read yet; above that what is counted waits."""
 
 
 class Worker:
@@ -75,8 +81,10 @@ class Worker:
         loop: asyncio.AbstractEventLoop | None = None,
         commons: Commons | None = None,
         signals: Sequence[Signal] = (),
+        recording: Recording | None = None,
     ) -> None:
         self.static = static
+        self.counts = Counts(recording)
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
         self.names = Names(max(0.0, static.dns_cache.ttl))
@@ -94,8 +102,9 @@ class Worker:
             secrets or Secrets(),
             self.names,
             commons or LocalCommons(),
-            signals,
+            (*signals, *self.counts.signals),
             time.monotonic,
+            self.counts.numbers,
         )
         around, self._traces, problems = with_traces(around, os.environ)
         for problem in problems:
@@ -112,6 +121,7 @@ class Worker:
             name: UdpEntry(name, each, self.current, static.entry_points[name].udp.timeout, self.names, self.loop)
             for name, each in datagrams.items()
         }
+        self.counts.read_from(self.entries, self.http3_entries, self.udp_entries)
         self._applying = asyncio.Lock()
         self._down = Down()
         self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
@@ -154,6 +164,7 @@ class Worker:
             await in_slices(_handing_over(compiled))
             self._renew(old, compiled)
             self._retire(old, compiled)
+            self.counts.follow(compiled)
             problems: list[Problem] = compiled.problems
             return problems
 
@@ -359,9 +370,12 @@ class Local:
         control_socket: str | None,
         secrets: Secrets,
         report: Callable[[Sequence[Problem]], None],
+        recording: Recording | None = None,
+        count: Callable[[Counted], None] | None = None,
     ) -> None:
-        self._worker = Worker(static, registry, sockets, control_socket, secrets)
+        self._worker = Worker(static, registry, sockets, control_socket, secrets, recording=recording)
         self._report = report
+        self._count = count
         self.alive = True
         self.learn = self._worker.learn
         self.serve = self._worker.serve
@@ -369,6 +383,14 @@ class Local:
 
     async def apply(self, tree: Tree, delta: Delta) -> None:
         self._report(await self._worker.apply(tree))
+
+    async def count(self) -> None:
+        count = self._count
+        if count is None:
+            return
+        for news in self._worker.counts.news():
+            count(news)
+            await asyncio.sleep(0)
 
 
 def _handing_over(compiled: Compiled) -> Iterator[None]:
@@ -429,7 +451,19 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
     worker: Worker | None = None
     tree = empty_tree()
     work: asyncio.Task[None] | None = None
+    telling: asyncio.Task[None] | None = None
     latest = 0
+
+    async def tell_counts(worker: Worker) -> None:
+        for news in worker.counts.news():
+            _tell(writer, {"news": news})
+            await asyncio.sleep(0)
+
+    async def keep_telling(worker: Worker) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            if writer.transport.get_write_buffer_size() < MAX_UNREAD:
+                await tell_counts(worker)
 
     async def apply_latest(worker: Worker) -> None:
         done = 0
@@ -451,9 +485,11 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         if kind == "ping":
             _tell(writer, {"alive": True})
         elif kind == "begin":
-            static, control_socket, secrets = content
+            static, control_socket, secrets, recording = content
             setup_logging(static.log)
-            worker = Worker(static, load_registry(), sockets, control_socket, secrets, commons=commons)
+            worker = Worker(static, load_registry(), sockets, control_socket, secrets, commons=commons, recording=recording)
+            if recording is not None:
+                telling = loop.create_task(keep_telling(worker))
             gc.collect()
             gc.freeze()
         elif worker is None:
@@ -467,15 +503,20 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
                 work = loop.create_task(apply_latest(worker))
         elif kind == "health":
             worker.learn(content)
+        elif kind == "count":
+            await tell_counts(worker)
+            _tell(writer, {"counted": content})
         elif kind == "serve":
             await worker.serve()
             _tell(writer, {"serving": True})
         elif kind == "stop":
             break
-    if work is not None:
-        work.cancel()
+    for task in (work, telling):
+        if task is not None:
+            task.cancel()
     if worker is not None:
         await worker.stop()
+        await tell_counts(worker)
     writer.close()
 
 

@@ -49,8 +49,25 @@ class Collector:
     async def export(self, spans: Any) -> None: ...
 
 
+@frozen
+class BoardConfig:
+    buckets: list[float] = field(factory=lambda: [0.1, 5.0])
+    entry_point: str = "traefik"
+    manual_routing: bool = False
+
+
+class Board:
+    """A board that is asked."""
+
+    name: ClassVar[str] = "prometheus"
+    Config: ClassVar[type] = BoardConfig
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+
+
 SECTIONS: dict[str, Any] = {
     "providers": {"docker": Docker},
+    "metrics": {"prometheus": Board},
     "tracing": {"otlp": Collector},
     "log": {"otlp": Collector},
     "accessLog": {"otlp": Collector},
@@ -154,7 +171,23 @@ def test_the_api_is_on_when_its_section_is(text, on):
 @pytest.mark.spec("O-12")
 def test_metrics_needs_an_exporter():
     assert "metrics cannot be a standalone element" in problems("metrics: {}")[0]
-    assert made("metrics: {prometheus: {}}").metrics.prometheus is not None
+    assert problems("metrics: true") == ["metrics: expected a block of options, got true"]
+    for text in ("{prometheus: {}}", "{Prometheus: true}", "{addInternals: true, prometheus: {}}"):
+        assert made(f"metrics: {text}").metrics.exporters == {"prometheus": BoardConfig()}
+
+
+def test_a_metrics_exporter_is_a_plugin():
+    assert problems("metrics: {influxDB2: {}}") == [
+        "metrics.influxDB2: no installed plugin provides it; pip install pointsman-influxdb2"
+    ]
+    assert problems("metrics: {prometheus: {bucket: [1]}}")[0].startswith("metrics.prometheus: unknown key 'bucket'")
+    assert "did you mean 'prometheus'?" in problems("metrics: {promtheus: {}}")[0]
+    static = made("metrics: {prometheus: {buckets: [1]}, maxLabelValues: 7}")
+    assert print_static(static)["metrics"] == {
+        "addInternals": False,
+        "maxLabelValues": 7,
+        "prometheus": {"buckets": [1.0], "entryPoint": "traefik", "manualRouting": False},
+    }
 
 
 @pytest.mark.spec("O-13")
@@ -230,7 +263,6 @@ WEB = "entryPoints: {web: {address: ':80', %s}}"
         ),
         ("api: {basePath: 'x y'}", "api.basePath"),
         ('api: {basePath: "/x\\n"}', "api.basePath"),
-        ("metrics: {otlp: {grpc: {insecure: true, tls: {ca: x}}}}", "metrics.otlp.grpc"),
         ("certificatesResolvers: {le: {acme: {email: a}, tailscale: {}}}", "certificatesResolvers.le"),
         ("certificatesResolvers: {le: {acme: {storage: ''}}}", "certificatesResolvers.le.acme.storage"),
         (
@@ -243,7 +275,7 @@ WEB = "entryPoints: {web: {address: ':80', %s}}"
         ("core: {defaultRuleSyntax: v4}", "core.defaultRuleSyntax"),
         ("experimental: {plugins: {a: {version: '1'}}, localPlugins: {a: {moduleName: x}}}", "experimental"),
         ("accessLog: {filters: {statusCodes: ['500-499']}}", "accessLog.filters.statusCodes"),
-        ("metrics: {prometheus: {headerLabels: {'a-b': X}}}", "metrics.prometheus.headerLabels"),
+        ("metrics: {prometheus: {}, maxLabelValues: 0}", "metrics.maxLabelValues"),
         ("workers: 0", "workers"),
     ],
 )
@@ -293,6 +325,8 @@ def test_a_provider_that_is_not_installed_names_the_package():
         ("ping: {}", True),
         ("api: {insecure: true}", True),
         ("metrics: {prometheus: {}}", True),
+        ("metrics: {prometheus: {manualRouting: true}}", False),
+        ("metrics: {prometheus: {entryPoint: web}}", False),
         ("api: {}", False),
         ("ping: {entryPoint: web}", False),
         ("ping: {manualRouting: true}", False),
@@ -386,7 +420,7 @@ def test_every_flag_has_a_row():
     assert rows["--api"][0] == "switch"
     assert rows["--tracing.otlp"] == ["switch", "", "A collector of spans."]
     assert "--tracing.exporters" not in "".join(rows)
-    assert rows["--metrics.prometheus.buckets"][:2] == ["list of float", "0.1, 0.3, 1.2, 5.0"]
+    assert rows["--metrics.prometheus.buckets"][:2] == ["list of float", "0.1, 5.0"]
     assert rows["--tracing.resourceAttributes.<name>"][0] == "string"
 
 

@@ -62,7 +62,7 @@ def test_what_was_counted_in_a_place_that_is_gone_is_told_and_its_gauge_goes():
     list(numbers.news())
     counter(numbers, ("1",)).add(3)
 
-    numbers.retain({("2",)})
+    numbers.retain(lambda place: place == ("2",))
     assert told(numbers) == [("pointsman_limit_refused_total", "shop@file", 3.0), ("pointsman_limit_waiting", None)]
     assert told(numbers) == []
 

@@ -81,7 +81,17 @@ class Surroundings:
         if place[0] == "declared":  # built to be judged; nobody is served by it
             return lambda *_: Number()
         owner["service" if place[0] == "service" else "router"] = place[1]
-        return lambda kind, name, help, labels: self.numbers.number(kind, name, help, {**labels, **owner}, place)
+
+        def number(kind: Kind, name: str, help: str, labels: Mapping[str, str]) -> Number:
+            if not name.startswith("pointsman_"):
+                raise ValueError(f"'{name}' is no name of a plugin's metric; write pointsman_<kind>_<what>")
+            return self.numbers.number(kind, name, help, {**labels, **owner}, place)
+
+        return number
+
+    def of_service(self, name: str, help: str, service: str) -> Number:
+        """A counter that a service has for itself."""
+        return self.numbers.number("counter", name, help, {"service": service}, (SERVICES, service))
 
     def shared_state(self, place: Sequence[str], raw: Any) -> SharedState:
         """The state of an instance in one place with one configuration, as that is written."""

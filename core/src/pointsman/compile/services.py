@@ -18,6 +18,7 @@ from pointsman.config.http_model import LoadBalancer, Service, Timeouts
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.upstream.attentive import AttentiveForwarder, Timed
+from pointsman.upstream.composite_mirror import Mirroring
 from pointsman.upstream.forward import Forwarder
 from pointsman.upstream.impatient import NO_LIMITS, ImpatientForwarder, Limits
 from pointsman.upstream.retry_budget import RetryBudget
@@ -185,6 +186,9 @@ class Services:
             return self._load_balancer(name, raw, service, service.load_balancer)
         composites = Composites(self.child, self.around.registry.balancers["wrr"])
         built = composites.build(name, path, service)
+        if isinstance(built.handler, Mirroring):
+            help = "Requests that were not mirrored since too many were under way"
+            built.handler.on_drop = self.around.of_service("pointsman_mirror_dropped_total", help, name).add
         return ServiceEntry(
             name,
             raw,
@@ -244,6 +248,10 @@ class Services:
             pass_host=balancer.pass_host_header,
             flush_seconds=flush_seconds(balancer.response_forwarding.flush_interval),
         )
+        looked_after = care(name, balancer, strategy, peers, _picked(strategy, open_to_all), handler)
+        if looked_after.outliers is not None:
+            ejected = self.around.of_service("pointsman_ejections_total", "Servers put out by outlier detection", name)
+            looked_after.outliers.on_eject = ejected.add
         return ServiceEntry(
             name,
             raw,
@@ -254,7 +262,7 @@ class Services:
             tuple(warnings),
             PeersHealth(peers) if balancer.health_check is not None else None,
             "loadBalancer",
-            care(name, balancer, strategy, peers, _picked(strategy, open_to_all), handler),
+            looked_after,
             balancer.drain_timeout,
         )
 

@@ -6,7 +6,6 @@ from ipaddress import ip_network
 from itertools import chain
 
 from pointsman.config.entrypoint_model import EntryPoint, parse_address
-from pointsman.config.observability_model import OTLPGRPC
 from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.spelling import suggestion
 from pointsman.config.static import PRECEDENCE, Static
@@ -17,7 +16,6 @@ STRATEGIES = ("keep", "delete", "reject")
 _BASE_PATH = re.compile(r"/[a-zA-Z0-9/_.:~-]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _STATUS_RANGE = re.compile(r"[1-9][0-9]{2}(?:-[1-9][0-9]{2})?")
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 Problems = Iterator[Problem]
 
 
@@ -126,28 +124,20 @@ def _providers(static: Static) -> Problems:
 
 
 def _observability(static: Static) -> Problems:
-    otlp: list[tuple[str, OTLPGRPC | None]] = []
     if static.log.level.upper() not in LEVELS:
         message = f"unknown level '{static.log.level}'; ERROR is used{suggestion(static.log.level, LEVELS)}"
         yield Problem("log.level", message, warning=True)
     for section, exporters in (("log", static.log.exporters), ("accessLog", getattr(static.access_log, "exporters", {}))):
         if "otlp" in exporters and not static.experimental.otlp_logs:
             yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
-    if static.metrics is not None and static.metrics.otlp is not None:
-        otlp.append(("metrics.otlp", static.metrics.otlp.grpc))
-    for section, grpc in otlp:
-        if grpc is not None and grpc.tls is not None and grpc.insecure:
-            yield Problem(f"{section}.grpc", "tls and insecure exclude each other")
+    if static.metrics is not None and static.metrics.max_label_values < 1:
+        yield Problem("metrics.maxLabelValues", f"must be at least 1, got {static.metrics.max_label_values}")
     filters = static.access_log.filters if static.access_log else None
     for text in filters.status_codes if filters else ():
         low, _, high = text.partition("-")
         if not _STATUS_RANGE.fullmatch(text) or (high and high < low):
             message = f"'{text}' is not a status code or range, such as 404 or 500-599"
             yield Problem("accessLog.filters.statusCodes", message)
-    labels = static.metrics.prometheus.header_labels if static.metrics and static.metrics.prometheus else ()
-    for label in labels:
-        if not _LABEL.fullmatch(label):
-            yield Problem("metrics.prometheus.headerLabels", f"'{label}' is not a label name; use letters, digits and _")
 
 
 def _others(static: Static) -> Problems:

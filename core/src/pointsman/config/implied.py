@@ -33,8 +33,8 @@ def with_implied(static: Static) -> tuple[Static, list[Problem]]:
 
 
 def _needs_internal(static: Static) -> bool:
-    prometheus = static.metrics.prometheus if static.metrics else None
-    routed = [each for each in (static.ping, prometheus) if each is not None and not each.manual_routing]
+    asked = [each for each in (static.metrics.exporters.values() if static.metrics else ()) if hasattr(each, "entry_point")]
+    routed = [each for each in (static.ping, *asked) if each is not None and not getattr(each, "manual_routing", False)]
     rest = next((config for name, config in static.providers.kinds.items() if name.lower() == "rest"), None)
     return (
         (static.api is not None and static.api.insecure)

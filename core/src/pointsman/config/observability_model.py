@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pointsman.values import Duration, FileOrContent, Secret, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Secret, option
 
 
 @frozen
@@ -87,73 +87,12 @@ class AccessLog:
 
 
 @frozen
-class Prometheus:
-    buckets: list[float] = field(factory=lambda: [0.1, 0.3, 1.2, 5.0])
-    add_entry_points_labels: bool = True
-    add_routers_labels: bool = False
-    add_services_labels: bool = True
-    entry_point: str = option(default="traefik", help="Entry point of /metrics")
-    manual_routing: bool = False
-    header_labels: dict[str, str] = field(factory=dict)
-
-
-@frozen
-class OTLPMetrics:
-    http: OTLPHTTP | None = allow_empty(default=None)
-    grpc: OTLPGRPC | None = allow_empty(default=None)
-    add_entry_points_labels: bool = True
-    add_routers_labels: bool = False
-    add_services_labels: bool = True
-    explicit_boundaries: list[float] = field(
-        factory=lambda: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
-    )
-    push_interval: Duration = Duration(10.0)
-    service_name: str = "traefik"
-    resource_attributes: dict[str, str] = field(factory=dict)
-
-
-@frozen
-class StatsD:
-    address: str = "localhost:8125"
-    prefix: str = "traefik"
-    push_interval: Duration = Duration(10.0)
-    add_entry_points_labels: bool = True
-    add_routers_labels: bool = False
-    add_services_labels: bool = True
-
-
-@frozen
-class Datadog:
-    address: str = ""
-    """Empty: `DD_AGENT_HOST`:`DD_DOGSTATSD_PORT`, else `localhost:8125`."""
-    prefix: str = "traefik"
-    push_interval: Duration = Duration(10.0)
-    add_entry_points_labels: bool = True
-    add_routers_labels: bool = False
-    add_services_labels: bool = True
-
-
-@frozen
-class InfluxDB2:
-    address: str = "http://localhost:8086"
-    token: FileOrContent = FileOrContent("")
-    org: str = ""
-    bucket: str = ""
-    additional_labels: dict[str, str] = field(factory=dict)
-    push_interval: Duration = Duration(10.0)
-    add_entry_points_labels: bool = True
-    add_routers_labels: bool = False
-    add_services_labels: bool = True
-
-
-@frozen
 class Metrics:
-    add_internals: bool = False
-    prometheus: Prometheus | None = allow_empty(default=None)
-    datadog: Datadog | None = allow_empty(default=None)
-    stats_d: StatsD | None = allow_empty(default=None)
-    influx_db2: InfluxDB2 | None = option("influxDB2", allow_empty=True, default=None)
-    otlp: OTLPMetrics | None = allow_empty(default=None)
+    """`exporters` by the names of their plugins, each with its own Config instance."""
+
+    add_internals: bool = option(default=False, help="Measure services of the gateway itself, too")
+    max_label_values: int = option(default=100, help="Most values of a label that clients choose; the rest is _other (new)")
+    exporters: dict[str, Any] = field(factory=dict)
 
 
 @frozen

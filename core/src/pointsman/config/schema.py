@@ -9,7 +9,7 @@ from attrs import frozen
 
 from pointsman.api import Feature
 from pointsman.config.blocks import fields_of, inner_class
-from pointsman.config.observability_model import AccessLog, Log, Tracing
+from pointsman.config.observability_model import AccessLog, Log, Metrics, Tracing
 from pointsman.config.sections import PLUGGED, Sections, is_catalogued
 from pointsman.config.spelling import spelled, suggestion
 from pointsman.config.static import Providers, Static
@@ -88,7 +88,7 @@ class _PluginNames:
 
 
 SECTION_OF: Final[Mapping[type, str]] = {
-    Providers: "providers", Tracing: "tracing", Log: "log", AccessLog: "accessLog",
+    Providers: "providers", Metrics: "metrics", Tracing: "tracing", Log: "log", AccessLog: "accessLog",
 }  # fmt: skip
 """Classes of sections in which plugins are named."""
 

@@ -37,17 +37,25 @@ def is_catalogued(section: str, name: str) -> bool:
 
 
 def structure_section(
-    cls: type[T], raw: Any, section: str, known: Mapping[str, type[Feature]], default: str = ""
+    cls: type[T],
+    raw: Any,
+    section: str,
+    known: Mapping[str, type[Feature]],
+    default: str = "",
+    *,
+    allow_empty: bool = True,
 ) -> tuple[T | None, list[Problem]]:
     """A section whose exporters are plugins, and its problems; (None, []) if it is off.
 
     `exporters` of `cls` gets an instance of the Config of each that is named, or of `default` if none is.
     """
     if not isinstance(raw, Mapping):
-        own, problems = structure(cls, raw, section)
+        own, problems = structure(cls, raw, section, allow_empty=allow_empty)
         if own is None:
             return None, problems
         raw = {}
+    if not raw and not allow_empty:
+        return None, [Problem(section, f"{section} cannot be a standalone element; name an exporter, or leave it out")]
     by_lower = {name.lower(): name for name in known}
     keys = [spelled(attribute) for attribute in fields_of(cls) if attribute.name not in PLUGGED]
     lower_keys = {key.lower() for key in keys}

@@ -222,6 +222,7 @@ class Static:
 
 
 _EXPORTING: Final[Mapping[str, tuple[str, type[Any], str]]] = {
+    "metrics": ("metrics", Metrics, ""),
     "tracing": ("tracing", Tracing, "otlp"),
     "log": ("log", Log, ""),
     "accesslog": ("access_log", AccessLog, ""),
@@ -262,7 +263,9 @@ def structure_static(raw: Any, sections: Sections) -> tuple[Static | None, list[
         if name in _EXPORTING and value is not None:
             attribute, cls, default = _EXPORTING[name]
             section = camel_case(attribute)
-            found, more = structure_section(cls, value, section, sections.get(section, {}), default)
+            may_be_empty = bool(attrs.fields_dict(Static)[attribute].metadata.get("allow_empty"))
+            kinds = sections.get(section, {})
+            found, more = structure_section(cls, value, section, kinds, default, allow_empty=may_be_empty)
             problems += more
             if more:
                 chosen = None

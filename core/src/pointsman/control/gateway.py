@@ -9,7 +9,7 @@ from functools import partial
 
 from pointsman.compile import Secrets
 from pointsman.config.sources import Loaded
-from pointsman.config.static import Ping, Static
+from pointsman.config.static import Ping
 from pointsman.control.activation import NOTHING_PASSED, Passed
 from pointsman.control.api import Api
 from pointsman.control.app import Answers, ControlApp, PingService
@@ -17,6 +17,7 @@ from pointsman.control.dashboard import Dashboard
 from pointsman.control.health import Checker
 from pointsman.control.listeners import Sockets, close_listeners, not_passed, open_listeners
 from pointsman.control.merge import Delta, Tree
+from pointsman.control.metering import Metering
 from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
@@ -33,9 +34,8 @@ from pointsman.upstream.health import News
 
 log = logging.getLogger("pointsman.control")
 
-MakeLocal = Callable[
-    [Static, Registry, Mapping[str, socket.socket], str | None, Secrets, Callable[[Sequence[Problem]], None]], DataPlane
-]
+MakeLocal = Callable[..., DataPlane]
+"""`worker.Local`, which this room must not import."""
 
 
 class Gateway:
@@ -63,6 +63,7 @@ class Gateway:
             self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
         )
         self._ping = PingService(self.static.ping or Ping())
+        self._metering = Metering(self.static, registry)
         self._known: dict[str, frozenset[Problem]] = {}
         self._stopping = asyncio.Event()
 
@@ -72,13 +73,16 @@ class Gateway:
         count = static.worker_count
         listeners = open_listeners(static.entry_points, count, self._passed)
         app = ControlApp(self._services())
+        metering = self._metering
         watcher: Watcher | None = None
         reassuring: asyncio.Task[None] | None = None
         try:
             await app.start()
             await self._checker.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
+            metering.workers = self._workers
             providers, contexts, problems = build_providers(static, self.registry)
+            problems += [*metering.problems, *await metering.start()]
             self._tell("static", [*not_passed(static.entry_points, self._passed), *unsupported_static(static), *problems])
             watcher = Watcher(
                 providers,
@@ -104,6 +108,7 @@ class Gateway:
             if watcher is not None:
                 await watcher.aclose()
             await self._checker.aclose()
+            await metering.aclose()
             close_listeners(listeners)
             await app.aclose()
             if self._memory is not None:
@@ -122,7 +127,11 @@ class Gateway:
 
     def _services(self) -> dict[str, Answers]:
         """What the control side answers itself, by name without `@internal`; the kernel's own names are the kernel's."""
-        services: dict[str, Answers] = {**build_services(self.static, self.registry), "ping": self._ping}
+        services: dict[str, Answers] = {
+            **build_services(self.static, self.registry),
+            **self._metering.answering,
+            "ping": self._ping,
+        }
         api = self.static.api
         if api is not None:
             pages = Dashboard(base_path(api), api.insecure, services.get("dashboard")) if api.dashboard else None
@@ -133,9 +142,10 @@ class Gateway:
 
     def _worker(self, number: int, sockets: Mapping[str, socket.socket], path: str) -> DataPlane:
         report = partial(self._tell, f"worker {number}")
+        recording, count = self._metering.recording, self._metering.taker(number)
         if self._memory is None:
-            return self._make_local(self.static, self.registry, sockets, path, self._secrets, report)
-        return Process(number, self.static, sockets, path, self._secrets, report, self._memory)
+            return self._make_local(self.static, self.registry, sockets, path, self._secrets, report, recording, count)
+        return Process(number, self.static, sockets, path, self._secrets, report, self._memory, recording, count)
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""
@@ -156,7 +166,9 @@ class Gateway:
 
     async def _apply(self, tree: Tree, delta: Delta, problems: Sequence[Problem]) -> None:
         self._tell("dynamic", [*problems])
+        self._metering.expect(tree)
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
+        self._metering.applied(tree, bool(delta))
         await self._checker.follow(tree, delta)
 
     def _learn(self, news: News) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from pointsman.api import InternalService
+from pointsman.api import InternalService, MetricsExporter
 from pointsman.config.spelling import spelled
 from pointsman.config.static import API, Static
 from pointsman.plugins import Registry
@@ -19,7 +19,7 @@ log = logging.getLogger("pointsman.control")
 class Brought:
     """One of a plugin that the static configuration has switched on."""
 
-    kind: type[InternalService]
+    kind: type[InternalService] | type[MetricsExporter]
     options: Any
 
     @property
@@ -45,6 +45,9 @@ class Context:
 def brought(static: Static, registry: Registry) -> dict[str, Brought]:
     """The plugins' services that are enabled, by name without `@internal`."""
     found = {}
+    for name, exporter in registry.metrics_exporters.items():
+        if hasattr(exporter, "answer") and static.metrics is not None and name in static.metrics.exporters:
+            found[name] = Brought(exporter, static.metrics.exporters[name])
     for name, kind in registry.internal_services.items():
         options = at(static, kind.section)
         if options is not None and options is not False:
@@ -67,8 +70,10 @@ def build_services(static: Static, registry: Registry) -> dict[str, InternalServ
     """Instances of the plugins' services. One that cannot be built is left out, with an error in the log."""
     built: dict[str, InternalService] = {}
     for name, each in brought(static, registry).items():
+        if name not in registry.internal_services:  # an exporter, built with all others
+            continue
         try:
-            built[name] = each.kind(Context(f"{name}@internal", each.options, api_path(static.api)))
+            built[name] = registry.internal_services[name](Context(f"{name}@internal", each.options, api_path(static.api)))
         except Exception as error:  # a plugin's constructor may do anything
             log.error("%s@internal: the plugin failed: %s: %s", name, type(error).__name__, error)
     return built
@@ -89,7 +94,8 @@ def at(static: Static, section: str) -> Any:
     place: Any = static
     for key in section.split("."):
         own = _attribute(place, key)
-        place = own if own is not None else getattr(place, "kinds", {}).get(key)
+        plugged = {**getattr(place, "kinds", {}), **getattr(place, "exporters", {})}
+        place = own if own is not None else plugged.get(key)
         if place is None:
             return None
     return place

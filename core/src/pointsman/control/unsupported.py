@@ -12,7 +12,6 @@ _WITHOUT_TCP = "belongs to an entry point for TCP, and has no effect on one for 
 _SECTIONS = {
     "api": "api",
     "access_log": "accessLog",
-    "metrics": "metrics",
     "host_resolver": "hostResolver",
     "spiffe": "spiffe",
     "ocsp": "ocsp",

@@ -21,6 +21,7 @@ from pointsman.config.static import Static
 from pointsman.control.listeners import entry_point_of
 from pointsman.control.merge import Delta, Tree, diff, empty_tree
 from pointsman.errors import Problem
+from pointsman.observe.meter import Counted, Recording
 from pointsman.shared import MemoryFile
 from pointsman.upstream.health import Down, News
 
@@ -35,6 +36,14 @@ STOP_SECONDS = 15.0
 """How much longer than the grace times of its entry points a worker may take to stop."""
 
 
+COUNT_SECONDS = 0.5
+"""How long a worker may take to tell what it has counted."""
+
+
+def _nobody(counted: Counted | None) -> None:
+    """Nobody wants to know what is counted."""
+
+
 class DataPlane(Protocol):
     """What the control side asks of a worker, wherever it runs."""
 
@@ -43,6 +52,9 @@ class DataPlane(Protocol):
 
     async def apply(self, tree: Tree, delta: Delta) -> None: ...
     def learn(self, news: News) -> None: ...
+    async def count(self) -> None:
+        """Have it tell what it has counted; return when it did, or when that took too long."""
+
     async def serve(self) -> None: ...
     async def stop(self) -> None: ...
 
@@ -66,6 +78,8 @@ class Process:
         secrets: Secrets,
         report: Callable[[Sequence[Problem]], None],
         memory: MemoryFile,
+        recording: Recording | None = None,
+        count: Callable[[Counted | None], None] = _nobody,
     ) -> None:
         self.number = number
         self.restarts = 0
@@ -75,6 +89,11 @@ class Process:
         self._secrets = secrets
         self._report = report
         self._memory = memory
+        self._recording = recording
+        self._count = count
+        """Takes what it has counted; None: it is no more."""
+        self._asked = 0
+        self._counting: dict[int, asyncio.Event] = {}
         self._tree = empty_tree()
         self._sent = 0
         self._applied = 0
@@ -118,6 +137,22 @@ class Process:
         for service, states in news.items():
             self._unsent.setdefault(service, {}).update(states)
         self._news.set()
+
+    async def count(self) -> None:
+        writer = self._writer
+        if writer is None or self._recording is None:
+            return
+        self._asked += 1
+        number = self._asked
+        counted = self._counting[number] = asyncio.Event()
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                await self._send(writer, "count", number)
+                await counted.wait()
+        except TimeoutError:
+            pass  # what it has told so far is good enough
+        finally:
+            del self._counting[number]
 
     async def serve(self) -> None:
         self._serving = True
@@ -192,7 +227,7 @@ class Process:
         self._heard_of, self._beats = False, 0
         beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
-            await self._send(writer, "begin", (self._static, self._control_socket, self._secrets))
+            await self._send(writer, "begin", (self._static, self._control_socket, self._secrets, self._recording))
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)
             await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)
@@ -212,6 +247,7 @@ class Process:
             writer.close()
             await self._process.wait()
             self._memory.release(self.number)
+            self._count(None)
 
     async def _pass_on(self, writer: asyncio.StreamWriter) -> None:
         """Send news of servers. A worker that is slow to read gets the latest of each, later."""
@@ -236,6 +272,11 @@ class Process:
 
     async def _heard(self, message: dict[str, Any]) -> None:
         self._heard_of, self._beats = True, 0
+        if "news" in message:
+            self._count(message["news"])
+        counted = self._counting.get(message["counted"]) if "counted" in message else None
+        if counted is not None:
+            counted.set()
         if "applied" in message:
             self._report([Problem(*problem) for problem in message["problems"]])
             async with self._changed:

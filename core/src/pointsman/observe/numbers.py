@@ -5,12 +5,12 @@ counters, and what is there now, for gauges; then it is for the control side to 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from pointsman.measures import Kind
 
-_NAME: Final = re.compile(r"pointsman_[a-z0-9_]*[a-z0-9]")
+_NAME: Final = re.compile(r"(?:pointsman|traefik)_[a-z0-9_]*[a-z0-9]")
 _LABEL: Final = re.compile(r"[a-z][a-z0-9_]*")
 Key = tuple[str, tuple[tuple[str, str], ...]]
 Told = list[Any]
@@ -60,10 +60,10 @@ class Numbers:
             number.value = before.value
         return number
 
-    def retain(self, places: Collection[Any]) -> None:
+    def retain(self, is_there: Callable[[Any], bool]) -> None:
         """Forget all other places, but for the gateway's own, which have none."""
         for key, place in list(self._places):
-            if place is not None and place not in places:
+            if place is not None and not is_there(place):
                 number = self._places.pop((key, place))
                 if self._families[key[0]][0] == "counter":  # the difference to what was told is still to be told
                     self._told[key] = self._told.get(key, 0.0) - number.value

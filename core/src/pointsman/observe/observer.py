@@ -35,10 +35,12 @@ class Attempt:
 
     __slots__ = (
         "_observer",
+        "_status",
         "answered",
         "error",
         "exchange",
         "finished",
+        "kind",
         "request",
         "response",
         "server",
@@ -63,18 +65,22 @@ class Attempt:
         """The answer. Middlewares may have edited it since."""
         self.error: BaseException | None = None
         self.span: Any = None
+        self.kind = ""
+        """What metrics call the protocol of its request."""
+        self._status = 0
 
     @property
     def status(self) -> int:
         """As the server said it, or that of the gateway's error; 0 if the client left before either."""
-        if self.response is not None:
-            return self.response.status
+        if self._status:
+            return self._status
         return 0 if self.error is None else getattr(self.error, "status", 500)
 
     def respond(self, response: Response) -> None:
         """The head is here."""
         self.answered = self._observer.clock()
         self.response = response
+        self._status = response.status
         self._observer.answered(self)
 
     def fail(self, error: BaseException) -> None:

@@ -77,6 +77,11 @@ class Http3Entry:
         self._view = memoryview(self._buffer)
         self._draining = False
 
+    @property
+    def connections(self) -> int:
+        """How many it holds."""
+        return len(self._ids)
+
     def start(self) -> None:
         self._listening.setblocking(False)
         self.loop.add_reader(self._listening.fileno(), self._readable)

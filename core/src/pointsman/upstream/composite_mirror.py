@@ -8,7 +8,7 @@ is dropped and counted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from pointsman.api import Handler, Pending
@@ -73,6 +73,8 @@ class Mirroring:
         """Bytes of bodies that are kept for mirrors now, or may be while they are read."""
         self.dropped = 0
         """Requests that were not mirrored because too many were under way."""
+        self.on_drop: Callable[[], None] | None = None
+        """Who counts them, too."""
         self._running: set[Copy] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -97,8 +99,13 @@ class Mirroring:
         size = self.limit if body.length is None else body.length
         if not self.held or size > self.limit or self.held + size <= self.held_bytes:
             return True
-        self.dropped += 1
+        self._drop()
         return False
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if self.on_drop is not None:
+            self.on_drop()
 
     async def _when_kept(self, request: Request, mirrors: Sequence[Mirror]) -> Response:
         length = request.body.length
@@ -132,7 +139,7 @@ class Mirroring:
                 self.held -= size
             elif len(self._running) >= self.at_once:
                 self.held -= size
-                self.dropped += 1
+                self._drop()
             else:
                 self._begin(Copy(self, model, mirrors, kept))
 

@@ -9,7 +9,7 @@ again at once: a server that fails at times is better than none. Equal URLs shar
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pointsman.api import Peer
@@ -40,6 +40,8 @@ class Outliers:
         self.out = 0
         self.ejections = 0
         """Since the service is there."""
+        self.on_eject: Callable[[], None] | None = None
+        """Who counts them, too."""
         self.refused = 0
         """Errors that would have ejected a server if the limit had let them."""
 
@@ -79,6 +81,8 @@ class Outliers:
         record.times = max(0, record.times - int((now - record.returned) / config.interval)) + 1
         seconds = min(config.base_ejection_time * record.times, max(config.base_ejection_time, config.max_ejection_time))
         self.ejections += 1
+        if self.on_eject is not None:
+            self.on_eject()
         log.warning("service %s: server %s is ejected for %g s: %s", self._service, record.peers[0].url, seconds, why)
         self._put_out(record, now + seconds)
 

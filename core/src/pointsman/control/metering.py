@@ -1,0 +1,200 @@
+"""Exporters of metrics, and what they read: the totals of all workers, and what the control side knows itself."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from pointsman.api import Handler, MetricsExporter
+from pointsman.compile.parts import Surroundings
+from pointsman.compile.servers import Servers
+from pointsman.config.static import Static
+from pointsman.control.merge import Tree
+from pointsman.control.reading import Reader
+from pointsman.control.slices import in_slices
+from pointsman.control.totals import Totals
+from pointsman.deadlines import Deadlines
+from pointsman.errors import ConfigError, Problem
+from pointsman.measures import Metric, Needs, Sample
+from pointsman.net.client_tls import ClientTls
+from pointsman.observe.meter import Counted, Recording
+from pointsman.plugins import Registry
+
+log = logging.getLogger("pointsman.metrics")
+
+STOP_SECONDS: Final = 5.0
+
+
+class Counting(Protocol):
+    """A worker, as far as it counts."""
+
+    async def count(self) -> None: ...
+
+
+class Context:
+    """A MetricsContext."""
+
+    def __init__(self, name: str, metering: "Metering") -> None:
+        self._name = name
+        self._metering = metering
+        self.reader: Reader | None = None
+        self.servers: list[Any] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def logger(self) -> logging.Logger:
+        return logging.getLogger(f"pointsman.metrics.{self._name}")
+
+    async def read(self) -> Sequence[Metric]:
+        if self.reader is None:
+            raise RuntimeError("metrics can be read once the exporter has been started")
+        return await self._metering.read(self.reader)
+
+    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+        entry = self._metering.reached.get(url, tls, timeout_seconds)
+        return entry.handler
+
+
+class Metering:
+    """All of it, for one gateway. `recording` says what workers are to count; `start`, and `aclose` at the end."""
+
+    def __init__(self, static: Static, registry: Registry, *, needs: Iterable[Needs] = ()) -> None:
+        """`needs` are those of the gateway itself, besides the exporters'."""
+        self.problems: list[Problem] = []
+        self.exporters: dict[str, MetricsExporter] = {}
+        self.workers: Sequence[Counting] = ()
+        self.reached = Servers.begin(Surroundings(static, registry, Deadlines()), {})
+        self._contexts: dict[str, Context] = {}
+        self._build(static, registry)
+        wanted = {name: each.needs for name, each in self.exporters.items()}
+        own = list(needs)
+        most = static.metrics.max_label_values if static.metrics is not None else 1
+        self.totals = Totals([*wanted.values(), *own], most)
+        internals = static.metrics is not None and static.metrics.add_internals
+        self.recording = Recording(self.totals.needs, internals) if wanted or own else None
+        for name, each in wanted.items():
+            self._contexts[name].reader = self.reader(each)
+        self._own = Own(static)
+        self.totals.sources.append(self._own.metrics)
+        self._started: list[MetricsExporter] = []
+        self._asking: asyncio.Task[None] | None = None
+        self._odd: set[int] = set()
+
+    def _build(self, static: Static, registry: Registry) -> None:
+        for name, config in (static.metrics.exporters if static.metrics is not None else {}).items():
+            context = Context(name, self)
+            try:
+                self.exporters[name] = registry.metrics_exporters[name](config, context)
+            except ConfigError as error:
+                self.problems += [Problem(each.path or f"metrics.{name}", each.message) for each in error.problems]
+            except Exception as error:  # a plugin's constructor may do anything
+                self.problems.append(Problem(f"metrics.{name}", f"the plugin failed: {type(error).__name__}: {error}"))
+            else:
+                self._contexts[name] = context
+
+    @property
+    def answering(self) -> dict[str, Any]:
+        """The exporters that are asked: each is an internal service, too."""
+        return {name: each for name, each in self.exporters.items() if hasattr(each, "answer")}
+
+    def reader(self, needs: Needs) -> Reader:
+        """Somebody who reads; the needs have to be among those that were given."""
+        return Reader(self.totals, needs)
+
+    async def read(self, reader: Reader) -> list[Metric]:
+        """Everything, once the workers have told what they have counted so far."""
+        await self._ask()
+        return await in_slices(reader.reading())
+
+    async def _ask(self) -> None:
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._all_count())
+        await asyncio.shield(self._asking)
+
+    async def _all_count(self) -> None:
+        try:
+            await asyncio.gather(*(worker.count() for worker in self.workers))
+        finally:
+            self._asking = None
+
+    def taker(self, worker: int) -> Callable[[Counted | None], None]:
+        """What a worker tells its counts to; None is its end."""
+
+        def take(news: Counted | None) -> None:
+            if news is None:
+                self.totals.lost(worker)
+                return
+            try:
+                self.totals.take(worker, news)
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                if worker not in self._odd:
+                    self._odd.add(worker)
+                    log.error("worker %d tells counts that make no sense: %r", worker, error)
+
+        return take
+
+    def expect(self, tree: Tree) -> None:
+        """Workers are about to serve by this."""
+        self.totals.expect(tree)
+
+    def applied(self, tree: Tree, changed: bool) -> None:
+        """They do."""
+        self.totals.keep(tree)
+        if changed:
+            self._own.reloads += 1
+            self._own.reloaded_at = time.time()
+
+    async def start(self) -> list[Problem]:
+        """Start the exporters; what is wrong with those that cannot be."""
+        problems = []
+        for name, exporter in self.exporters.items():
+            self._started.append(exporter)
+            start = getattr(exporter, "start", None)
+            try:
+                if start is not None:
+                    async with asyncio.timeout(STOP_SECONDS):
+                        await start()
+            except Exception as error:  # a plugin may fail in any way; requests are served nevertheless
+                problems.append(Problem(f"metrics.{name}", f"cannot be started: {type(error).__name__}: {error}"))
+        return problems
+
+    async def aclose(self) -> None:
+        """Stop the exporters; each has its time for a last push."""
+        started, self._started = self._started, []
+        await asyncio.gather(*map(_close, started))
+        for entry in self.reached.built.values():
+            entry.transport.close()
+
+
+class Own:
+    """What the control side knows by itself."""
+
+    def __init__(self, static: Static) -> None:
+        self.reloads = 0
+        self.reloaded_at = 0.0
+
+    def metrics(self) -> list[Metric]:
+        found = [_number("traefik_config_reloads_total", "Config reloads", "counter", self.reloads)]
+        if self.reloaded_at:
+            name = "traefik_config_last_reload_success"
+            found.append(_number(name, "Last config reload success", "gauge", float(int(self.reloaded_at))))
+        return found
+
+
+def _number(name: str, help: str, kind: Any, value: float) -> Metric:
+    return Metric(name, help, kind, (), [Sample((), value)])
+
+
+async def _close(exporter: MetricsExporter) -> None:
+    close = getattr(exporter, "aclose", None)
+    if close is None:
+        return
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await close()
+    except Exception as error:
+        log.error("closing the exporter %s failed: %r", exporter.name, error)

@@ -1,0 +1,183 @@
+"""What is counted of requests and attempts, and how it is told."""
+
+import time
+from weakref import WeakKeyDictionary
+
+import pytest
+
+from pointsman.api import Peer
+from pointsman.errors import NoServer
+from pointsman.measures import Needs
+from pointsman.message import Response
+from pointsman.observe.meter import MAX_VARIETY, Meter, Recording
+from pointsman.observe.observer import Observer, Watched
+from pointsman.observe.series import kind_of, united
+from pointsman.testing import a_request
+
+SHOP = Peer("http://10.0.0.1:80", host="10.0.0.1", port=80)
+BOUNDS = (0.1, 1.0)
+OBSERVERS = WeakKeyDictionary()
+"""Of one route, for each meter."""
+
+
+def a_meter(**needs):
+    meter = Meter(Recording(united([Needs(boundaries=BOUNDS, **needs)])))
+    OBSERVERS[meter] = Observer([meter.watch(Watched("web", "r@file", "s@file"))], time.monotonic)
+    return meter
+
+
+def told(meter, family="routes"):
+    return [row for news in meter.news() for row in news.get(family, ())]
+
+
+def exchanged(meter, request=None, *, status=200, seconds=0.5, attempts=(200,), retries=0, **answer):
+    """One exchange from its beginning to its end, as a cycle tells of it."""
+    request = request or a_request()
+    observer = OBSERVERS[meter]
+    exchange = request.exchange
+    observer.begin(exchange)
+    for each in attempts:
+        attempt = observer.attempt(request, "leaf@file", SHOP)
+        attempt.respond(Response(each, answer.get("headers")))
+    exchange.status, exchange.retries = status, retries
+    exchange.response = Response(status, answer.get("headers"))
+    exchange.trailers = answer.get("trailers")
+    exchange.error = answer.get("error")
+    exchange.bytes_in, exchange.bytes_out = 3, 5
+    exchange.started, exchange.finished = 10.0, 10.0 + seconds
+    request.finish()
+    observer.finish(exchange)
+
+
+def test_a_request_is_a_row_and_rows_are_told_once():
+    meter = a_meter()
+    exchanged(meter)
+    exchanged(meter, seconds=0.05)
+    exchanged(meter, seconds=2.0)
+    exchanged(meter, status=404)
+
+    first, second = told(meter)
+    assert first == ["web", "r@file", "s@file", "200", "GET", "http", 3, pytest.approx(2.55), [1, 1, 1], 9, 15]
+    assert second[3] == "404"
+    assert told(meter) == []
+    exchanged(meter)
+    assert [row[6] for row in told(meter)] == [1]
+
+
+def test_each_attempt_is_a_row_of_the_service_that_was_asked():
+    meter = a_meter()
+    exchanged(meter, attempts=(503, 503, 200), retries=2)
+
+    news = list(meter.news())
+    rows = [row for each in news for row in each.get("attempts", ())]
+    assert [(row[0], row[1], row[2], row[5], row[9]) for row in rows] == [
+        ("leaf@file", SHOP.url, "503", 2, 0),
+        ("leaf@file", SHOP.url, "200", 1, 5),
+    ]
+    assert [row for each in news for row in each.get("retries", ())] == [["leaf@file", 2]]
+
+
+def test_an_answer_that_was_edited_counts_as_the_server_gave_it():
+    meter = a_meter()
+    request = a_request()
+    observer = OBSERVERS[meter]
+    observer.begin(request.exchange)
+    attempt = observer.attempt(request, "leaf@file", SHOP)
+    response = Response(500)
+    attempt.respond(response)
+    response.status = 200
+    request.finish()
+
+    assert [row[2] for row in told(meter, "attempts")] == ["500"]
+
+
+def test_a_service_without_a_server_counts_a_503():
+    meter = a_meter()
+    exchanged(meter, status=503, attempts=(), error=NoServer())
+
+    assert [row[:5] for row in told(meter, "attempts")] == [["s@file", "", "503", "GET", "http"]]
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({}, "http"),
+        ({"Accept": "text/html, text/event-stream"}, "sse"),
+        ({"Content-Type": "application/grpc+proto"}, "grpc"),
+        ({"Content-Type": "application/grpc-web"}, "grpc-web"),
+        ({"Content-Type": "application/json", "Accept": "*/*"}, "http"),
+        ({"Accept": "text/event-stream", "Content-Type": "application/grpc"}, "sse"),
+    ],
+)
+def test_the_protocol_is_the_first_that_fits(headers, kind):
+    assert kind_of(a_request(headers=headers)) == kind
+
+
+def test_an_upgrade_to_websocket_goes_before_all():
+    request = a_request(headers={"Accept": "text/event-stream"})
+    request.upgrade = b"WebSocket"
+
+    assert kind_of(request) == "websocket"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trailers", "code"),
+    [
+        ([], None, "2"),
+        ([], [(b"grpc-status", b"0")], "0"),
+        ([(b"grpc-status", b"14")], None, "14"),
+        ([(b"grpc-status", b"14")], [(b"grpc-status", b"0")], "14"),
+        ([], [(b"grpc-status", b"99999")], "2"),
+        ([(b"grpc-status", b"x" * 100)], None, "2"),
+    ],
+)
+def test_grpc_is_counted_by_its_own_status(headers, trailers, code):
+    meter = a_meter()
+    exchanged(meter, a_request("POST", headers={"Content-Type": "application/grpc"}), headers=headers, trailers=trailers)
+
+    assert [row[3:6] for row in told(meter)] == [[code, "POST", "grpc"]]
+
+
+@pytest.mark.parametrize("method", ["FOO", "get", "A" * 1000])
+def test_methods_that_nobody_knows_are_one(method):
+    meter = a_meter()
+    exchanged(meter, a_request(method))
+
+    assert [row[4] for row in told(meter)] == ["EXTENSION_METHOD"]
+
+
+def test_values_of_headers_are_told_and_what_is_held_of_them_is_bounded():
+    meter = a_meter(header_labels={"x-tenant": "x-tenant", "ua": "user-agent"})
+    exchanged(meter, a_request(headers={"X-Tenant": "a", "User-Agent": "b\xff"}))
+    exchanged(meter)
+    assert [row[6:8] for row in told(meter)] == [["b\ufffd", "a"], ["", ""]]
+
+    watch = meter.watch(Watched("web", "r@file", "s@file"))
+    for number in range(MAX_VARIETY * 2):
+        request = a_request(headers={"X-Tenant": str(number)})
+        watch.begin(request.exchange)
+        watch.finish(request.exchange)
+    assert len(watch._series) <= MAX_VARIETY + 1
+    assert sum(row[8] for row in told(meter)) == MAX_VARIETY * 2
+
+
+def test_what_opentelemetry_calls_durations_is_counted_where_it_is_asked_for():
+    meter = a_meter(semantic=True)
+    exchanged(meter, a_request(url="http://a.example:8080/"), status=502)
+
+    news = {family: rows for each in meter.news() for family, rows in each.items()}
+    assert news["server"][0][:8] == ["502", "GET", "502", "http", "1.1", "a.example", "8080", "http"]
+    assert news["client"][0][:8] == ["", "GET", "200", "http", "1.1", "10.0.0.1", "80", "http"]
+
+
+def test_the_needs_of_several_are_met_together():
+    both = united(
+        [
+            Needs(routers=True, boundaries=(0.1, 5.0), header_labels={"ua": "User-Agent"}),
+            Needs(entry_points=False, services=False, boundaries=(0.1, 1.0), header_labels={"agent": "user-agent"}),
+        ]
+    )
+
+    assert (both.entry_points, both.routers, both.services, both.servers) == (True, True, True, False)
+    assert both.boundaries == (0.1, 1.0, 5.0)
+    assert both.header_labels == {"user-agent": "user-agent"}

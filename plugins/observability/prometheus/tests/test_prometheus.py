@@ -1,0 +1,114 @@
+"""What Prometheus is told, and what is refused."""
+
+import pytest
+
+from pointsman import Distribution, InternalRequest, Metric, Sample
+from pointsman.errors import ConfigError
+from pointsman.testing import FakeContext, build
+from pointsman_prometheus import Prometheus
+from pointsman_prometheus.exposition import number, wants_open_metrics
+
+METRICS = [
+    Metric("traefik_z_total", "Z", "counter", ("a", "b"), [Sample(("1", 'q"\\\n'), 2), Sample(("", "x"), 2.5)]),
+    Metric("traefik_h_seconds", "H\nh", "histogram", ("a",), [Sample(("1",), Distribution((0.1, 5.0), (1, 0, 2), 12.25))]),
+    Metric("traefik_g", "G", "gauge", (), [Sample((), 1)]),
+]
+
+
+async def asked(accept="", raw=None, method="GET"):
+    exporter = build(Prometheus, raw or {}, FakeContext("prometheus", metrics=METRICS))
+    return await exporter.answer(InternalRequest(method, "/metrics", {}, {"accept": accept}))
+
+
+async def test_metrics_are_written_in_the_text_format():
+    answer = await asked()
+
+    assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+    lines = [line for line in answer.body.decode().splitlines() if "traefik" in line]
+    assert lines == [
+        "# HELP traefik_g G",
+        "# TYPE traefik_g gauge",
+        "traefik_g 1",
+        "# HELP traefik_h_seconds H\\nh",
+        "# TYPE traefik_h_seconds histogram",
+        'traefik_h_seconds_bucket{a="1",le="0.1"} 1',
+        'traefik_h_seconds_bucket{a="1",le="5"} 1',
+        'traefik_h_seconds_bucket{a="1",le="+Inf"} 3',
+        'traefik_h_seconds_sum{a="1"} 12.25',
+        'traefik_h_seconds_count{a="1"} 3',
+        "# HELP traefik_z_total Z",
+        "# TYPE traefik_z_total counter",
+        'traefik_z_total{a="1",b="q\\"\\\\\\n"} 2',
+        'traefik_z_total{a="",b="x"} 2.5',
+    ]
+
+
+async def test_openmetrics_is_written_for_who_asks_for_it():
+    answer = await asked("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3")
+
+    assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    text = answer.body.decode()
+    assert "# TYPE traefik_z counter\n" in text
+    assert 'traefik_z_total{a="",b="x"} 2.5\n' in text
+    assert text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/plain", False),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=0.1, text/plain", False),
+        ("application/openmetrics-text;q=nonsense", False),
+    ],
+)
+def test_what_is_asked_for_decides(accept, wanted):
+    assert wants_open_metrics(accept) is wanted
+
+
+async def test_the_process_is_measured():
+    text = (await asked()).body.decode()
+
+    assert 'python_info{implementation="CPython"' in text
+    for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
+        assert f"\nprocess_{name} " in text
+
+
+async def test_only_reading_is_allowed():
+    answer = await asked(method="POST")
+
+    assert (answer.status, answer.headers) == (405, {"Allow": "GET, HEAD"})
+
+
+def test_it_needs_what_its_options_say():
+    needs = build(Prometheus).needs
+    assert (needs.entry_points, needs.routers, needs.services, needs.boundaries) == (True, False, True, (0.1, 0.3, 1.2, 5.0))
+    needs = build(Prometheus, {"addEntryPointsLabels": False, "addRoutersLabels": True, "buckets": [1]}).needs
+    assert (needs.entry_points, needs.routers, needs.boundaries) == (False, True, (1.0,))
+    assert build(Prometheus, {"headerLabels": {"ua": "User-Agent"}}).needs.header_labels == {"ua": "User-Agent"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"headerLabels": {"a-b": "X"}}, "'a-b' is not a label name"),
+        ({"headerLabels": {"__x": "X"}}, "'__x' is not a label name"),
+        ({"headerLabels": {"code": "X"}}, "the label 'code' is there already"),
+        ({"headerLabels": {"x": "X Y"}}, "'X Y' is not the name of a header"),
+        ({"buckets": [1, 1]}, "each above the one before it"),
+        ({"buckets": [2, 1]}, "each above the one before it"),
+    ],
+)
+def test_options_that_would_break_the_exposition_are_refused(raw, said):
+    with pytest.raises(ConfigError, match=said):
+        build(Prometheus, raw)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1, "1"), (1.0, "1"), (0.1, "0.1"), (1e20, "1e+20"), (-2.5, "-2.5"), (1795425274.0, "1795425274")]
+)
+def test_numbers_are_as_short_as_they_can_be(value, text):
+    assert number(value) == text
