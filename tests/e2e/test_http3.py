@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 CA = trustme.CA()
 STATIC = {
     "log": {"level": "WARN"},
+    "accessLog": {"format": "json"},
     "entryPoints": {"web": {"http3": {"advertisedPort": 4433}}, "own": {"http3": {}}, "plain": {}},
 }
 ALT_SVC = 'h3=":4433"; ma=2592000'
@@ -73,7 +74,6 @@ async def curl(port, *arguments, scheme="https"):
 @pytest.mark.spec("O-42")
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 async def test_answers_over_tls_tell_of_http3_and_it_is_served(stage, version):
-    """That the access log says `HTTP/3.0` belongs to access logs, which are to come; `Request.version` is 30."""
     stage["a"].answers(answer(200, {"Alt-Svc": "clear"}, b"a"))
     port = stage.gateway.port()
     assert f"\nalt-svc: {ALT_SVC}" in await curl(port, version)
@@ -88,6 +88,11 @@ async def test_answers_over_tls_tell_of_http3_and_it_is_served(stage, version):
     seen = stage["a"].last
     assert seen.start == b"GET /there HTTP/1.1"
     assert (seen.get("x-forwarded-proto"), seen.get("x-forwarded-for")) == ("https", "127.0.0.1")
+    await eventually(lambda: '"RequestPath":"/there"' in stage.gateway.log(), "it is logged")
+    line = next(line for line in stage.gateway.log().splitlines() if '"RequestPath":"/there"' in line)
+    assert '"RequestProtocol":"HTTP/3.0","RequestScheme":"https"' in line
+    assert '"TLSCipher":"TLS_' in line
+    assert '"TLSVersion":"1.3"' in line
 
 
 async def test_refused_requests_over_tls_tell_of_it_too(stage):

@@ -430,15 +430,17 @@ class MetricsExporter(Feature, Protocol):
 class LogField:
     """One field of access log records.
 
-    `read(record)` gives its value, or None for a record that has none, which is never so if it is there `always`. Its kind:
-    "number"; "word", a text of letters, digits and punctuation that no format has to escape; "text", which may hold anything
-    that a client made up; "headers", a list of names and texts that are fields each.
+    `read(record)` gives its value. Its kind: "number"; "word", which nobody has to escape; "text", which may hold whatever a
+    client made up; "headers", a list of names and texts that are fields each.
     """
 
     name: str
     kind: str
     read: Callable[[Any], Any]
+    needs: int = 0
+    """Bits that all must be in `record.has`: only then may it be read."""
     always: bool = True
+    """False: even then it may be None."""
 
 
 class LogExporter(Feature, Protocol):

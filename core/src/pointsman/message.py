@@ -964,6 +964,7 @@ class Exchange:
         "error",
         "finished",
         "kind",
+        "noted",
         "observer",
         "origin_bytes",
         "request",
@@ -1017,6 +1018,8 @@ class Exchange:
         """What metrics call its protocol, once they have looked."""
         self.attempt: Any = None
         """The latest attempt at a server."""
+        self.noted: Any = None
+        """The access log's: what the request was like before middlewares."""
         self.span: Any = None
         """The `Span` that further work belongs below, if it is traced: also of one that is only propagated."""
         self.response: Response | None = None

@@ -40,6 +40,7 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs import setup_logging
 from pointsman.net.names import Names
+from pointsman.observe.accesslog import AccessJournal
 from pointsman.observe.meter import Counted, Recording
 from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry, load_registry
@@ -88,6 +89,8 @@ class Worker:
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
         self.names = Names(max(0.0, static.dns_cache.ttl))
+        self._journal = AccessJournal(static.access_log, registry.log_formats, self.loop)
+        self.reopen = self._journal.reopen
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         beside = {name: sockets[http3_key(name)] for name in self._sockets if http3_key(name) in sockets}
         self._servers: dict[str, asyncio.Server] = {}
@@ -102,7 +105,7 @@ class Worker:
             secrets or Secrets(),
             self.names,
             commons or LocalCommons(),
-            (*signals, *self.counts.signals),
+            (*signals, *self._journal.signals, *self.counts.signals),
             time.monotonic,
             self.counts.numbers,
         )
@@ -328,6 +331,7 @@ class Worker:
             transport.close()
         if self._closing:
             await asyncio.wait(self._closing, timeout=5)
+        await self._journal.aclose()
 
     async def _stop_entry(self, name: str, point: EntryPoint) -> None:
         life = point.transport.life_cycle
@@ -380,6 +384,7 @@ class Local:
         self.learn = self._worker.learn
         self.serve = self._worker.serve
         self.stop = self._worker.stop
+        self.reopen = self._worker.reopen
 
     async def apply(self, tree: Tree, delta: Delta) -> None:
         self._report(await self._worker.apply(tree))
@@ -486,7 +491,7 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
             _tell(writer, {"alive": True})
         elif kind == "begin":
             static, control_socket, secrets, recording = content
-            setup_logging(static.log)
+            reopen = setup_logging(static.log)
             worker = Worker(static, load_registry(), sockets, control_socket, secrets, commons=commons, recording=recording)
             if recording is not None:
                 telling = loop.create_task(keep_telling(worker))
@@ -506,6 +511,9 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         elif kind == "count":
             await tell_counts(worker)
             _tell(writer, {"counted": content})
+        elif kind == "reopen":
+            reopen()
+            worker.reopen()
         elif kind == "serve":
             await worker.serve()
             _tell(writer, {"serving": True})

@@ -22,6 +22,7 @@ from pointsman.control.watcher import read_once
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
+from pointsman.observe.accesslog import check_access_log
 from pointsman.plugins import Registry
 
 _POINTS = {area: EntryPoint(address=address) for area, address in (("http", ":80"), ("tcp", ":80"), ("udp", ":53/udp"))}
@@ -70,6 +71,7 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)
     missing = unsupported_static(loaded.config)
+    missing += check_access_log(loaded.config.access_log, registry.log_formats)
     every = dict.fromkeys([*problems, *broken, *found, *compiled.problems, *missing])
     return Reading(loaded.config, loaded.source, tree, compiled, tuple(every))
 

@@ -76,7 +76,8 @@ class AccessLogFields:
 @frozen
 class AccessLog:
     file_path: str = option(default="", help="File to write to; empty is stdout")
-    format: str = option(default="common", help="common, genericCLF or json")
+    format: str = option(default="common", help="common, genericCLF, json, template, or that of a plugin")
+    options: dict[str, Any] = option(factory=dict, help="What the format has in options (new)")
     buffering_size: int = 0
     add_internals: bool = False
     dual_output: bool = False

@@ -28,6 +28,7 @@ from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
 from pointsman.message import Address
+from pointsman.observe.accesslog import check_access_log, try_file
 from pointsman.plugins import Registry
 from pointsman.shared import MemoryFile
 from pointsman.upstream.health import News
@@ -71,6 +72,9 @@ class Gateway:
         """Serve until SIGTERM or SIGINT. ConfigError if an entry point cannot be opened."""
         static = self.static
         count = static.worker_count
+        odd = check_access_log(static.access_log, self.registry.log_formats)
+        if static.access_log is not None:
+            try_file(static.access_log.file_path)
         listeners = open_listeners(static.entry_points, count, self._passed)
         app = ControlApp(self._services())
         metering = self._metering
@@ -83,7 +87,8 @@ class Gateway:
             metering.workers = self._workers
             providers, contexts, problems = build_providers(static, self.registry)
             problems += [*metering.problems, *await metering.start()]
-            self._tell("static", [*not_passed(static.entry_points, self._passed), *unsupported_static(static), *problems])
+            said = (*not_passed(static.entry_points, self._passed), *unsupported_static(static), *odd, *problems)
+            self._tell("static", said)
             watcher = Watcher(
                 providers,
                 self.registry.middlewares,
@@ -189,7 +194,13 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, watcher.refresh)
-        loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
+        loop.add_signal_handler(signal.SIGUSR1, self._reopen)
+
+    def _reopen(self) -> None:
+        """Files of logs have been moved away: all of us open new ones."""
+        self._reopen_logs()
+        for worker in self._workers:
+            worker.reopen()
 
 
 async def _either(*events: asyncio.Event) -> None:

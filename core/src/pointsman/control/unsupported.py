@@ -11,7 +11,6 @@ _WITHOUT_QUIC = "needs a library for QUIC, and is off without it; pip install 'p
 _WITHOUT_TCP = "belongs to an entry point for TCP, and has no effect on one for UDP"
 _SECTIONS = {
     "api": "api",
-    "access_log": "accessLog",
     "host_resolver": "hostResolver",
     "spiffe": "spiffe",
     "ocsp": "ocsp",

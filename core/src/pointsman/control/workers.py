@@ -55,6 +55,7 @@ class DataPlane(Protocol):
     async def count(self) -> None:
         """Have it tell what it has counted; return when it did, or when that took too long."""
 
+    def reopen(self) -> None: ...
     async def serve(self) -> None: ...
     async def stop(self) -> None: ...
 
@@ -153,6 +154,11 @@ class Process:
             pass  # what it has told so far is good enough
         finally:
             del self._counting[number]
+
+    def reopen(self) -> None:
+        """Have it open the files of its logs anew. Safe while it is replaced: whoever comes opens them anyway."""
+        if self._writer is not None:
+            self._writer.write(_framed("reopen", None))
 
     async def serve(self) -> None:
         self._serving = True

@@ -43,6 +43,7 @@ class Attempt:
         "kind",
         "request",
         "response",
+        "said",
         "server",
         "service",
         "span",
@@ -63,6 +64,8 @@ class Attempt:
         """When it was over; 0 before."""
         self.response: Response | None = None
         """The answer. Middlewares may have edited it since."""
+        self.said: Any = None
+        """The access log's: the headers of the answer as the server sent them."""
         self.error: BaseException | None = None
         self.span: Any = None
         self.kind = ""

@@ -57,7 +57,7 @@ class Http1Cycle(Cycle):
         self.started = monotonic()
         self.finished = 0.0
         self.error = self.upstream = self.server = None
-        self.observer = self.attempt = self.span = self.response = self.trailers = None
+        self.observer = self.noted = self.attempt = self.span = self.response = self.trailers = None
         self.tried = ()
         self.user = None
         self.request_id = b""

@@ -1,0 +1,119 @@
+"""Lines for requests: what they say, what is left out, who gets none, and where they go (operations.md §3.2 to §3.5)."""
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.testing import answer, eventually, free_port, gateway
+
+from .stage import balancer, head, routed, staged
+
+LINE = re.compile(
+    r'(\S+) - (\S+) \[([^]]+)\] "(\S+) (\S+) (\S+)" (\d+) (\d+) "([^"]*)" "([^"]*)" (\d+) "([^"]*)" "([^"]*)" (\d+)ms'
+)
+NOT_TELLING = {"observability": {"accessLogs": False}}
+
+
+def lines(path: Path, *, of: str = "") -> list[str]:
+    return [line for line in path.read_text().splitlines() if of in line] if path.exists() else []
+
+
+@pytest.mark.spec("O-53", "O-54", "O-56", "O-57")
+async def test_all_workers_write_whole_lines_to_one_file_and_to_a_new_one_when_told(tmp_path: Path) -> None:
+    file = tmp_path / "logs" / "access.log"
+    fields = {
+        "names": {"StartUTC": "drop", "clienthost": "drop"},
+        "headers": {"names": {"user-agent": "keep", "Referer": "redact"}},
+        "queryParameters": {"defaultMode": "drop"},
+    }
+    static = {
+        "entryPoints": {"web": {}, "quiet": NOT_TELLING},
+        "ping": {"manualRouting": True},
+        "accessLog": {"filePath": str(file), "format": "json", "fields": fields},
+    }
+    rules = {
+        "loud": "PathPrefix(`/loud`)",
+        "silent": {"rule": "PathPrefix(`/silent`)", **NOT_TELLING},
+        "told": {"rule": "PathPrefix(`/told`)", "observability": {"accessLogs": True}},
+        "inside": {"rule": "PathPrefix(`/inside`)", "service": "ping@internal"},
+    }
+    async with staged(lambda urls: routed(rules, urls), static, ["a"], workers=2) as stage:
+        for _ in range(10):
+            await stage.get("/loud?secret=1", **{"User-Agent": "UA/1", "Referer": "http://r/"})
+        await stage.get("/silent")
+        await stage.get("/inside")
+        await stage.get("/nowhere", entry_point="quiet")
+        await stage.get("/told", entry_point="quiet")
+        await stage.get("/nowhere")
+        await stage.ask(head("GET /a#frag HTTP/1.1", "Host: a.example"))
+        await eventually(lambda: lines(file, of='"/told"') and lines(file, of="/nowhere"), "both are written")
+
+        moved = file.rename(tmp_path / "access.old")
+        stage.gateway.process.send_signal(signal.SIGUSR1)
+        await eventually(file.exists, "there is a new file")
+        for _ in range(8):
+            await stage.get("/loud/later")
+        await eventually(lambda: len(lines(file, of="/loud/later")) == 8, "both workers write to it")
+
+    told = [json.loads(line) for line in lines(moved) if '"traefik"' not in line]
+    assert {each["entryPointName"] for each in told if each["RequestPath"] == "/nowhere"} == {"web"}
+    assert {each["RequestPath"] for each in told} == {"/loud", "/told", "/nowhere"}
+    loud = [each for each in told if each["RequestPath"] == "/loud"]
+    assert len(loud) == 10
+    assert {"StartUTC", "ClientHost"} & loud[0].keys() == set()
+    assert loud[0]["request_User-Agent"] == "UA/1"
+    assert loud[0]["request_Referer"] == "REDACTED"
+    assert not lines(moved, of="/later")
+
+
+@pytest.mark.spec("O-52", "O-55", "O-57")
+async def test_lines_of_text_and_filters(tmp_path: Path) -> None:
+    filters = {"statusCodes": ["200", "500-599"], "minDuration": "150ms", "retryAttempts": True}
+    static = {"accessLog": {"filters": filters, "addInternals": True}, "ping": {"manualRouting": True}}
+
+    def dynamic(urls: Any) -> Any:
+        again = {"rule": "PathPrefix(`/again`)", "middlewares": ["again"], "service": "two"}
+        inside = {"rule": "PathPrefix(`/inside`)", "service": "ping@internal"}
+        document = routed(
+            {"all": "PathPrefix(`/`)", "again": again, "inside": inside}, urls, two=balancer(urls["closed"], urls["a"])
+        )
+        document["http"]["middlewares"] = {"again": {"retry": {"attempts": 3}}}
+        return document
+
+    async with staged(dynamic, static, ["a"]) as stage:
+        stage["a"].answers(answer(404))
+        await stage.get("/fine")
+        await stage.get("/inside")
+        stage["a"].answers(answer(503))
+        await stage.get("/failed", **{"User-Agent": 'a "UA"'})
+        stage["a"].answers([0.2, *answer(404, {}, b"slow")])
+        await stage.get("/slow")
+        stage["a"].answers(answer(404))
+        await stage.get("/again")
+        await stage.get("/again")
+        await eventually(lambda: "/again" in stage.gateway.log(), "the last is written")
+        printed = stage.gateway.log()
+
+    assert "/fine" not in printed
+    failed = LINE.fullmatch(next(line for line in printed.splitlines() if "/failed" in line))
+    assert failed is not None
+    assert failed.groups()[:2] == ("127.0.0.1", "-")
+    assert failed.groups()[3:10] == ("GET", "/failed", "HTTP/1.1", "503", "0", "-", "-")
+    assert failed.groups()[11:13] == ("all@file", stage.urls["a"])
+    assert "/slow" in printed
+    assert "/inside" in printed
+
+
+async def test_a_file_that_nobody_may_write_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "not-a-folder").write_text("")
+    static = {
+        "entryPoints": {"web": {"address": f"127.0.0.1:{free_port()}"}},
+        "accessLog": {"filePath": str(tmp_path / "not-a-folder" / "access.log")},
+    }
+    with pytest.raises(RuntimeError, match=r"accessLog.filePath: cannot write to .*access.log: "):
+        async with gateway({}, static):
+            pass
