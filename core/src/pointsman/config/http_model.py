@@ -7,7 +7,7 @@ whoever compiles the element refuses it.
 from attrs import field, frozen
 
 from pointsman.config.tls_model import Certificate, Domain, PeerCertSAN, Spiffe
-from pointsman.values import Duration, FileOrContent, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Url, allow_empty, option
 
 
 @frozen
@@ -51,7 +51,7 @@ class Router:
 class Server:
     """One server of a load balancer."""
 
-    url: str = ""
+    url: Url = field(default=Url(""))
     weight: int = 1
     preserve_path: bool = False
     fenced: bool = False

@@ -235,6 +235,8 @@ async def test_the_realm_is_escaped():
         (b"Digest a=b, A=c", None),
         (b"Digest ,", None),
         (b"Digest " + b",".join(b"a%d=b" % number for number in range(40)), None),
+        (b'Digest a="' + b"b" * 32_000 + b'"', {b"a": b"b" * 32_000}),
+        (b'Digest a="' + b"b" * 33_000 + b'"', None),
         (None, None),
     ],
 )

@@ -12,6 +12,8 @@ _PARAMETER: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 MAX_PARAMETERS: Final = 32
+MAX_DIGEST_BYTES: Final = 32 * 1024
+"""To read a MiB of them takes a third of a second, and anybody may send it."""
 
 
 def basic(authorization: bytes | None) -> tuple[bytes, bytes] | None:
@@ -26,8 +28,8 @@ def basic(authorization: bytes | None) -> tuple[bytes, bytes] | None:
 
 
 def digest(authorization: bytes | None) -> Mapping[bytes, bytes] | None:
-    """The parameters, names in lower case; None for another scheme, for broken ones, and for one that comes twice."""
-    if authorization is None or not authorization.startswith(b"Digest "):
+    """The parameters, names in lower case; None for another scheme, broken or very long ones, and one that comes twice."""
+    if authorization is None or len(authorization) > MAX_DIGEST_BYTES or not authorization.startswith(b"Digest "):
         return None
     found: dict[bytes, bytes] = {}
     at = len(b"Digest ")

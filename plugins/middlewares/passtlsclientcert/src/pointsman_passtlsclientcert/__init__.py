@@ -14,7 +14,7 @@ from pointsman_passtlsclientcert.certificates import IssuerConfig, Part, Subject
 PEM: Final = "X-Forwarded-Tls-Client-Cert"
 INFO: Final = "X-Forwarded-Tls-Client-Cert-Info"
 MAX_CHAINS: Final = 256
-MAX_CHAIN_BYTES: Final = 16 * 1024
+MAX_CHAIN_BYTES: Final = 4 * 1024
 """Longer chains are read anew for each request: what a client sends must not be what memory is filled with."""
 
 Lines = list[tuple[bytes, bytes]]
