@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pointsman.catalogue import DISTRIBUTIONS
 from pointsman.cli import main
 
 SERVICE = """
@@ -34,8 +35,8 @@ BROKEN = {
     ),
     "a middleware that a known package brings": (
         "http:\n  routers:\n    r: {rule: 'Host(`a`)', service: s, middlewares: [m]}\n"
-        "  middlewares:\n    m: {circuitBreaker: {expression: x}}\n" + SERVICE,
-        ["http.middlewares.m@file.circuitBreaker", "pip install pointsman-circuitbreaker"],
+        "  middlewares:\n    m: {teaPot: {size: 3}}\n" + SERVICE,
+        ["http.middlewares.m@file.teaPot", "pip install pointsman-teapot"],
     ),
     "a server URL without a scheme": (
         "http:\n  routers:\n    r: {rule: 'Host(`a`)', service: s}\n"
@@ -60,8 +61,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_file_gets_an_answer_that_says_where_and_what(
-    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(DISTRIBUTIONS["middlewares"], "teapot", "pointsman-teapot")
     text, expected = BROKEN[what]
     file = tmp_path / "routes.yml"
     file.write_text(text)
