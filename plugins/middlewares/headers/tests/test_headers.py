@@ -64,6 +64,18 @@ async def test_an_empty_forwarded_for_keeps_the_clients_address_back(spelling):
     assert upstream.last.append_forwarded_for is False
 
 
+async def test_trailers_say_nothing_that_was_set_or_removed():
+    config = {"customRequestHeaders": {"X-Add": "1", "X-Del": ""}}
+    request = a_request("POST", body=b"abc")
+    request.body.trailers = [(b"x-del", b"x")]
+    _, upstream = await through(config, request)
+    _, without = await through(config, a_request("POST", body=b"abc"))
+
+    said = [name for name in (b"x-add", b"x-del", b"x-sum") if any(each(name) for each in upstream.last.withheld)]
+    assert said == [b"x-add", b"x-del"]
+    assert without.last.withheld == ()
+
+
 async def test_a_set_forwarded_for_is_still_appended_to():
     _, upstream = await through({"customRequestHeaders": {"X-Forwarded-For": "8.8.8.8"}})
 

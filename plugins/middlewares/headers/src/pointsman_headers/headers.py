@@ -70,6 +70,7 @@ def _request_step(config: HeadersConfig, context: BuildContext) -> Step | None:
     _drop(headers, HOP_BY_HOP | FRAMING, "customRequestHeaders", context)
     authority = headers.pop(b"host", b"")
     hides_client = headers.get(b"x-forwarded-for") == b""
+    withheld = (frozenset(headers).__contains__,)
     names, additions = frozenset(headers), [(name, value) for name, value in headers.items() if value]
 
     def step(call_next: Handler) -> Handler:
@@ -77,6 +78,9 @@ def _request_step(config: HeadersConfig, context: BuildContext) -> Step | None:
             raw = request.headers.raw
             raw[:] = [line for line in raw if line[0] not in names]
             raw += additions
+            body = request.body
+            if not body.ended or body.trailers:  # some servers take trailers for headers
+                request.withheld += withheld
             return call_next(request)
 
         def edit_all(request: Request) -> Awaitable[Response]:
