@@ -36,8 +36,10 @@ from pointsman.config.static import Static
 from pointsman.control.listeners import http3_key
 from pointsman.control.merge import Delta, Tree, applying, empty_tree
 from pointsman.control.services import enabled
+from pointsman.control.workers import Unanswered
 from pointsman.deadlines import Deadlines
-from pointsman.errors import Problem
+from pointsman.errors import ConfigError, Problem
+from pointsman.inspection.questions import Witness, answering
 from pointsman.logs import setup_logging
 from pointsman.net.names import Names
 from pointsman.observe.accesslog import AccessJournal
@@ -148,6 +150,11 @@ class Worker:
             peer.pool = transport.pool_for(peer)
             services[name] = Forwarder(name, RoundRobin(RoundRobinConfig(), None).over([peer]), transport)
         return services
+
+    def answering(self, question: str, arguments: Mapping[str, Any]) -> Iterator[Any]:
+        """What the control side wants to know, in parts and pauses (inspection/questions.py)."""
+        connections = {name: len(entry.connections) for name, entry in self.entries.items()}
+        return answering(Witness(self.static, self.compiled, connections), question, arguments)
 
     # configuration
 
@@ -397,6 +404,25 @@ class Local:
             count(news)
             await asyncio.sleep(0)
 
+    async def ask(self, question: str, arguments: Mapping[str, Any]) -> list[Any]:
+        parts: list[Any] = []
+        await answer(self._worker, question, arguments, parts.append)
+        return parts
+
+
+async def answer(worker: Worker, question: str, arguments: Mapping[str, Any], take: Callable[[Any], None]) -> None:
+    """Answer a question, part by part. Unanswered says why it cannot be."""
+    until = time.perf_counter() + SLICE_SECONDS
+    try:
+        for part in worker.answering(question, arguments):
+            if part is not None:
+                take(part)
+            if time.perf_counter() >= until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + SLICE_SECONDS
+    except (ConfigError, ValueError) as error:
+        raise Unanswered(str(error), refused=True) from None
+
 
 def _handing_over(compiled: Compiled) -> Iterator[None]:
     """What workers have seen of servers is known to who serves in their services' place, too."""
@@ -458,6 +484,7 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
     work: asyncio.Task[None] | None = None
     telling: asyncio.Task[None] | None = None
     latest = 0
+    answers: set[asyncio.Task[None]] = set()
 
     async def tell_counts(worker: Worker) -> None:
         for news in worker.counts.news():
@@ -514,6 +541,10 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         elif kind == "reopen":
             reopen()
             worker.reopen()
+        elif kind == "ask":
+            asking = loop.create_task(_tell_answer(writer, worker, *content))
+            answers.add(asking)
+            asking.add_done_callback(answers.discard)
         elif kind == "serve":
             await worker.serve()
             _tell(writer, {"serving": True})
@@ -526,6 +557,19 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         await worker.stop()
         await tell_counts(worker)
     writer.close()
+
+
+async def _tell_answer(
+    writer: asyncio.StreamWriter, worker: Worker, number: int, question: str, arguments: Mapping[str, Any]
+) -> None:
+    try:
+        await answer(worker, question, arguments, lambda part: _tell(writer, {"answered": number, "part": part}))
+        _tell(writer, {"answered": number})
+    except Unanswered as unanswered:
+        _tell(writer, {"answered": number, "failed": str(unanswered), "refused": unanswered.refused})
+    except Exception as error:
+        log.exception("the question %s cannot be answered", question)
+        _tell(writer, {"answered": number, "failed": repr(error)})
 
 
 def _tell(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:

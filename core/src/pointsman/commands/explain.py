@@ -1,21 +1,15 @@
 """`pointsman explain`: which router takes a request, why each other does not, and what would happen to it."""
 
 import argparse
-from urllib.parse import urlsplit
 
 from pointsman.api import Command
 from pointsman.commands.explain_tcp import explain_connection
 from pointsman.commands.read import Reading, read_configuration
 from pointsman.compile.compiler import Row
-from pointsman.compile.entrypoints import settings_for
-from pointsman.errors import ConfigError, Problem
-from pointsman.message import Address, Link, Request
+from pointsman.inspection.explaining import Asking, Refused, agreed_terms, ask, entry_point_for
+from pointsman.message import Request
 from pointsman.plugins import load_registry
-from pointsman.server.door import Closed, Door
-from pointsman.server.head import Block, request_from
-from pointsman.wire import BadMessage, split_request
-
-_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+from pointsman.server.door import Door
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,55 +32,34 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _explain(arguments: argparse.Namespace) -> int:
     reading = read_configuration(arguments.file, [], load_registry())
-    static = reading.static
-    point = _point(arguments.entry_point, arguments.url, reading)
+    static, compiled = reading.static, reading.compiled
+    asking = Asking(arguments.method, arguments.url, arguments.header, arguments.entry_point or "", arguments.client)
     if arguments.method in ("TCP", "TLS"):
+        point = entry_point_for(asking.url, asking.entry_point, static, compiled)
         print(explain_connection(reading, arguments.url, point, arguments.client, tls=arguments.method == "TLS"))
         _print_closed(reading, "tcp.routers")
         return 0
-    settings = settings_for(point, static.entry_points[point], static)
-    secure = arguments.url.lower().startswith("https://")
-    link = Link(Address(arguments.client, 0), Address("", 0), b"https" if secure else b"http", point)
     try:
-        head = _head(arguments.method, arguments.url, arguments.header)
-        method, target, minor, source = split_request(head)
-        block = Block(source, minor, settings, link, settings.trusts(link.client))
-        request = request_from(method, target, minor, block, settings, link, settings.trusts(link.client))
-    except (BadMessage, ValueError) as error:
-        status = getattr(error, "status", 400)
-        print(f"refused with {status} before any router sees it: {error}")
+        asked = ask(asking, static, compiled)
+    except Refused as refused:
+        print(f"refused with {refused.status} before any router sees it: {refused}")
         return 1
-    over = " over TLS" if secure else ""
-    print(f"{method.decode()} {request.authority.decode()}{target.decode()} on entry point {point}{over}")
-    snapshot = reading.compiled.snapshot
-    if secure:
+    request, point, target = asked.request, asked.point, asked.target.decode()
+    over = " over TLS" if asked.secure else ""
+    print(f"{request.method.decode()} {request.authority.decode()}{target} on entry point {point}{over}")
+    snapshot = compiled.snapshot
+    if asked.secure:
         print(_terms(snapshot.doors[point], request.host))
-    if request.path != target.partition(b"?")[0]:
+    if request.path != asked.target.partition(b"?")[0]:
         print(f"canonical path: {request.path.decode()}")
-    explanation = (snapshot.secure if secure else snapshot.tables)[point].explain(request)
+    explanation = (snapshot.secure if asked.secure else snapshot.tables)[point].explain(request)
     print(explanation)
     if explanation.winner is None or explanation.ambiguity:
         print("the client gets 400" if explanation.ambiguity else "the client gets 404 page not found")
     else:
-        print(_way(reading.compiled.rows[explanation.winner.removeprefix(f"{point}-conflicted-")], request))
+        print(_way(compiled.rows[explanation.winner.removeprefix(f"{point}-conflicted-")], request))
     _print_closed(reading, "http.routers")
     return 0
-
-
-def _point(named: str | None, url: str, reading: Reading) -> str:
-    """Where a request arrives: where it is said to, or at the URL's port, or else where routers are by default."""
-    points = reading.compiled.snapshot.doors
-    if named is not None and named not in points:
-        raise ConfigError(Problem("--entryPoint", f"there is no entry point '{named}'; there are {', '.join(points)}"))
-    parts = urlsplit(url if "//" in url else f"//{url}")
-    try:
-        port = parts.port or _PORTS.get(parts.scheme.lower(), 80)
-    except ValueError as error:
-        raise ConfigError(Problem(url, str(error))) from None
-    at_port = (name for name in points if reading.static.entry_points[name].listen.port == port)
-    defaults = reading.static.default_entry_points
-    secure = (name for name in defaults if parts.scheme.lower() in ("https", "wss") and points[name].has_https)
-    return named or next(at_port, None) or next(secure, None) or next(iter(defaults), None) or next(iter(points))
 
 
 def _print_closed(reading: Reading, section: str) -> None:
@@ -95,23 +68,13 @@ def _print_closed(reading: Reading, section: str) -> None:
             print(f"  {name}: closed: {next(str(problem) for problem in status.problems if not problem.warning)}")
 
 
-def _head(method: str, url: str, headers: list[str]) -> bytes:
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"{method} {target} HTTP/1.1"]
-    if not any(header.lower().startswith("host:") for header in headers):
-        lines.append(f"Host: {parts.netloc}")
-    return "\r\n".join([*lines, *headers]).encode()
-
-
 def _terms(door: Door, host: bytes) -> str:
     """What a client agrees on that names this host in its handshake."""
-    terms = door.https.find(host) or door.default
-    if isinstance(terms, Closed) or door.certificates is None:
+    agreed = agreed_terms(door, host)
+    if agreed is None:
         return "TLS options: broken or unknown, so the connection is closed"
-    pair = door.certificates.find(host)
-    shown = f"for {', '.join(name.decode() for name in pair.names)}" if pair is not None else "the default one"
-    return f"TLS options: {terms.name}; certificate: {shown}"
+    options, names = agreed
+    return f"TLS options: {options}; certificate: {'for ' + ', '.join(names) if names else 'the default one'}"
 
 
 def _way(row: Row, request: Request) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import Factory, define, evolve, frozen
 
 from pointsman.api import Handler
+from pointsman.compile.entrypoints import is_model
 from pointsman.compile.https import Claim, filling, named_hosts, settling
 from pointsman.compile.middlewares import Middlewares, Place, Use
 from pointsman.compile.observing import Observing
@@ -77,6 +78,15 @@ class Row:
     entry: Entry
 
 
+@frozen
+class Copy:
+    """A router on some of its entry points, and how it fares there."""
+
+    router: str
+    points: tuple[str, ...]
+    status: Status
+
+
 @define
 class Compiled:
     """The result: a snapshot, how every element fares, and what the next compilation may take over."""
@@ -93,6 +103,8 @@ class Compiled:
     tls: TlsParts = Factory(TlsParts)
     tcp: CompiledTcp = Factory(CompiledTcp)
     udp: CompiledUdp = Factory(CompiledUdp)
+    copies: dict[str, Copy] = Factory(dict)
+    """Routers on entry points that treat them differently, by the name of each copy."""
     successions: list[tuple[ServiceEntry, ServiceEntry]] = Factory(list)
     """Services of the one before, and those here that serve in their place, to be handed over once this is live."""
 
@@ -171,6 +183,7 @@ class _Run:
         self.parsed: dict[str, Parsed] = {}
         self.rows: dict[str, Row] = {}
         self.children: dict[str, Row | None] = {}
+        self.copies: dict[str, Copy] = {}
         self.forest = Forest()
         self.services = Services.begin(tree, self.around, compiler.default_transport, old.services, old.transports)
         self.servers = Servers.begin(self.around, old.servers)
@@ -210,6 +223,7 @@ class _Run:
             self.tls.parts,
             tcp,
             udp,
+            self.copies,
             self.services.successions,
         )
 
@@ -348,6 +362,8 @@ class _Run:
             shown = name if where is plain or len(points) == 1 else f"{where[0]}-{name}"
             own = Status(list(status.problems))
             self._place(name, shown, where, own, model=where is not plain)
+            if copies:
+                self.copies[shown] = Copy(name, where, own)
             new = [problem for problem in own.problems if problem not in status.problems]
             if own.word == "disabled":
                 closed += [(", ".join(where), problem) for problem in new]
@@ -375,9 +391,7 @@ class _Run:
             status.problems.append(Problem(f"{ROUTERS}.{name}", message, warning=True))
 
     def _is_model(self, point: str) -> bool:
-        """Whether the entry point adds to routers, so that one on several has another name there (routing.md §4.6)."""
-        http = self.compiler._points[point].http
-        return bool(http.middlewares) or http.tls is not None
+        return is_model(self.compiler._points[point])
 
     def _place(self, name: str, shown: str, points: Sequence[str], status: Status, *, model: bool) -> None:
         """Compile a root router for entry points that treat it alike, and put it where their connections find it."""

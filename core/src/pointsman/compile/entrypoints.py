@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from pointsman.config.entrypoint_model import EntryPoint
+from pointsman.config.entrypoint_model import EntryPoint, EntryPointObservability
 from pointsman.config.static import Static
 from pointsman.dialect.escapes import denied_escapes
 from pointsman.net.quic_library import has_quic
@@ -54,3 +54,10 @@ def _alt_svc(point: EntryPoint) -> bytes:
 def networks(texts: list[str]) -> tuple[Network, ...]:
     """IP addresses and ranges. ValueError for one that is neither, which the static checks have ruled out."""
     return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts)
+
+
+def is_model(point: EntryPoint) -> bool:
+    """Whether it adds something to every router, so that one on several has another name there (operations.md §1.9)."""
+    http = point.http
+    added = bool(http.middlewares) or http.tls is not None or http.encoded_characters is not None
+    return added or point.observability != EntryPointObservability()

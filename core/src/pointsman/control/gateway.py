@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from pointsman.compile import Secrets
@@ -15,6 +15,7 @@ from pointsman.control.api import Api
 from pointsman.control.app import Answers, ControlApp, PingService
 from pointsman.control.dashboard import Dashboard
 from pointsman.control.health import Checker
+from pointsman.control.knowledge import Knowledge
 from pointsman.control.listeners import Sockets, close_listeners, not_passed, open_listeners
 from pointsman.control.merge import Delta, Tree
 from pointsman.control.metering import Metering
@@ -65,7 +66,11 @@ class Gateway:
         )
         self._ping = PingService(self.static.ping or Ping())
         self._metering = Metering(self.static, registry)
+        self._knowledge = Knowledge(self.static, registry)
+        self._knowledge.states = lambda: self._checker.states
+        self._knowledge.problems = self._problems
         self._known: dict[str, frozenset[Problem]] = {}
+        self._watcher: Watcher | None = None
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -85,6 +90,7 @@ class Gateway:
             await self._checker.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             metering.workers = self._workers
+            self._knowledge.workers = self._workers
             providers, contexts, problems = build_providers(static, self.registry)
             problems += [*metering.problems, *await metering.start()]
             said = (*not_passed(static.entry_points, self._passed), *unsupported_static(static), *odd, *problems)
@@ -98,6 +104,8 @@ class Gateway:
                 contexts=contexts,
             )
             self._handle_signals(watcher)
+            self._watcher = watcher
+            self._knowledge.providers = lambda: watcher.states
             watcher.start()
             await _either(watcher.first_ready, self._stopping)
             if not self._stopping.is_set():
@@ -140,7 +148,7 @@ class Gateway:
         api = self.static.api
         if api is not None:
             pages = Dashboard(base_path(api), api.insecure, services.get("dashboard")) if api.dashboard else None
-            services["api"] = Api(pages)
+            services["api"] = Api(self._knowledge, self.registry, base_path(api), pages)
             if pages is not None:
                 services["dashboard"] = pages
         return services
@@ -174,7 +182,15 @@ class Gateway:
         self._metering.expect(tree)
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
         self._metering.applied(tree, bool(delta))
+        self._knowledge.tree = tree
         await self._checker.follow(tree, delta)
+
+    def _problems(self) -> Iterator[tuple[str, Problem]]:
+        """All that is wrong now, and who found it."""
+        for source, problems in self._known.items():
+            if source != "dynamic":
+                yield from ((source.partition(" ")[0], problem) for problem in problems)
+        yield from (("dynamic", problem) for problem in (self._watcher.problems if self._watcher is not None else ()))
 
     def _learn(self, news: News) -> None:
         for worker in self._workers:

@@ -10,7 +10,6 @@ _WORDS = "is not supported by this version and has no effect"
 _WITHOUT_QUIC = "needs a library for QUIC, and is off without it; pip install 'pointsman[http3]'"
 _WITHOUT_TCP = "belongs to an entry point for TCP, and has no effect on one for UDP"
 _SECTIONS = {
-    "api": "api",
     "host_resolver": "hostResolver",
     "spiffe": "spiffe",
     "ocsp": "ocsp",

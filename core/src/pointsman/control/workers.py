@@ -34,6 +34,8 @@ SLOW_START = 6
 """How many times longer a worker may keep silent before it speaks for the first time."""
 STOP_SECONDS = 15.0
 """How much longer than the grace times of its entry points a worker may take to stop."""
+ANSWER_SECONDS = 10.0
+MAX_MESSAGE_BYTES = 1 << 26
 
 
 COUNT_SECONDS = 0.5
@@ -42,6 +44,14 @@ COUNT_SECONDS = 0.5
 
 def _nobody(counted: Counted | None) -> None:
     """Nobody wants to know what is counted."""
+
+
+class Unanswered(Exception):
+    """A worker does not say what it was asked; why, in words. `refused`: for what it was asked is wrong."""
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 class DataPlane(Protocol):
@@ -56,6 +66,12 @@ class DataPlane(Protocol):
         """Have it tell what it has counted; return when it did, or when that took too long."""
 
     def reopen(self) -> None: ...
+    async def ask(self, question: str, arguments: Mapping[str, Any]) -> list[Any]:
+        """The parts of its answer (inspection/questions.py): data of a worker, so not to be believed more than that.
+
+        Unanswered, if there is none in time.
+        """
+
     async def serve(self) -> None: ...
     async def stop(self) -> None: ...
 
@@ -106,6 +122,8 @@ class Process:
         self._changed = asyncio.Condition()
         self._sending = asyncio.Lock()
         self._down = Down()
+        self._questions: dict[int, tuple[list[Any], asyncio.Future[list[Any]]]] = {}
+        """By number: what has come of the answer, and who waits for it."""
         self._unsent: dict[str, dict[str, bool]] = {}
         self._news = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
@@ -159,6 +177,23 @@ class Process:
         """Have it open the files of its logs anew. Safe while it is replaced: whoever comes opens them anyway."""
         if self._writer is not None:
             self._writer.write(_framed("reopen", None))
+
+    async def ask(self, question: str, arguments: Mapping[str, Any]) -> list[Any]:
+        writer = self._writer
+        if writer is None:
+            raise Unanswered(f"worker {self.number} does not run")
+        self._asked += 1
+        number, waiting = self._asked, asyncio.get_running_loop().create_future()
+        self._questions[number] = [], waiting
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._send(writer, "ask", (number, question, dict(arguments)))
+                answer: list[Any] = await waiting
+                return answer
+        except TimeoutError:
+            raise Unanswered(f"worker {self.number} does not answer") from None
+        finally:
+            self._questions.pop(number, None)
 
     async def serve(self) -> None:
         self._serving = True
@@ -248,6 +283,9 @@ class Process:
                 await self._heard(message)
         finally:
             self._writer = None
+            for _, waiting in self._questions.values():
+                if not waiting.done():
+                    waiting.set_exception(Unanswered(f"worker {self.number} has ended"))
             passing_on.cancel()
             beating.cancel()
             writer.close()
@@ -283,11 +321,24 @@ class Process:
         counted = self._counting.get(message["counted"]) if "counted" in message else None
         if counted is not None:
             counted.set()
+        if "answered" in message:
+            self._hear_answer(message)
         if "applied" in message:
             self._report([Problem(*problem) for problem in message["problems"]])
             async with self._changed:
                 self._applied = message["applied"]
                 self._changed.notify_all()
+
+    def _hear_answer(self, message: dict[str, Any]) -> None:
+        asked = self._questions.get(message["answered"])
+        if asked is None or asked[1].done():
+            return
+        if "part" in message:
+            asked[0].append(message["part"])
+        elif "failed" in message:
+            asked[1].set_exception(Unanswered(str(message["failed"]), refused=message.get("refused") is True))
+        else:
+            asked[1].set_result(asked[0])
 
     async def _send_delta(self, writer: asyncio.StreamWriter, delta: Delta, number: int) -> None:
         for part in _parts(delta):
@@ -327,7 +378,9 @@ async def _message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
     """What a worker says: JSON, for a worker meets the world and is believed nothing else."""
     try:
         size = int.from_bytes(await reader.readexactly(4), "big")
+        if size > MAX_MESSAGE_BYTES:
+            return None
         message: dict[str, Any] = json.loads(await reader.readexactly(size))
-        return message
+        return message if isinstance(message, dict) else None
     except (asyncio.IncompleteReadError, OSError, ValueError):
         return None

@@ -57,13 +57,14 @@ class Explanation:
 
 def explain(ordered: Iterable[Entry], winner: Entry | None, request: Asked, ambiguity: str = "") -> Explanation:
     """`ordered` by rank; `winner` as the table found it."""
-    losses = tuple(_loss(entry, winner, request) for entry in ordered if entry is not winner)
+    losses = tuple(loss(entry, winner, request) for entry in ordered if entry is not winner)
     if winner is None:
         return Explanation(None, losses)
     return Explanation(winner.name, losses, winner.rule.text, winner.priority, ambiguity)
 
 
-def _loss(entry: Entry, winner: Entry | None, request: Asked) -> Loss:
+def loss(entry: Entry, winner: Entry | None, request: Asked) -> Loss:
+    """Why `entry` does not take the request."""
     reasons = list(_why_false(entry.rule.tree, entry.rule, request))
     if reasons:
         text = "; ".join(dict.fromkeys(reason for reason, _ in reasons))
