@@ -10,6 +10,7 @@ from pointsman.control.api import Api
 from pointsman.control.app import ControlApp, PingService
 from pointsman.control.dashboard import Dashboard
 from pointsman.control.internal import HIGHEST, internal_document
+from pointsman.control.knowledge import Knowledge
 from pointsman.control.services import build_services, enabled
 from pointsman.plugins import load_registry
 
@@ -149,8 +150,9 @@ async def asked(service, path, **headers):
     return answer.status, answer.headers.get("Location", answer.body.decode())
 
 
-async def test_the_dashboard_is_below_the_api_with_its_base_path():
-    api = Api(Dashboard("/gw", False, Pages()))
+async def test_the_dashboard_is_below_the_api_with_its_base_path(registry):
+    static = Static(api=API(base_path="/gw"))
+    api = Api(Knowledge(static, registry), registry, "/gw", Dashboard("/gw", False, Pages()))
 
     assert await asked(api, "/gw") == (302, "/gw/dashboard/")
     assert await asked(api, "/gw", **{"x-forwarded-prefix": "/out/"}) == (302, "/out/gw/dashboard/")

@@ -3,7 +3,7 @@
 import pytest
 
 from pointsman.config.entrypoint_model import HTTP3, EntryPoint
-from pointsman.config.static import API, Static, StaticServersTransport
+from pointsman.config.static import OCSP, Static, StaticServersTransport
 from pointsman.config.tls_model import Spiffe
 from pointsman.control import unsupported
 from pointsman.control.unsupported import unsupported_static
@@ -16,9 +16,9 @@ def test_a_configuration_of_what_there_is_has_nothing_to_say() -> None:
 def test_sections_and_options_without_an_actor_are_named() -> None:
     points = {"web": EntryPoint(":80"), "dns": EntryPoint(":53/udp")}
     transport = StaticServersTransport(spiffe=Spiffe())
-    problems = unsupported_static(Static(entry_points=points, api=API(), servers_transport=transport))
+    problems = unsupported_static(Static(entry_points=points, ocsp=OCSP(), servers_transport=transport))
     assert [problem.path for problem in problems] == [
-        "api",
+        "ocsp",
         "serversTransport.spiffe",
     ]
     assert all("not supported by this version" in problem.message for problem in problems)
