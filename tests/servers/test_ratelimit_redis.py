@@ -221,6 +221,52 @@ async def test_a_redis_that_says_nothing_holds_up_a_bounded_number_for_a_bounded
     assert len(errors(caplog)) == 1
 
 
+GARBAGE = {
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a number": b":5\r\n",
+    "nothing": b"$-1\r\n",
+    "an empty list": b"*0\r\n",
+    "a map": b"%1\r\n:1\r\n:2\r\n",
+    "words": b"*2\r\n$3\r\nabc\r\n$1\r\n1\r\n",
+    "no numbers": b"*2\r\n$3\r\nnan\r\n$3\r\ninf\r\n",
+    "less than nothing": b"*2\r\n$2\r\n-5\r\n$1\r\n1\r\n",
+    "no length": b"$abc\r\n",
+    "lists in lists": b"*1\r\n" * 5000 + b":1\r\n",
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+async def test_what_answers_and_is_no_redis_is_away_as_well(what, caplog):
+    async def other(reader, writer):
+        while line := await reader.readline():
+            sizes_and_words = [await reader.readline() for _ in range(2 * int(line[1:]))]
+            writer.write(GARBAGE[what] if b"EVAL" in sizes_and_words[1] else b"+OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(other, "127.0.0.1", 0)
+    async with Limiter({"endpoints": [f"127.0.0.1:{server.sockets[0].getsockname()[1]}"], "onFailure": "allow"}) as limiter:
+        assert await limiter.statuses(10) == [200] * 10
+    server.close()
+    assert len(errors(caplog)) == 1
+    assert "cannot be used" in caplog.text
+
+
+async def test_a_bucket_that_takes_ages_to_fill_is_kept_as_long_as_redis_can(redis):
+    async with Limiter(at(redis), "ages@file", average=1, period="100000h", burst=2**62) as limiter:
+        assert await limiter.statuses(3) == [200] * 3
+    assert int(redis.ask("TTL", "rate:ages@file:192.0.2.1")[1:]) > 10**8
+
+
+async def test_a_master_that_became_a_replica_is_looked_for_anew(start):
+    redis = start(Redis)
+    async with Limiter(at(redis, onFailure="allow")) as limiter:
+        await limiter.ask()
+        assert redis.ask("CLIENT", "LIST").count(b"addr=") == 4, "one of ours and one of the test, with laddr"
+        redis.ask("REPLICAOF", "127.0.0.1", str(free_port()))
+        assert (await limiter.ask()).status == 200
+        await eventually(lambda: redis.ask("CLIENT", "LIST").count(b"addr=") == 2, "ours is closed")
+
+
 # over TLS, in a cluster, behind Sentinels
 
 

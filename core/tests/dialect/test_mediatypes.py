@@ -23,6 +23,12 @@ def test_what_is_no_media_type_is_refused_with_an_example(text):
         media_type(text)
 
 
+@pytest.mark.timeout(5)
+def test_what_is_wrong_at_the_end_of_much_is_refused_at_once():
+    with pytest.raises(ValueError, match="is not a media type"):
+        media_type("text/html" + "; \t" * 40 + "!")
+
+
 @pytest.mark.parametrize("value", [b"", b"text", b"text html", b"text/html charset", b"\xff/x"])
 def test_a_message_may_bear_anything(value):
     assert essence(value) == b""

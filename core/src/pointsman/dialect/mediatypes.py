@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_PARAMETER: Final = rf'[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|"(?:[^"\\]|\\.)*"))?'
+_PARAMETER: Final = rf'[ \t]*;(?:[ \t]*{_TOKEN}=(?:{_TOKEN}|"(?:[^"\\]|\\.)*"))?'
 _MEDIA_TYPE: Final = re.compile(rf"[ \t]*({_TOKEN}/{_TOKEN})(?:{_PARAMETER})*[ \t]*", re.ASCII)
 _ESSENCE: Final = re.compile(rf"({_TOKEN}/{_TOKEN})[ \t]*(?:;|\Z)".encode())
 

@@ -4,6 +4,7 @@ A bucket is the hash `rate:<middleware>@<provider>:<source>` with the fields `la
 without a request. Time is the server's own: those of several gateways differ.
 """
 
+import math
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from pointsman_ratelimit.bucket import SHORTEST, Limit
 from pointsman_ratelimit.config import RedisConfig
 
 LONG_SOURCE: Final = 256
+LONGEST_SECONDS: Final = 10**9
+"""No bucket is kept longer without a request: Redis refuses what does not fit into its clock."""
 SCRIPT: Final = """
 local rate, burst, ttl, max_delay = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
@@ -65,10 +68,20 @@ class RedisBuckets:
         """Seconds until the token is there, and what is left; None if Redis does not answer."""
         if len(source) > LONG_SOURCE:
             source = blake2b(source, digest_size=32).hexdigest().encode()
-        ttl = int(limit.seconds) + 1
+        ttl = min(int(limit.seconds) + 1, LONGEST_SECONDS)
         arguments = (repr(limit.rate / 1e6), limit.burst, ttl, repr(limit.max_delay * 1e6))
-        found = await self._server.run(SCRIPT, self._prefix + source, arguments) if self._server is not None else None
+        if self._server is None:
+            return None
+        found: tuple[float, float] | None = await self._server.run(SCRIPT, self._prefix + source, arguments, _numbers)
         if found is None:
             return None
-        delay, left = map(float, found)
+        delay, left = found
         return (delay / 1e6 if delay >= SHORTEST * 1e6 else 0.0), left
+
+
+def _numbers(answer: Any) -> tuple[float, float]:
+    """What the script says. ValueError or TypeError for what it would never say."""
+    delay, left = map(float, answer)
+    if not (0 <= delay < math.inf and math.isfinite(left)):
+        raise ValueError(f"a delay of {delay:g} µs, {left:g} tokens")
+    return delay, left

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 import ssl
+from collections.abc import Callable
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 from redis.asyncio import ConnectionPool, Redis, RedisCluster, SSLConnection
@@ -21,15 +22,19 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisClusterException, RedisError
 
 from pointsman.errors import ConfigError, Problem
 from pointsman_ratelimit.config import RedisConfig
 
 QUEUE: Final = 1024
 PAUSE_SECONDS: Final = (0.1, 2.0)
-FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError, ssl.SSLError)
+FAILURES: Final = (
+    RedisError, RedisClusterException, OSError, TimeoutError, ssl.SSLError,
+    ValueError, TypeError, RecursionError,  # of something that answers, and is no Redis
+)  # fmt: skip
 Endpoint = tuple[str, int]
+T = TypeVar("T")
 
 
 @frozen
@@ -165,8 +170,8 @@ class Server:
 
     # using
 
-    async def run(self, script: str, key: bytes, arguments: tuple[Any, ...]) -> Any:
-        """What a script says; None if Redis cannot be asked now."""
+    async def run(self, script: str, key: bytes, arguments: tuple[Any, ...], read: Callable[[Any], T]) -> T | None:
+        """What a script says, as `read` understands it; None if Redis cannot be asked now, or says something else."""
         away = self._pause > 0
         if (away and not self._may_try()) or self._queued >= QUEUE:
             self._unasked += 1
@@ -176,9 +181,11 @@ class Server:
         try:
             async with asyncio.timeout(self._patience):
                 async with self._free:
-                    answer = await self._evaluated(script, key, arguments)
+                    answer = read(await self._evaluated(script, key, arguments))
         except FAILURES as error:
             self._failed(error, away)
+            if isinstance(error, ReadOnlyError) and isinstance(self._client, Redis):
+                await self._client.connection_pool.disconnect(inuse_connections=False)  # its name may be another's by now
             return None
         finally:
             self._queued -= 1
