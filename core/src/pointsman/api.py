@@ -320,7 +320,8 @@ class SpanExporter(Feature, Protocol):
     Optional: `propagators: ClassVar[Sequence[str]]`, the formats of trace headers that go with it unless the user names
     some (`("b3",)`). Of old exporters that have options of their own for it: `sample_rate`, and, if all exporters say so,
     `short_trace_ids` (64 bits) and `same_span` (the server span has the id of its parent; `span.parent_id` is that of the
-    one above, if the client said it). Instances may say them, too.
+    one above, if the client said it). Instances may say them, too. `sample(trace_id)` chooses among the traces that begin
+    here, if all exporters have it: what one of them wants is traced.
     """
 
     async def export(self, spans: Sequence[Span], /) -> None:

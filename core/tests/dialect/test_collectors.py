@@ -160,3 +160,14 @@ async def test_an_answer_that_is_too_long_or_breaks_off_does_not_matter():
 
     for chunks in (endless(), broken()):
         assert await a_collector(Server(Response(200, [], Body.stream(chunks)))).post(b"batch") == b""
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [(None, 10.0), ("", 10.0), ("0", 10.0), ("-1", 10.0), ("1s", 10.0), ("250", 0.25), ("999999", 60.0)],
+)
+def test_the_environment_may_say_how_long_a_delivery_takes(monkeypatch, written, seconds):
+    if written is not None:
+        monkeypatch.setenv("OTEL_EXPORTER_X_TIMEOUT", written)
+
+    assert Patience.of("OTEL_EXPORTER_X_TIMEOUT")._seconds == seconds

@@ -49,6 +49,19 @@ class Second(Paper):
     name: ClassVar[str] = "second"
 
 
+class Choosing(Paper):
+    name: ClassVar[str] = "choosing"
+    wants: ClassVar[str] = "a"
+
+    def sample(self, trace_id: str) -> bool:
+        return trace_id.startswith(self.wants)
+
+
+class Other(Choosing):
+    name: ClassVar[str] = "other"
+    wants: ClassVar[str] = "b"
+
+
 REACHED: list[str] = []
 
 
@@ -59,7 +72,7 @@ def reach(url: str, tls: Any, seconds: float) -> Any:
 
 def made(exporters: Any, environ: Any = None, **settings: Any) -> tuple[Exporting | None, list[Problem]]:
     config = TracingConfig(exporters=exporters, **settings)
-    known: Any = {"paper": Paper, "second": Second}
+    known: Any = {each.name: each for each in (Paper, Second, Choosing, Other)}
     return exporting(config, known, reach, "1.0", environ or {})
 
 
@@ -115,6 +128,15 @@ async def test_the_smaller_rate_counts() -> None:
     assert running({"paper": PaperConfig(rate=0.5)}).signal.sampling.rate == 0.5
     assert running({"paper": PaperConfig(rate=0.5)}, sample_rate=0.1).signal.sampling.rate == 0.1
     assert running({"paper": PaperConfig(rate=0.5), "second": PaperConfig()}).signal.sampling.rate == 1.0
+
+
+async def test_what_one_exporter_chooses_is_wanted_and_all_by_one_that_does_not_choose() -> None:
+    def wanted(*exporters: type[Paper]) -> Any:
+        return running({each.name: PaperConfig() for each in exporters}).signal.sampling.wanted
+
+    assert wanted(Paper) is wanted(Paper, Choosing) is None
+    assert [wanted(Choosing)(trace) for trace in ("a1", "b1", "c1")] == [True, False, False]
+    assert [wanted(Choosing, Other)(trace) for trace in ("a1", "b1", "c1")] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,22 @@ async def test_a_request_that_was_not_chosen_may_turn_out_to_be_worth_it(
     assert traced.tree() == ["GET", "  ReverseProxy"][:exported]
 
 
+async def test_an_exporter_may_choose_among_the_traces_that_begin_here(house: Any) -> None:
+    asked: list[str] = []
+
+    def wanted(trace_id: str) -> bool:
+        asked.append(trace_id)
+        return len(asked) == 2
+
+    traced = Traced(house, wanted=wanted)
+    assert b"-00\r\n" in await traced.ask()
+    assert traced.spans == []
+    assert b"-01\r\n" in await traced.ask()
+    assert traced.server.trace_id == asked[1]
+    assert b"-01\r\n" in await traced.ask(f"traceparent: 00-{TRACE}-{PARENT}-01")
+    assert (len(traced.spans), len(asked)) == (4, 2)
+
+
 async def test_old_exporters_may_ask_for_short_traces_and_shared_spans(house: Any) -> None:
     traced = Traced(house, "b3", short_ids=True, same_span=True)
     await traced.ask()

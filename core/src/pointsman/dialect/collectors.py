@@ -5,6 +5,7 @@ it says how long it wants to be left alone, it is. Everything else that it says 
 """
 
 import asyncio
+import os
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ MAX_ANSWER_BYTES: Final = 65_536
 _MAX_PATIENCE: Final = 60.0
 _FIRST_PAUSE: Final = 0.5
 _AS_IT_IS: Final = "/%:?#[]@!$&'()*+,;=~-._"
-_SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -80,6 +81,13 @@ def sent_headers(headers: Mapping[str, str], place: str = "headers") -> HeaderLi
 
 class Patience:
     """The tries of one collector: how long to wait before the next one, and when to give up."""
+
+    @classmethod
+    def of(cls, variable: str) -> "Patience":
+        """As the environment says it, in milliseconds (`OTEL_EXPORTER_OTLP_TIMEOUT`); 10 s without that, 60 s at most."""
+        written = os.environ.get(variable, "")
+        usable = _DIGITS.fullmatch(written) and int(written) > 0
+        return cls(min(int(written) / 1000, _MAX_PATIENCE) if usable else DELIVERY_SECONDS)
 
     def __init__(self, seconds: float = DELIVERY_SECONDS, first_pause: float = _FIRST_PAUSE) -> None:
         self._seconds = seconds
@@ -163,7 +171,7 @@ async def content_of(response: Response) -> bytes:
 def _wanted_pause(response: Response) -> float:
     """Seconds from Retry-After (RFC 9110 §10.2.3), 0 without one that can be read."""
     value = (response.headers.get(b"retry-after") or b"").decode("latin-1").strip()
-    if _SECONDS.fullmatch(value):
+    if _DIGITS.fullmatch(value):
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())

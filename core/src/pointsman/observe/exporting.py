@@ -162,4 +162,13 @@ def _sampling(config: TracingConfig, exporters: Sequence[Any]) -> Sampling:
         config.sample_slow,
         all(getattr(each, "short_trace_ids", False) for each in exporters),
         all(getattr(each, "same_span", False) for each in exporters),
+        _wanted([getattr(each, "sample", None) for each in exporters]),
     )
+
+
+def _wanted(samplers: Sequence[Callable[[str], bool] | None]) -> Callable[[str], bool] | None:
+    """What one exporter wants is traced; one that does not choose wants all."""
+    choosing = [each for each in samplers if each is not None]
+    if not choosing or len(choosing) < len(samplers):
+        return None
+    return choosing[0] if len(choosing) == 1 else lambda trace_id: any(each(trace_id) for each in choosing)

@@ -39,6 +39,8 @@ class Sampling:
     """Whether new traces have ids of 64 bits."""
     same_span: bool = False
     """Whether the server span has the id that the client gave its own (Zipkin's shared spans)."""
+    wanted: Callable[[str], bool] | None = None
+    """Whether an exporter wants the trace with this id, of those that the rate chose; None: all."""
 
     @property
     def waits(self) -> bool:
@@ -134,6 +136,7 @@ class TraceWatch(Silent):
         "_traces",
         "_tracing",
         "_unsampled",
+        "_wanted",
     )
 
     def __init__(self, tracing: Tracing, watched: Watched) -> None:
@@ -143,6 +146,7 @@ class TraceWatch(Silent):
         self._ids = tracing.ids
         self._entry_point = watched.entry_point
         sampling = self._sampling = tracing.sampling
+        self._wanted = sampling.wanted
         self._bound = round(max(0.0, min(1.0, sampling.rate)) * 2**63)
         detail = tracing if watched.verbose else None
         self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
@@ -161,7 +165,7 @@ class TraceWatch(Silent):
             remote = self._propagation.extract(headers)
         if remote is None:
             trace_id = self._new_trace()
-            sampled = int(trace_id[16:], 16) >> 1 < self._bound
+            sampled = int(trace_id[16:], 16) >> 1 < self._bound and (self._wanted is None or self._wanted(trace_id))
             span = Span(METHODS.get(request.method) or _method(request), SERVER, trace_id, self._ids.take(16))
             trace = self._traces[False] if sampled else self._unsampled or self._waiting()
         else:
@@ -196,7 +200,7 @@ class TraceWatch(Silent):
         span.trace_state = remote.state
         sampled = remote.sampled
         if sampled is None:
-            sampled = int(trace_id[16:], 16) >> 1 < self._bound
+            sampled = int(trace_id[16:], 16) >> 1 < self._bound and (self._wanted is None or self._wanted(trace_id))
         return span, self._traces[remote.debug] if sampled else self._unsampled or self._waiting()
 
     def _waiting(self) -> Trace:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from pointsman import ExporterContext, Span, SpanExporter, hookimpl
-from pointsman.dialect.collectors import Collector, Endpoint
+from pointsman.dialect.collectors import Collector, Endpoint, Patience
 from pointsman.dialect.otlp import Envelope, SpanEncoder
 from pointsman_jaeger.config import JaegerCollector, JaegerConfig
 from pointsman_jaeger.remote import SamplingServer
@@ -67,7 +67,9 @@ def _collector(config: JaegerCollector, context: ExporterContext) -> Collector:
         credentials = b64encode(f"{config.user}:{config.password}".encode())
         headers.append((b"authorization", b"Basic " + credentials))
     tls = config.tls.settings("collector.tls") if config.tls is not None else None
-    return Collector(context.server(endpoint.server, tls=tls), endpoint.target, headers)
+    return Collector(
+        context.server(endpoint.server, tls=tls), endpoint.target, headers, Patience.of("OTEL_EXPORTER_JAEGER_TIMEOUT")
+    )
 
 
 @hookimpl

@@ -52,6 +52,7 @@ class OtlpClient:
     """Sends one signal to one collector. ConfigError, below `http` or `grpc`, for a configuration that leads nowhere."""
 
     def __init__(self, signal: Signal, config: Way, context: Surroundings, patience: Patience | None = None) -> None:
+        patience = patience or Patience.of("OTEL_EXPORTER_OTLP_TIMEOUT")
         self._signal = signal
         self._logger = context.logger
         self._told = False
@@ -92,7 +93,7 @@ def partial_success(answer: bytes) -> tuple[int, str]:
     return rejected, message
 
 
-def _http(signal: Signal, config: OTLPHTTP, context: Surroundings, patience: Patience | None) -> Collector:
+def _http(signal: Signal, config: OTLPHTTP, context: Surroundings, patience: Patience) -> Collector:
     own = [(b"content-type", b"application/x-protobuf"), (b"content-encoding", b"gzip"), _AGENT]
     given = sent_headers(config.headers, "http.headers")
     names = {name for name, _ in own}
@@ -102,7 +103,7 @@ def _http(signal: Signal, config: OTLPHTTP, context: Surroundings, patience: Pat
     return Collector(context.server(endpoint.server, tls=tls), endpoint.target, headers, patience)
 
 
-def _grpc(signal: Signal, config: OTLPGRPC, context: Surroundings, patience: Patience | None) -> GrpcCollector:
+def _grpc(signal: Signal, config: OTLPGRPC, context: Surroundings, patience: Patience) -> GrpcCollector:
     url = server_url(config.endpoint, config.insecure)
     tls = config.tls.settings("grpc.tls") if config.tls is not None else None
     metadata = [_AGENT, *sent_headers(config.headers, "grpc.headers")]

@@ -10,7 +10,7 @@ from attrs.validators import ge, le
 
 from pointsman import ExporterContext, Secret, Span, SpanExporter, hookimpl, option
 from pointsman.dialect.client_tls import ExporterTLS
-from pointsman.dialect.collectors import Collector, Endpoint, sent_headers
+from pointsman.dialect.collectors import Collector, Endpoint, Patience, sent_headers
 from pointsman_zipkin.spans import zipkin_span
 
 _OWN: Final = [
@@ -46,7 +46,9 @@ class Zipkin:
         names = {name for name, _ in _OWN}
         headers = [*_OWN, *(line for line in sent_headers(config.headers) if line[0] not in names)]
         tls = config.tls.settings() if config.tls is not None else None
-        self._collector = Collector(context.server(endpoint.server, tls=tls), endpoint.target, headers)
+        self._collector = Collector(
+            context.server(endpoint.server, tls=tls), endpoint.target, headers, Patience.of("OTEL_EXPORTER_ZIPKIN_TIMEOUT")
+        )
         self._local = {"serviceName": context.resource.service_name.lower()}
         self.same_span = config.same_span
         self.short_trace_ids = not config.id128_bit
