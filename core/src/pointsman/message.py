@@ -123,7 +123,7 @@ class Parsed:
     in it.
     """
 
-    __slots__ = ("added", "chain", "lines", "seen", "wire")
+    __slots__ = ("added", "chain", "lines", "seen", "untraced", "wire")
 
     def __init__(self, lines: list[Any], seen: int, wire: bytes) -> None:
         self.lines = lines
@@ -131,6 +131,8 @@ class Parsed:
         self.wire = wire
         self.added: HeaderList = []
         self.chain = b""
+        self.untraced: Any = None
+        """Names of trace headers of which it is known that none is among the lines."""
 
     def pairs(self) -> HeaderList:
         return [line[0] for line in self.lines] + self.added
@@ -1021,7 +1023,7 @@ class Exchange:
         self.noted: Any = None
         """The access log's: what the request was like before middlewares."""
         self.span: Any = None
-        """The `Span` that further work belongs below, if it is traced: also of one that is only propagated."""
+        """The `Span` that further work belongs below, if it is traced; a `Passing` if the trace is only passed on."""
         self.response: Response | None = None
         """What the client was answered."""
         self.trailers: HeaderList | None = None

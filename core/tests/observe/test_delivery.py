@@ -90,6 +90,7 @@ async def test_an_outage_is_told_once_and_once_more_when_it_is_over(caplog: pyte
     await delivery.stop()
 
 
+@pytest.mark.spec("O-76")
 async def test_a_collector_that_hangs_does_not_hold_up_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointsman.observe.delivery.STOP_SECONDS", 0.02)
     collector, delivery, lost = delivering()

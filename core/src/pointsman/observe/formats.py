@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
-
-from attrs import frozen
 
 from pointsman.message import HeaderList
 
@@ -14,8 +12,7 @@ _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 
 
-@frozen
-class Remote:
+class Remote(NamedTuple):
     """What a client says of its trace. Without `trace_id` only whether to sample; without `span_id` it names no parent."""
 
     trace_id: str = ""
@@ -37,15 +34,13 @@ class Format(Protocol):
     def lines(self, trace_id: str, span_id: str, sampled: bool, debug: bool, /) -> HeaderList: ...
 
 
-def _remote(
-    trace: bytes, span: bytes, sampled: bool | None, *, parent: bytes = b"", debug: bool = False, state: bytes = b""
-) -> Remote | None:
+def _remote(trace: bytes, span: bytes, sampled: bool | None, *, parent: bytes = b"", debug: bool = False) -> Remote | None:
     """Ids with leading zeros, 64-bit traces as 128-bit ones; None if one is all zeros."""
     trace_id, span_id = trace.decode().lower().zfill(32), span.decode().lower().zfill(16)
     if trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
     parent_id = parent.decode().lower().zfill(16) if parent else ""
-    return Remote(trace_id, span_id, parent_id, True if debug else sampled, debug, state.decode("latin-1"))
+    return Remote(trace_id, span_id, parent_id, True if debug else sampled, debug)
 
 
 class TraceContext:
@@ -59,7 +54,11 @@ class TraceContext:
         match = self._PARENT.fullmatch(found.get(b"traceparent", b""))
         if match is None or match[1] == b"ff" or (match[1] == b"00" and match[5] is not None):
             return None
-        return _remote(match[2], match[3], bool(int(match[4], 16) & 1), state=found.get(b"tracestate", b""))
+        trace_id, span_id = match[2].decode(), match[3].decode()
+        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+            return None
+        sampled = match[4][1] in b"13579bdf"
+        return Remote(trace_id, span_id, "", sampled, False, found.get(b"tracestate", b"").decode("latin-1"))
 
     def lines(self, trace_id: str, span_id: str, sampled: bool, debug: bool) -> HeaderList:
         return [(b"traceparent", f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}".encode())]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pointsman import wire
-from pointsman.message import HeaderList, Headers, Parsed
+from pointsman.message import Headers, Parsed
 from pointsman.observe.formats import B3, B3Multi, Format, Jaeger, OtTrace, Remote, TraceContext, XRay
 
 NAMES: Final = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none")
@@ -36,14 +36,24 @@ class Propagation:
         """Names of headers that may say something."""
         self._replaced = frozenset(name for each in self._formats for name in each.replaces)
 
+    def silent(self, parsed: Parsed) -> bool:
+        """Whether none of the lines says anything. Remembered, for the same lines come again."""
+        if parsed.untraced is self.reads:
+            return True
+        if self.reads.isdisjoint([line[0][0] for line in parsed.lines]):
+            parsed.untraced = self.reads
+            return True
+        return False
+
     def extract(self, headers: Headers) -> Remote | None:
         """What the headers say; None if that is nothing.
 
         A tracestate that belongs to no traceparent is removed (W3C Trace Context §3.3.1.1).
         """
         found: dict[bytes, bytes] = {}
-        for name, value in headers:
-            if name in self.reads:
+        reads, parsed = self.reads, headers.parsed
+        for name, value in headers.raw if parsed is None else [line[0] for line in parsed.lines]:
+            if name in reads:
                 found[name] = found[name] + b"," + value if name in found else value
         remote: Remote | None = None
         stray = _STATE in found
@@ -58,18 +68,19 @@ class Propagation:
 
     def inject(self, headers: Headers, trace_id: str, span_id: str, sampled: bool, debug: bool) -> None:
         """Tell the server. Headers that nobody has touched stay as they are read, so that they are sent on as quickly."""
-        lines: HeaderList = []
-        for each in self._formats:
-            lines += each.lines(trace_id, span_id, sampled, debug)
-        if not lines:
+        formats = self._formats
+        if not formats:
             return
+        lines = formats[0].lines(trace_id, span_id, sampled, debug)
+        for each in formats[1:]:
+            lines += each.lines(trace_id, span_id, sampled, debug)
         replaced = self._replaced
         parsed = headers.parsed
         if parsed is None or (parsed.added[-1:] and parsed.added[-1][0] in replaced):
             headers.raw[:] = [line for line in headers.raw if line[0] not in replaced] + lines
             return
         sent, kept = parsed.wire, parsed.lines
-        for line in kept:
+        for line in () if parsed.untraced is self.reads else kept:
             if line[0][0] in replaced:
                 sent = sent.replace(line[2], b"", 1)  # it begins with a line break, so it is nowhere within another
                 kept = [other for other in kept if other is not line]

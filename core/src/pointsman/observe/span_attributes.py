@@ -22,9 +22,19 @@ def kept(headers: Headers) -> Kept:
     return headers.raw if parsed is None else parsed
 
 
-def text(value: bytes) -> str:
-    """Bytes of a client as text of a span: what is no UTF-8 stands as escapes."""
-    return value.decode("utf-8", "backslashreplace")
+class _Texts(dict[bytes, str]):
+    """Bytes of a client -> text of a span, where what is no UTF-8 stands as escapes. Bounded: it forgets when full."""
+
+    def __missing__(self, value: bytes) -> str:
+        decoded = value.decode("utf-8", "backslashreplace")
+        if len(value) <= 128:
+            if len(self) >= 4096:
+                self.clear()
+            self[value] = decoded
+        return decoded
+
+
+TEXTS: Final = _Texts()
 
 
 class Descriptions:
@@ -41,18 +51,19 @@ class Descriptions:
         """Of what `TraceWatch.finish` keeps."""
         (entry_point, method, target, version, size, lines, link, authority), status, answered = described
         pairs = _pairs(lines)
+        named = dict(pairs)
         path, query = _split(target)
         client: Link = link
         found: list[tuple[str, AttributeValue]] = [
             ("entry_point", entry_point),
-            ("http.request.method", text(method)),
+            ("http.request.method", TEXTS[method]),
             ("network.protocol.version", VERSIONS.get(version, "1.1")),
             ("http.request.body.size", -1 if size is None else size),
-            ("url.path", text(path)),
+            ("url.path", TEXTS[path]),
             ("url.query", self.query(query)),
-            ("url.scheme", text(_first(pairs, b"x-forwarded-proto") or client.scheme)),
-            ("user_agent.original", text(_first(pairs, b"user-agent"))),
-            ("server.address", text(authority)),
+            ("url.scheme", TEXTS[named.get(b"x-forwarded-proto") or client.scheme]),
+            ("user_agent.original", TEXTS[named.get(b"user-agent", b"")]),
+            ("server.address", TEXTS[authority]),
             ("network.peer.address", client.client.host),
             ("network.peer.port", client.client.port),
             ("client.address", client.client.host),
@@ -65,15 +76,16 @@ class Descriptions:
         (method, path, query, lines, server), status, answered = described
         peer: Peer = server
         pairs = _pairs(lines)
+        named = dict(pairs)
         scheme = "https" if peer.tls else "http"
-        place = f"{peer.base_path.rstrip(b'/').decode()}{text(path)}" if peer.preserve_path else text(path)
+        place = f"{peer.base_path.rstrip(b'/').decode()}{TEXTS[path]}" if peer.preserve_path else TEXTS[path]
         shown = f"?{self.query(query)}" if query is not None else ""
         found: list[tuple[str, AttributeValue]] = [
-            ("http.request.method", text(method)),
+            ("http.request.method", TEXTS[method]),
             ("network.protocol.version", "2" if peer.h2c else "1.1"),
-            ("url.full", f"{scheme}://{_user_info(peer.url)}{text(peer.authority)}{place}{shown}"),
+            ("url.full", f"{scheme}://{_user_info(peer.url)}{TEXTS[peer.authority]}{place}{shown}"),
             ("url.scheme", scheme),
-            ("user_agent.original", text(_first(pairs, b"user-agent"))),
+            ("user_agent.original", TEXTS[named.get(b"user-agent", b"")]),
             ("network.peer.address", peer.host),
             ("network.peer.port", peer.port),
             ("server.address", peer.host),
@@ -85,7 +97,7 @@ class Descriptions:
         """With `REDACTED` in the place of values that nobody called safe."""
         if not query:
             return ""
-        return "&".join(self._parameter(text(part)) for part in query.split(b"&"))
+        return "&".join(self._parameter(TEXTS[part]) for part in query.split(b"&"))
 
     def _parameter(self, part: str) -> str:
         name, _, _ = part.partition("=")
@@ -110,15 +122,11 @@ def _pairs(lines: Kept) -> HeaderList:
     return lines.pairs() if type(lines) is Parsed else lines  # type: ignore[return-value]
 
 
-def _first(pairs: HeaderList, name: bytes) -> bytes:
-    return next((value for key, value in pairs if key == name), b"")
-
-
 def _values(captured: Mapping[bytes, str], pairs: HeaderList) -> list[tuple[str, Sequence[str]]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs if captured else ():
         if name in captured:
-            found.setdefault(captured[name], []).append(text(value))
+            found.setdefault(captured[name], []).append(TEXTS[value])
     return list(found.items())
 
 

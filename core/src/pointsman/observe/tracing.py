@@ -15,12 +15,11 @@ from typing import Any
 from attrs import frozen
 
 from pointsman.message import Exchange, Request
-from pointsman.observe.formats import Remote
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
 from pointsman.observe.span_attributes import Descriptions, kept
-from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Span
+from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")}
 
@@ -147,7 +146,9 @@ class TraceWatch(Silent):
         self._entry_point = watched.entry_point
         sampling = self._sampling = tracing.sampling
         self._wanted = sampling.wanted
-        self._bound = round(max(0.0, min(1.0, sampling.rate)) * 2**63)
+        rate = sampling.rate
+        self._bound = "g" if rate >= 1 else f"{max(0, int(rate * 2**64)):016x}"
+        """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
         detail = tracing if watched.verbose else None
         self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
         self._unsampled = Trace(False, False, detail) if not sampling.waits else None
@@ -159,49 +160,41 @@ class TraceWatch(Silent):
         assert request is not None
         headers = request.headers
         parsed = headers.parsed
-        reads = self._propagation.reads
-        remote: Remote | None = None
-        if parsed is None or not reads.isdisjoint([line[0][0] for line in parsed.lines]):
-            remote = self._propagation.extract(headers)
+        propagation = self._propagation
+        remote = None if parsed is not None and propagation.silent(parsed) else propagation.extract(headers)
+        own, parent, sampled, debug = self._ids.take(16), "", None, False
         if remote is None:
             trace_id = self._new_trace()
-            sampled = int(trace_id[16:], 16) >> 1 < self._bound and (self._wanted is None or self._wanted(trace_id))
-            span = Span(METHODS.get(request.method) or _method(request), SERVER, trace_id, self._ids.take(16))
-            trace = self._traces[False] if sampled else self._unsampled or self._waiting()
         else:
-            span, trace = self._continued(request, remote)
-        span.trace = trace
+            trace_id, parent = remote.trace_id or self._new_trace(), remote.span_id
+            sampled, debug = remote.sampled, remote.debug
+            if self._sampling.same_span and parent:
+                own, parent = parent, remote.parent_id
+        if sampled is None:
+            sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
+        if not sampled and self._unsampled is not None:
+            exchange.span = Passing(trace_id, own, self._unsampled)
+            return
+        span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
+        if remote is not None:
+            span.remote, span.trace_state = bool(remote.span_id), remote.state
+        span.trace = self._traces[debug] if sampled else self._waiting()
         span.start = exchange.started
         span.epoch_ns = self._tracing.epoch_ns
+        span.described = (
+            self._entry_point,
+            request.method,
+            request.target,
+            request.version,
+            request.body.length,
+            kept(headers),
+            request.link,
+            request.authority,
+        )
         exchange.span = span
-        if trace.recording:
-            span.described = (
-                self._entry_point,
-                request.method,
-                request.target,
-                request.version,
-                request.body.length,
-                kept(headers),
-                request.link,
-                request.authority,
-            )
 
     def _new_trace(self) -> str:
         return self._ids.take(32) if not self._sampling.short_ids else "0" * 16 + self._ids.take(16)
-
-    def _continued(self, request: Request, remote: Remote) -> tuple[Span, Trace]:
-        """A span below the client's, with the client's decision; what it leaves open is decided here."""
-        trace_id = remote.trace_id or self._new_trace()
-        own, parent = self._ids.take(16), remote.span_id
-        if self._sampling.same_span and parent:
-            own, parent = parent, remote.parent_id
-        span = Span(METHODS.get(request.method) or _method(request), SERVER, trace_id, own, parent)
-        span.remote = bool(remote.span_id)
-        span.trace_state = remote.state
-        sampled = remote.sampled
-        if sampled is None:
-            sampled = int(trace_id[16:], 16) >> 1 < self._bound and (self._wanted is None or self._wanted(trace_id))
-        return span, self._traces[remote.debug] if sampled else self._unsampled or self._waiting()
 
     def _waiting(self) -> Trace:
         trace = Trace(False, True, self._traces[False].detail)
@@ -209,12 +202,12 @@ class TraceWatch(Silent):
         return trace
 
     def finish(self, exchange: Exchange) -> None:
+        trace: Trace = exchange.span.trace
+        if not trace.recording:
+            return
         span: Span = exchange.span
         while span.parent is not None:
             span = span.parent
-        trace: Trace = span.trace
-        if not trace.recording:
-            return
         status = exchange.status
         if status >= 500 or status < 100:
             span.fail(_no_status(status))
@@ -241,7 +234,7 @@ class TraceWatch(Silent):
 
     def attempt(self, attempt: Attempt) -> None:
         exchange = attempt.exchange
-        above: Span | None = exchange.span
+        above = exchange.span
         if above is None:
             return
         trace: Trace = above.trace
@@ -300,10 +293,6 @@ def _broke_off(exchange: Exchange) -> bool:
 
 def _no_status(status: int) -> str:
     return "" if 100 <= status < 600 else f"{status} is no HTTP status"
-
-
-def _method(request: Request) -> str:
-    return request.method.decode("latin-1")
 
 
 def _as_they_are(described: Any) -> Attributes:
