@@ -5,7 +5,7 @@ together when an exporter asks for them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
@@ -42,6 +42,7 @@ class Passing:
     """In the place of a span where none is recorded: ids for logs, and for servers."""
 
     __slots__ = ("span_id", "trace", "trace_id")
+    parent: ClassVar[None] = None
 
     def __init__(self, trace_id: str, span_id: str, trace: Any) -> None:
         self.trace_id = trace_id

@@ -246,6 +246,15 @@ async def test_an_exporter_may_choose_among_the_traces_that_begin_here(house: An
     assert (len(traced.spans), len(asked)) == (4, 2)
 
 
+async def test_ids_of_requests_that_are_not_traced_are_known_to_logs(house: Any) -> None:
+    traced = Traced(house, rate=0.0)
+    await house.ask(GET % b"")
+    span = house.requests[0].exchange.span
+    assert f"00-{span.trace_id}-{span.span_id}-00".encode() in house.server.take()
+    assert span.parent is None
+    assert traced.spans == []
+
+
 async def test_old_exporters_may_ask_for_short_traces_and_shared_spans(house: Any) -> None:
     traced = Traced(house, "b3", short_ids=True, same_span=True)
     await traced.ask()
