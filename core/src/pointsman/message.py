@@ -1052,9 +1052,11 @@ class Exchange:
         return True
 
     def refuse(self, why: str) -> None:
-        """Say in a few words why a middleware does not let it pass: traces show them (operations.md §5.4)."""
+        """Say why a middleware does not let it pass, for traces and metrics: in a few words, and always in the same."""
         if self.span is not None:
             self.span.fail(why)
+        if self.observer is not None:
+            self.observer.refused(self, why)
 
     def interim(self, status: int, headers: Headers) -> None:
         """Pass a 1xx answer on to the client, at once and beside the middlewares (middlewares.md §1.3)."""

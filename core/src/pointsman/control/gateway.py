@@ -65,7 +65,10 @@ class Gateway:
             self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
         )
         self._ping = PingService(self.static.ping or Ping())
-        self._metering = Metering(self.static, registry)
+        self._metering = Metering(self.static, registry, self._secrets.default_certificate.certificate)
+        self._metering.own.states = lambda: self._checker.states
+        self._metering.own.restarts = self._restarts
+        self._metering.own.problems = lambda: {problem for _, problem in self._problems()}
         self._knowledge = Knowledge(self.static, registry)
         self._knowledge.states = lambda: self._checker.states
         self._knowledge.problems = self._problems
@@ -181,7 +184,7 @@ class Gateway:
         self._tell("dynamic", [*problems])
         self._metering.expect(tree)
         await asyncio.gather(*(worker.apply(tree, delta) for worker in self._workers))
-        self._metering.applied(tree, bool(delta))
+        await self._metering.applied(tree, bool(delta))
         self._knowledge.tree = tree
         await self._checker.follow(tree, delta)
 
@@ -191,6 +194,9 @@ class Gateway:
             if source != "dynamic":
                 yield from ((source.partition(" ")[0], problem) for problem in problems)
         yield from (("dynamic", problem) for problem in (self._watcher.problems if self._watcher is not None else ()))
+
+    def _restarts(self) -> dict[int, int]:
+        return {worker.number: worker.restarts for worker in self._workers if isinstance(worker, Process)}
 
     def _learn(self, news: News) -> None:
         for worker in self._workers:

@@ -3,23 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from pointsman.api import Handler, MetricsExporter
 from pointsman.compile.parts import Surroundings
 from pointsman.compile.servers import Servers
 from pointsman.config.static import Static
+from pointsman.control.certificates import Expiries
 from pointsman.control.merge import Tree
 from pointsman.control.reading import Reader
 from pointsman.control.slices import in_slices
 from pointsman.control.totals import Totals
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
-from pointsman.measures import Metric, Needs, Sample
+from pointsman.measures import Kind, Metric, Needs, Sample
 from pointsman.net.client_tls import ClientTls
 from pointsman.observe.meter import Counted, Recording
 from pointsman.plugins import Registry
+from pointsman.upstream.health import News
 
 log = logging.getLogger("pointsman.metrics")
 
@@ -62,8 +65,8 @@ class Context:
 class Metering:
     """All of it, for one gateway. `recording` says what workers are to count; `start`, and `aclose` at the end."""
 
-    def __init__(self, static: Static, registry: Registry, *, needs: Iterable[Needs] = ()) -> None:
-        """`needs` are those of the gateway itself, besides the exporters'."""
+    def __init__(self, static: Static, registry: Registry, generated: str, *, needs: Iterable[Needs] = ()) -> None:
+        """`needs` are those of the gateway itself, besides the exporters'; `generated` is its own certificate."""
         self.problems: list[Problem] = []
         self.exporters: dict[str, MetricsExporter] = {}
         self.workers: Sequence[Counting] = ()
@@ -78,8 +81,8 @@ class Metering:
         self.recording = Recording(self.totals.needs, internals) if wanted or own else None
         for name, each in wanted.items():
             self._contexts[name].reader = self.reader(each)
-        self._own = Own(static)
-        self.totals.sources.append(self._own.metrics)
+        self.own = Own(generated)
+        self.totals.sources.append(self.own.metrics)
         self._started: list[MetricsExporter] = []
         self._asking: asyncio.Task[None] | None = None
         self._odd: set[int] = set()
@@ -139,14 +142,19 @@ class Metering:
 
     def expect(self, tree: Tree) -> None:
         """Workers are about to serve by this."""
+        if self.recording is None:
+            return
         self.totals.expect(tree)
 
-    def applied(self, tree: Tree, changed: bool) -> None:
+    async def applied(self, tree: Tree, changed: bool) -> None:
         """They do."""
+        if self.recording is None:
+            return
         self.totals.keep(tree)
         if changed:
-            self._own.reloads += 1
-            self._own.reloaded_at = time.time()
+            self.own.reloads += 1
+            self.own.reloaded_at = time.time()
+            await in_slices(self.own.expiries.following(tree))
 
     async def start(self) -> list[Problem]:
         """Start the exporters; what is wrong with those that cannot be."""
@@ -173,20 +181,38 @@ class Metering:
 class Own:
     """What the control side knows by itself."""
 
-    def __init__(self, static: Static) -> None:
+    def __init__(self, generated: str) -> None:
         self.reloads = 0
         self.reloaded_at = 0.0
+        self.states: Callable[[], News] = dict
+        """What active health checks say."""
+        self.restarts: Callable[[], Mapping[int, int]] = dict
+        """How often each worker was replaced."""
+        self.problems: Callable[[], Iterable[Problem]] = tuple
+        """What is wrong with the configuration now."""
+        self.expiries = Expiries(generated)
 
-    def metrics(self) -> list[Metric]:
-        found = [_number("traefik_config_reloads_total", "Config reloads", "counter", self.reloads)]
+    def metrics(self) -> Iterator[Metric]:
+        yield _metric("traefik_config_reloads_total", "Config reloads", "counter", {(): self.reloads})
         if self.reloaded_at:
-            name = "traefik_config_last_reload_success"
-            found.append(_number(name, "Last config reload success", "gauge", float(int(self.reloaded_at))))
-        return found
+            at = {(): float(int(self.reloaded_at))}
+            yield _metric("traefik_config_last_reload_success", "Last config reload success", "gauge", at)
+        found = Counter("warning" if problem.warning else "error" for problem in self.problems())
+        problems = {(severity,): found[severity] for severity in ("error", "warning")}
+        yield _metric("pointsman_config_problems", "Problems in the configuration now", "gauge", problems, ("severity",))
+        yield from self.expiries.metrics()
+        up = {(service, url): float(is_up) for service, urls in self.states().items() for url, is_up in urls.items()}
+        if up:
+            help = "Whether a server of a service is up, by its health check"
+            yield _metric("traefik_service_server_up", help, "gauge", up, ("service", "url"))
+        restarts = {(str(number),): count for number, count in self.restarts().items()}
+        if restarts:
+            help = "How often a worker was replaced"
+            yield _metric("pointsman_worker_restarts_total", help, "counter", restarts, ("worker",))
 
 
-def _number(name: str, help: str, kind: Any, value: float) -> Metric:
-    return Metric(name, help, kind, (), [Sample((), value)])
+def _metric(name: str, help: str, kind: Kind, values: Mapping[Any, float], labels: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, help, kind, labels, [Sample(*each) for each in values.items()])
 
 
 async def _close(exporter: MetricsExporter) -> None:

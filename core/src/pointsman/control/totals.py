@@ -9,14 +9,15 @@ has counted stays; its gauges go.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pointsman.control.families import GONE_SECONDS, Family
 from pointsman.control.merge import Tree
-from pointsman.measures import Metric, Needs
+from pointsman.measures import Kind, Metric, Needs
 from pointsman.observe.meter import SEMANTIC, Counted
 from pointsman.observe.series import OTHER, united
 
+REFUSED: Final = "Requests that a middleware did not let pass"
 Sources = Callable[[], Iterable[Metric]]
 
 
@@ -98,11 +99,19 @@ class Totals:
         for service, count in news.get("retries", ()):
             if self.needs.services and "://" not in service:
                 self._owner(self.services, (service,)).retries += count
-        for name, kind, help, labels, value in news.get("numbers", ()):
-            family = self.numbers.get(name)
-            if family is None:
-                family = self.numbers[name] = Family(kind, help, tuple(sorted(labels)))
-            family.take(worker, tuple(labels[each] for each in family.labels), value)
+        for router, why, count in news.get("refusals", ()):
+            labels = {"router": router, "reason": self._cap(-2, why)}
+            self._take_number(worker, "pointsman_refused_requests_total", "counter", REFUSED, labels, count)
+        for row in news.get("numbers", ()):
+            self._take_number(worker, *row)
+
+    def _take_number(
+        self, worker: int, name: str, kind: Kind, help: str, labels: Mapping[str, str], value: float | None
+    ) -> None:
+        family = self.numbers.get(name)
+        if family is None:
+            family = self.numbers[name] = Family(kind, help, tuple(sorted(labels)))
+        family.take(worker, tuple(labels[each] for each in family.labels), value)
 
     def lost(self, worker: int) -> None:
         """That worker is no more."""

@@ -33,7 +33,7 @@ from pointsman.observe.series import (
 )
 
 Counted = Mapping[str, list[Any]]
-"""Rows by what they are: `routes`, `attempts`, `server`, `client`, `tls`, `retries`, `numbers`."""
+"""Rows by what they are: `routes`, `attempts`, `server`, `client`, `tls`, `retries`, `refusals`, `numbers`."""
 
 ROWS: Final = 500
 """At most so many in one piece of news."""
@@ -66,6 +66,7 @@ class Meter:
         self.clients: dict[tuple[Any, ...], Series] = {}
         self.tls: dict[tuple[str, ...], int] = {}
         self.retries: dict[str, int] = {}
+        self.refusals: dict[tuple[str, str], int] = {}
 
     @property
     def key(self) -> str:
@@ -105,6 +106,9 @@ class Meter:
                 yield {family: [series.told() for series in untold[at : at + ROWS]]}
         tls, self.tls = self.tls, {}
         retries, self.retries = self.retries, {}
+        refusals, self.refusals = self.refusals, {}
+        if refusals:
+            yield {"refusals": [[*key, count] for key, count in refusals.items()]}
         if tls or retries:
             yield {"tls": [[*key, count] for key, count in tls.items()], "retries": [[*each] for each in retries.items()]}
 
@@ -154,6 +158,11 @@ class RouteWatch(Silent):
             meter.retries[service] = meter.retries.get(service, 0) + exchange.retries
         if meter.needs.semantic:
             self._as_server(exchange, request, seconds)
+
+    def refused(self, exchange: Exchange, why: str) -> None:
+        key = (self._labels[1], why)
+        if key in self.meter.refusals or len(self.meter.refusals) < MAX_UNTOLD:
+            self.meter.refusals[key] = self.meter.refusals.get(key, 0) + 1
 
     def _new(self, key: tuple[Any, ...]) -> Series:
         if len(self._series) > MAX_VARIETY:

@@ -113,6 +113,9 @@ class Watch(Protocol):
     def attempted(self, attempt: Attempt, /) -> None:
         """The attempt is over."""
 
+    def refused(self, exchange: Exchange, why: str, /) -> None:
+        """A middleware does not let it pass."""
+
     def finish(self, exchange: Exchange, /) -> None:
         """The exchange is over: its times, status and sizes stand."""
 
@@ -134,7 +137,7 @@ class Signal(Protocol):
 class Observer:
     """All watches of a route on an entry point, as the request path calls them."""
 
-    __slots__ = ("_answered", "_attempt", "_attempted", "_begin", "_finish", "clock")
+    __slots__ = ("_answered", "_attempt", "_attempted", "_begin", "_finish", "_refused", "clock")
 
     def __init__(self, watches: Sequence[Watch], clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -143,6 +146,7 @@ class Observer:
         self._attempt = _wanted(watches, "attempt")
         self._answered = _wanted(watches, "answered")
         self._attempted = _wanted(watches, "attempted")
+        self._refused = _wanted(watches, "refused")
         self._finish = _wanted(watches, "finish")
 
     def begin(self, exchange: Exchange) -> None:
@@ -170,6 +174,10 @@ class Observer:
         for each in self._attempted:
             each(attempt)
 
+    def refused(self, exchange: Exchange, why: str) -> None:
+        for each in self._refused:
+            each(exchange, why)
+
     def finish(self, exchange: Exchange) -> None:
         for each in self._finish:
             each(exchange)
@@ -190,10 +198,13 @@ class Silent:
     def attempted(self, attempt: Attempt, /) -> None:
         pass
 
+    def refused(self, exchange: Exchange, why: str, /) -> None:
+        pass
+
     def finish(self, exchange: Exchange, /) -> None:
         pass
 
 
-def _wanted(watches: Sequence[Watch], method: str) -> tuple[Callable[[Any], None], ...]:
+def _wanted(watches: Sequence[Watch], method: str) -> tuple[Callable[..., None], ...]:
     silent = getattr(Silent, method)
     return tuple(getattr(watch, method) for watch in watches if getattr(type(watch), method, None) is not silent)

@@ -58,6 +58,8 @@ class CircuitBreaker:
         self._circuit = Circuit(self._fallback_seconds, config.recovery_duration or 10.0, self.clock())
         self._metrics = Metrics(timed=LATENCY in self._expression.functions)
         self._check_at = 0.0
+        self._open = context.gauge("pointsman_circuitbreaker_open", "Workers whose circuit is not closed")
+        self._trips = context.counter("pointsman_circuitbreaker_trips_total", "How often the circuit has opened")
 
     @property
     def state(self) -> BreakerState:
@@ -85,6 +87,7 @@ class CircuitBreaker:
         admitted = circuit.admits(now)
         if circuit.state != before:
             what = "closed again" if circuit.state == CLOSED else "recovering: requests are let through little by little"
+            self._open.set(circuit.state != CLOSED)
             self._logger.info("router %s: the circuit is %s", exchange.router or "(none)", what)
         return admitted
 
@@ -113,6 +116,8 @@ class CircuitBreaker:
             metrics.requests,
         )
         self._circuit.trip(now)
+        self._open.set(1)
+        self._trips.add()
         metrics.clear()
 
 
