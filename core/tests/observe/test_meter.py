@@ -181,3 +181,13 @@ def test_the_needs_of_several_are_met_together():
     assert (both.entry_points, both.routers, both.services, both.servers) == (True, True, True, False)
     assert both.boundaries == (0.1, 1.0, 5.0)
     assert both.header_labels == {"user-agent": "user-agent"}
+
+
+def test_refusals_are_told_by_router_and_reason():
+    meter = a_meter()
+    request = a_request()
+    OBSERVERS[meter].begin(request.exchange)
+    request.exchange.refuse("Too many requests")
+    request.exchange.refuse("Too many requests")
+
+    assert told(meter, "refusals") == [["r@file", "Too many requests", 2]]

@@ -35,6 +35,9 @@ class Heard:
     def attempted(self, attempt: Attempt) -> None:
         self.events.append(f"attempted {attempt.status}")
 
+    def refused(self, exchange: Exchange, why: str) -> None:
+        self.events.append(f"refused: {why}")
+
     def finish(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.events.append(f"finish {exchange.status} {exchange.bytes_out}")
@@ -152,3 +155,12 @@ async def test_whoever_follows_and_breaks_harms_nobody(house: Any, caplog: pytes
     assert client.sent.endswith(b"ok")
     assert "not today" in caplog.text
     house.check_books()
+
+
+def test_a_refusal_is_told_to_whoever_follows_the_exchange() -> None:
+    heard, exchange = Heard(), Exchange()
+    exchange.refuse("Nobody follows it")
+    exchange.observer = Observer([heard, Silent()], lambda: 0.0)
+    exchange.refuse("Too many requests")
+
+    assert heard.events == ["refused: Too many requests"]
