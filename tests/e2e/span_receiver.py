@@ -9,13 +9,14 @@ from threading import Thread
 from typing import Any
 
 import grpc
+import trustme
 from attrs import Factory, define
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
 from .span_tree import Told, of_otlp, of_zipkin
 
-PATHS = {"/v1/traces": of_otlp, "/": of_otlp, "/api/v2/spans": of_zipkin}
+PATHS = {"/v1/traces": of_otlp, "/api/v2/spans": of_zipkin}
 
 
 @define
@@ -26,6 +27,9 @@ class Receiver:
     """Its URL."""
     grpc: str = ""
     """Its host and port."""
+    grpc_tls: str = ""
+    authority: str = ""
+    """Of its certificate, as PEM."""
     spans: list[Told] = Factory(list)
     requests: list[tuple[str, dict[str, str]]] = Factory(list)
     """Path and headers, or the method and the metadata, of each."""
@@ -69,8 +73,14 @@ def receiving() -> Iterator[Receiver]:
     thread = Thread(target=http.serve_forever, args=(0.01,))
     server = grpc.server(ThreadPoolExecutor(2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Service(receiver), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    receiver.http, receiver.grpc = f"http://127.0.0.1:{http.server_address[1]}", f"127.0.0.1:{port}"
+    authority = trustme.CA()
+    leaf = authority.issue_cert("127.0.0.1")
+    chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+    credentials = grpc.ssl_server_credentials([(leaf.private_key_pem.bytes(), chain)])
+    receiver.http = f"http://127.0.0.1:{http.server_address[1]}"
+    receiver.grpc = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    receiver.grpc_tls = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
+    receiver.authority = authority.cert_pem.bytes().decode()
     thread.start()
     server.start()
     try:

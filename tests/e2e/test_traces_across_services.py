@@ -29,7 +29,12 @@ def tracing(kind, collector):
             "otlp": {"grpc": {"endpoint": collector.grpc, "insecure": True, "headers": {"X-Tenant": "a"}}},
         },
         "jaeger": {"jaeger": {"collector": {"endpoint": collector.http, "user": "me", "password": "hush"}}},
-        "xray": {"propagators": ["xray"], "otlp": {"http": {"endpoint": f"{collector.http}/"}}},
+        "xray": {
+            "propagators": ["xray"],
+            "otlp": {
+                "grpc": {"endpoint": collector.grpc_tls, "tls": {"ca": collector.authority}, "headers": {"X-Tenant": "b"}}
+            },
+        },
     }[kind]
 
 
@@ -38,12 +43,12 @@ SAID = {
     "b3": ("/api/v2/spans", {"content-type": "application/json", "b3": "0"}),
     "b3multi": ("Export", {"x-tenant": "a"}),
     "jaeger": ("/v1/traces", {"content-type": "application/x-protobuf", "authorization": "Basic bWU6aHVzaA=="}),
-    "xray": ("/", {"content-type": "application/x-protobuf"}),
+    "xray": ("Export", {"x-tenant": "b"}),
 }
-"""Where each report of the gateway goes, and with which headers: a path is used as it is, `/` too."""
+"""Where each report of the gateway goes, and with which headers or metadata."""
 
 
-@pytest.mark.spec("O-73", "O-75")
+@pytest.mark.spec("O-75")
 @pytest.mark.parametrize("kind", SAID)
 async def test_what_all_of_them_tell_is_one_tree(kind, monkeypatch):
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
