@@ -4,6 +4,7 @@ A plugin's attrs `Config` uses them as annotations; the converter knows how each
 """
 
 import os
+import re
 from typing import Any, Final, NewType
 
 from attrs import field
@@ -20,6 +21,16 @@ Secret = NewType("Secret", str)
 
 Url = NewType("Url", str)
 """A URL, shown without the password in it."""
+
+MASK: Final = "REDACTED"
+"""What is shown in place of a secret."""
+_PASSWORD: Final = re.compile(r"(//[^/?#:@]*):[^/?#]*@")
+
+
+def shown_url(url: str) -> str:
+    """A URL without the password in it, as messages may have it."""
+    return _PASSWORD.sub(rf"\1:{MASK}@", url)
+
 
 MAX_TEXT_BYTES: Final = 4 * 1024 * 1024
 

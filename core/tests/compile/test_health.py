@@ -94,3 +94,9 @@ def test_who_looks_after_servers_is_there_only_when_asked_for():
         sticky = False
 
     assert not cared(Keeping, slowStart="1s")[0], "where clients keep their servers there is nothing to grow"
+
+
+@pytest.mark.parametrize("url", ["ftp://bob:hush@a.example", "http://bob:hush@", "http://bob:hush@a.example/ "])
+def test_what_is_wrong_with_a_url_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"server URL '[a-z]+://bob:REDACTED@"):
+        peer_from(url)

@@ -6,13 +6,12 @@ from typing import Any, Literal, get_args, get_origin
 import attrs
 
 from pointsman.config.blocks import fields_of, inner_class
-from pointsman.config.plain import MASK
 from pointsman.config.scalars import duration_text
 from pointsman.config.schema import SECTION_OF, kind_of_type, strip_optional
 from pointsman.config.sections import PLUGGED, Sections
 from pointsman.config.spelling import spelled
 from pointsman.config.static import Static
-from pointsman.values import Duration, FileOrContent, Secret
+from pointsman.values import MASK, Duration, FileOrContent, Secret
 
 Row = tuple[str, str, str, str]
 _OWN: tuple[Row, ...] = (

@@ -1,6 +1,5 @@
 """Configuration back to plain data, as `check --print` and the API show it: camelCase, durations as text, secrets masked."""
 
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import NoneType
@@ -11,10 +10,8 @@ import attrs
 from pointsman.config.blocks import fields_of
 from pointsman.config.scalars import duration_text
 from pointsman.config.spelling import spelled
-from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url
+from pointsman.values import MASK, Duration, FileOrContent, Secret, TextFile, Url, shown_url
 
-MASK = "REDACTED"
-_PASSWORD = re.compile(r"(//[^/?#:@]*):[^/?#]*@")
 Print = Callable[[Any, bool], Any]
 
 
@@ -37,7 +34,7 @@ def _printer(annotation: Any) -> Print:
     if annotation in (Secret, FileOrContent):
         return lambda value, _: MASK if value else ""
     if annotation is Url:
-        return lambda value, _: _PASSWORD.sub(rf"\1:{MASK}@", value)
+        return lambda value, _: shown_url(value)
     if annotation is TextFile:
         return lambda value, _: value.path
     origin, arguments = get_origin(annotation), get_args(annotation)

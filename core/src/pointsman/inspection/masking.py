@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pointsman.config.plain import MASK
+from pointsman.values import MASK
 
 HIDDEN: Final = "xxxx"
 _CREDENTIAL: Final = re.compile(

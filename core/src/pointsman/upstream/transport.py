@@ -18,6 +18,7 @@ from pointsman.upstream.carrier import Carrier
 from pointsman.upstream.http1 import Http1Upstream
 from pointsman.upstream.http2 import Http2Upstream
 from pointsman.upstream.pool import Pool, SharedPool
+from pointsman.values import shown_url
 
 KEEP_ALIVE_SECONDS: Final = 30.0
 """From one probe of a silent connection to the next; fixed in the dialect (routing.md §7.1)."""
@@ -225,14 +226,15 @@ def unix_peer(path: str, service: str) -> Peer:
 
 def peer_from(url: str, *, weight: int = 1, preserve_path: bool = False) -> Peer:
     """A server from its URL (routing.md §1.3). ValueError says what is wrong with it."""
+    shown = shown_url(url)
     if any(ord(character) <= 32 or ord(character) == 127 for character in url):
-        raise ValueError(f"the server URL {url!r} holds a space or a control character")
+        raise ValueError(f"the server URL {shown!r} holds a space or a control character")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https", "h2c"):
-        raise ValueError(f"the server URL {url!r} does not begin with http://, https:// or h2c://")
+        raise ValueError(f"the server URL {shown!r} does not begin with http://, https:// or h2c://")
     host = parts.hostname
     if not host:
-        raise ValueError(f"the server URL {url!r} names no host")
+        raise ValueError(f"the server URL {shown!r} names no host")
     tls = parts.scheme == "https"
     port = parts.port or (443 if tls else 80)
     peer = Peer(url, host=host, port=port, tls=tls, h2c=parts.scheme == "h2c", weight=weight, preserve_path=preserve_path)
