@@ -72,7 +72,7 @@ class Middlewares:
         if problems:
             raise ConfigError(problems)
         if detailed:
-            return chain([_as_step(use.name, use.instance) for use in uses]), uses
+            return chain([as_step(use.name, use.instance) for use in uses]), uses
         return chain([bind(use.instance) for use in uses]), uses
 
     def _use(self, name: str, place: Place, detailed: bool) -> Use:
@@ -145,7 +145,7 @@ class Middlewares:
         return known[1], known[2]
 
 
-def _as_step(name: str, instance: Any) -> Binder:
+def as_step(name: str, instance: Any) -> Binder:
     """The binder of a middleware that traces show at detailed verbosity (middlewares.md §1.4)."""
     binder = bind(instance)
     called = getattr(instance, "span_name", f"{instance.name[:1].upper()}{instance.name[1:]}")
