@@ -440,3 +440,12 @@ def test_a_server_with_a_bad_url_closes_whoever_asks(url: str) -> None:
     compiled = asking().compile_now(asked(a=url))
     assert status(compiled, "a")[0] == "disabled"
     assert compiled.servers == {}
+
+
+def test_a_password_in_the_url_of_a_server_goes_no_further_than_the_configuration() -> None:
+    """Access logs, metrics, health checks and the API all name servers by their URLs."""
+    urls = balancer("http://bob:hush@127.0.0.1:1")
+    compiled = compiler().compile_now(tree(routers={"r": router()}, services={"s": urls}))
+    (peer,) = compiled.services["s@file"].peers
+
+    assert (peer.url, peer.authority) == ("http://bob:REDACTED@127.0.0.1:1", b"127.0.0.1:1")

@@ -7,7 +7,7 @@ whoever compiles the element refuses it.
 from attrs import field, frozen
 
 from pointsman.config.tls_model import Certificate, Domain, PeerCertSAN, Spiffe
-from pointsman.values import Duration, FileOrContent, Url, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Url, allow_empty, option, shown_url
 
 
 @frozen
@@ -47,11 +47,16 @@ class Router:
     observability: RouterObservability | None = None
 
 
+def _without_password(url: str) -> Url:
+    return Url(shown_url(url))
+
+
 @frozen
 class Server:
     """One server of a load balancer."""
 
-    url: Url = field(default=Url(""))
+    url: Url = field(default=Url(""), converter=_without_password)
+    """A password in it is of no use to servers, and goes no further than this."""
     weight: int = 1
     preserve_path: bool = False
     fenced: bool = False
