@@ -30,9 +30,11 @@ async def test_all_workers_write_whole_lines_to_one_file_and_to_a_new_one_when_t
         "headers": {"names": {"user-agent": "keep", "Referer": "redact"}},
         "queryParameters": {"defaultMode": "drop"},
     }
+    own = tmp_path / "logs" / "own.log"
     static = {
         "entryPoints": {"web": {}, "quiet": NOT_TELLING},
         "ping": {"manualRouting": True},
+        "log": {"filePath": str(own), "levels": {"control": "INFO"}},
         "accessLog": {"filePath": str(file), "format": "json", "fields": fields},
     }
     rules = {
@@ -52,13 +54,16 @@ async def test_all_workers_write_whole_lines_to_one_file_and_to_a_new_one_when_t
         await stage.ask(head("GET /a#frag HTTP/1.1", "Host: a.example"))
         await eventually(lambda: lines(file, of='"/told"') and lines(file, of="/nowhere"), "both are written")
 
+        assert "INF entry point web listens on " in own.read_text()
+        own.rename(tmp_path / "own.old")
         moved = file.rename(tmp_path / "access.old")
         stage.gateway.process.send_signal(signal.SIGUSR1)
-        await eventually(file.exists, "there is a new file")
+        await eventually(lambda: file.exists() and own.exists(), "there are new files")
         for _ in range(8):
             await stage.get("/loud/later")
         await eventually(lambda: len(lines(file, of="/loud/later")) == 8, "both workers write to it")
 
+    assert "INF stopped" in own.read_text()
     told = [json.loads(line) for line in lines(moved) if '"traefik"' not in line]
     assert {each["entryPointName"] for each in told if each["RequestPath"] == "/nowhere"} == {"web"}
     assert {each["RequestPath"] for each in told} == {"/loud", "/told", "/nowhere"}

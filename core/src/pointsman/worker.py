@@ -354,7 +354,12 @@ class Worker:
                 async with asyncio.timeout(life.grace_time_out):
                     await entry.empty.wait()
             except TimeoutError:
-                log.warning("entry point %s: %d connections cut after the grace time", name, len(entry.connections))
+                log.warning(
+                    "entry point %s: %d connections cut after the grace time",
+                    name,
+                    len(entry.connections),
+                    extra={"entryPointName": name},
+                )
         entry.cut()
         if http3 is not None:
             http3.close()

@@ -127,6 +127,10 @@ def _observability(static: Static) -> Problems:
     if static.log.level.upper() not in LEVELS:
         message = f"unknown level '{static.log.level}'; ERROR is used{suggestion(static.log.level, LEVELS)}"
         yield Problem("log.level", message, warning=True)
+    for area, level in static.log.levels.items():
+        if level.upper() not in LEVELS:
+            message = f"unknown level '{level}'; that of the rest is used{suggestion(level, LEVELS)}"
+            yield Problem(f"log.levels.{area}", message, warning=True)
     for section, exporters in (("log", static.log.exporters), ("accessLog", getattr(static.access_log, "exporters", {}))):
         if "otlp" in exporters and not static.experimental.otlp_logs:
             yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")

@@ -35,6 +35,7 @@ class OTLPGRPC:
 @frozen
 class Log:
     level: str = option(default="ERROR", help="TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC or disabled")
+    levels: dict[str, str] = option(factory=dict, help="Levels of single areas, such as {upstream: DEBUG} (new)")
     format: str = option(default="common", help="common or json")
     no_color: bool = False
     file_path: str = option(default="", help="File to write to; empty is stdout")

@@ -121,7 +121,9 @@ class Feed:
                 delay = self._backoff.next(time.monotonic() - start)
                 self._fail(error, delay)
             else:
-                self.logger.info("provider %s: ended; what it said last stays in force", self.name)
+                self.logger.info(
+                    "provider %s: ended; what it said last stays in force", self.name, extra={"providerName": self.name}
+                )
                 return
             finally:
                 self._running = False
@@ -139,8 +141,10 @@ class Feed:
         else:
             message = f"failed: {what}; what it said last stays in force, and it is tried again"
             self._failure = (Problem(f"providers.{self.name}", message),)
-        self.logger.error("provider %s: %s; trying again in %.1f s", self.name, what, delay)
-        self.logger.debug("provider %s: how it failed", self.name, exc_info=error)
+        self.logger.error(
+            "provider %s: %s; trying again in %.1f s", self.name, what, delay, extra={"providerName": self.name}
+        )
+        self.logger.debug("provider %s: how it failed", self.name, exc_info=error, extra={"providerName": self.name})
 
     async def deliver(self) -> None:
         """Examine messages for ever: the first at once, then never two within the throttle."""
@@ -193,7 +197,9 @@ class Feed:
         try:
             refresh()
         except Exception as error:  # a plugin's own mistake
-            self.logger.error("provider %s: cannot refresh: %s", self.name, _first_line(error))
+            self.logger.error(
+                "provider %s: cannot refresh: %s", self.name, _first_line(error), extra={"providerName": self.name}
+            )
 
     async def aclose(self) -> None:
         close = getattr(self.provider, "aclose", None)
@@ -203,7 +209,9 @@ class Feed:
             try:
                 await close()
             except Exception as error:  # a plugin's own mistake
-                self.logger.error("provider %s: cannot close: %s", self.name, _first_line(error))
+                self.logger.error(
+                    "provider %s: cannot close: %s", self.name, _first_line(error), extra={"providerName": self.name}
+                )
 
 
 def _first_line(error: Exception) -> str:

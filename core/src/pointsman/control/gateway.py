@@ -28,6 +28,7 @@ from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
 from pointsman.errors import Problem
+from pointsman.logs.lines import places
 from pointsman.message import Address
 from pointsman.observe.accesslog import check_access_log, try_file
 from pointsman.plugins import Registry
@@ -136,7 +137,13 @@ class Gateway:
         await asyncio.gather(*(worker.serve() for worker in self._workers))
         for name, listening in listeners[0].items():
             udp = " (UDP)" if listening.type == socket.SOCK_DGRAM else ""
-            log.info("entry point %s listens on %s%s", name, Address(*listening.getsockname()[:2]), udp)
+            log.info(
+                "entry point %s listens on %s%s",
+                name,
+                Address(*listening.getsockname()[:2]),
+                udp,
+                extra={"entryPointName": name},
+            )
         log.info("%d worker%s", len(listeners), "" if len(listeners) == 1 else "s")
         self._supervisor.tell("READY=1")
         return asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
@@ -208,7 +215,7 @@ class Gateway:
         for problem in dict.fromkeys(problems):
             if problem not in known:
                 level = logging.WARNING if problem.warning and not problem.loud else logging.ERROR
-                log.log(level, "%s", problem)
+                log.log(level, "%s", problem, extra=places(problem.path))
         self._known[source] = frozenset(problems)
 
     def _handle_signals(self, watcher: Watcher) -> None:

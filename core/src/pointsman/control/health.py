@@ -111,14 +111,27 @@ class Checker:
         except Failed as failed:
             why = str(failed)
         except Exception as error:  # whatever it is, the server has not shown that it is well
-            log.exception("service %s: the probe of %s failed", check.service, server.url)
+            log.exception(
+                "service %s: the probe of %s failed", check.service, server.url, extra={"serviceName": check.service}
+            )
             why = repr(error)
         changed = self._rounds.done(server, not why, asyncio.get_running_loop().time())
         self._news.set()
         if changed and why:
-            log.warning("service %s: server %s is DOWN: %s", check.service, server.url, why)
+            log.warning(
+                "service %s: server %s is DOWN: %s",
+                check.service,
+                server.url,
+                why,
+                extra={"serviceName": check.service, "serverURL": server.url},
+            )
         elif changed:
-            log.info("service %s: server %s is UP", check.service, server.url)
+            log.info(
+                "service %s: server %s is UP",
+                check.service,
+                server.url,
+                extra={"serviceName": check.service, "serverURL": server.url},
+            )
         if changed or (server.check.passive and server.proven and not server.gone):
             self._tell({check.service: {server.url: not why}})
 

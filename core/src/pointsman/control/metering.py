@@ -136,7 +136,12 @@ class Metering:
             except (ValueError, TypeError, LookupError, AttributeError) as error:
                 if worker not in self._odd:
                     self._odd.add(worker)
-                    log.error("worker %d tells counts that make no sense: %r", worker, error)
+                    log.error(
+                        "worker %d tells counts that make no sense: %r",
+                        worker,
+                        error,
+                        extra={"workerName": worker, "error": error},
+                    )
 
         return take
 

@@ -39,7 +39,7 @@ class Context:
 
     @property
     def logger(self) -> logging.Logger:
-        return logging.getLogger(f"pointsman.plugin.{self.name}")
+        return logging.getLogger(f"pointsman.internal.{self.name}")
 
 
 def brought(static: Static, registry: Registry) -> dict[str, Brought]:

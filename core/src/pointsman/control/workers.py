@@ -219,7 +219,7 @@ class Process:
                     await self._send(self._writer, "stop", None)
                 await asyncio.shield(self._task)
         except TimeoutError:
-            log.error("worker %d does not stop; it is killed", self.number)
+            log.error("worker %d does not stop; it is killed", self.number, extra={"workerName": self.number})
             self._kill()
             await self._task
         for handle in closing:
@@ -237,12 +237,16 @@ class Process:
             try:
                 await self._run()
             except OSError as error:
-                log.error("worker %d cannot be started: %s", self.number, error)
+                log.error(
+                    "worker %d cannot be started: %s", self.number, error, extra={"workerName": self.number, "error": error}
+                )
             if self._stopping:
                 return
             status = self._process.returncode if self._process is not None else None
             self.restarts += 1
-            log.error("worker %d ended with status %s; it is replaced", self.number, status)
+            log.error(
+                "worker %d ended with status %s; it is replaced", self.number, status, extra={"workerName": self.number}
+            )
             if time.monotonic() - begun > STEADY_SECONDS:
                 pause = RESTART_SECONDS[0]
             await asyncio.sleep(pause)
@@ -306,7 +310,12 @@ class Process:
         """Ask for signs of life until one does not come. While it stops a worker gives none."""
         while not self._stopping:
             if self._beats >= self.patience * (1 if self._heard_of else SLOW_START):
-                log.error("worker %d has not answered for %g s; it is killed", self.number, self._beats * self.beat_seconds)
+                log.error(
+                    "worker %d has not answered for %g s; it is killed",
+                    self.number,
+                    self._beats * self.beat_seconds,
+                    extra={"workerName": self.number},
+                )
                 self._kill()
                 return
             if not self._beats:  # what it has not read yet need not be said twice

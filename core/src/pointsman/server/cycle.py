@@ -154,7 +154,13 @@ class Cycle(Exchange):
         if not self.open:
             return
         if self.head_sent or self.error is not None:
-            log.error("router %s: a response cannot be written: %r", self.router, error, exc_info=error)
+            log.error(
+                "router %s: a response cannot be written: %r",
+                self.router,
+                error,
+                exc_info=error,
+                extra={"routerName": self.router},
+            )
             self.error = error
             self.reset()
             self.finish()
@@ -211,12 +217,24 @@ class Cycle(Exchange):
             try:
                 self.request.finish()
             except Exception as error:
-                log.error("router %s: an on_done callback raised %r", self.router, error, exc_info=error)
+                log.error(
+                    "router %s: an on_done callback raised %r",
+                    self.router,
+                    error,
+                    exc_info=error,
+                    extra={"routerName": self.router},
+                )
         if self.observer is not None:
             try:
                 self.observer.finish(self)
             except Exception as error:
-                log.error("router %s: whoever follows its requests raised %r", self.router, error, exc_info=error)
+                log.error(
+                    "router %s: whoever follows its requests raised %r",
+                    self.router,
+                    error,
+                    exc_info=error,
+                    extra={"routerName": self.router},
+                )
         self.request.exchange = OVER
         self._over()
 

@@ -105,7 +105,7 @@ class TcpRoute:
             try:
                 release = middleware.admit(link)
             except Exception:  # a plugin's mistake lets nobody in
-                log.exception("router %s: a middleware failed", self.name)
+                log.exception("router %s: a middleware failed", self.name, extra={"routerName": self.name})
                 release = None
             if release is None:
                 _run(releases)

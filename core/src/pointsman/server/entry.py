@@ -103,7 +103,9 @@ class Entry:
         if now - last >= FAILURE_LOG_SECONDS:
             self._failures_logged[words] = (now, count)
             since = f"; {count - told} since the last such line" if told else ""
-            log.warning("entry point %s: %s, last from %s%s", self.name, words, client, since)
+            log.warning(
+                "entry point %s: %s, last from %s%s", self.name, words, client, since, extra={"entryPointName": self.name}
+            )
 
     def denies(self, path: bytes) -> bool:
         """Whether an escape in the canonical path is not allowed here (routing.md §6.1)."""

@@ -272,7 +272,13 @@ class Opening(asyncio.Protocol):
         try:
             context = terms.context_for(pair)
         except (ValueError, ssl.SSLError) as error:
-            log.error("entry point %s: TLS options %s: %s", self.entry.name, terms.name, error)
+            log.error(
+                "entry point %s: TLS options %s: %s",
+                self.entry.name,
+                terms.name,
+                error,
+                extra={"entryPointName": self.entry.name, "error": error},
+            )
             self.transport.close()
             return
         takes.server_name = hello.server_name
@@ -334,7 +340,13 @@ class Opening(asyncio.Protocol):
         try:
             return choose(facts)
         except Exception as error:
-            log.error("entry point %s: a connection cannot be routed: %r", self.entry.name, error, exc_info=error)
+            log.error(
+                "entry point %s: a connection cannot be routed: %r",
+                self.entry.name,
+                error,
+                exc_info=error,
+                extra={"entryPointName": self.entry.name},
+            )
             self.transport.abort()
             return None
 
@@ -343,7 +355,9 @@ class Opening(asyncio.Protocol):
         try:
             release = route.admit(self.link)
         except Exception as error:
-            log.error("TCP router %s: a middleware raised %r", route.name, error, exc_info=error)
+            log.error(
+                "TCP router %s: a middleware raised %r", route.name, error, exc_info=error, extra={"routerName": route.name}
+            )
             release = None
         if release is None:
             self.transport.close()

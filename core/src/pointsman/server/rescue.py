@@ -28,7 +28,13 @@ def rescue(error: BaseException, router: str) -> Response:
         for amend in error.amendments:
             amend(response)
         return response
-    log.error("router %s: a middleware or service raised %r", router or "(none)", error, exc_info=error)
+    log.error(
+        "router %s: a middleware or service raised %r",
+        router or "(none)",
+        error,
+        exc_info=error,
+        extra={"routerName": router},
+    )
     return Response.text(500, "Internal Server Error\n")
 
 

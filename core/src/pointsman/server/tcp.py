@@ -69,7 +69,9 @@ class TcpProtocol(PipeEnd):
         except GatewayError:
             self._entry.unserved += 1
         except Exception:
-            log.exception("router %s: a connection could not be passed on", self._route.name)
+            log.exception(
+                "router %s: a connection could not be passed on", self._route.name, extra={"routerName": self._route.name}
+            )
         finally:
             self._dialling = None
             if self._other is None:

@@ -200,7 +200,9 @@ class UdpEntry:
         self.refused += 1
         if not self._full:
             self._full = True
-            log.warning("entry point %s: new UDP sessions are refused: %s", self.name, why)
+            log.warning(
+                "entry point %s: new UDP sessions are refused: %s", self.name, why, extra={"entryPointName": self.name}
+            )
 
     async def _look_up(self, session: Session) -> None:
         peer = session.peer
@@ -209,7 +211,13 @@ class UdpEntry:
             if self.sessions.get(session.client) is session:
                 self._connect(session, known)
         except OSError as error:
-            log.warning("router %s: %s cannot be reached: %s", session.route.name, peer.url, error)
+            log.warning(
+                "router %s: %s cannot be reached: %s",
+                session.route.name,
+                peer.url,
+                error,
+                extra={"routerName": session.route.name, "error": error},
+            )
             self._end(session)
             return
         held, session.held = session.held, []

@@ -252,7 +252,12 @@ class Copy:
     def fail(self, error: BaseException) -> None:
         """The mirror failed, or its answer broke off; as a sink, too."""
         if self._twin is not None:
-            log.debug("service %s: a mirror failed: %r", self._mirroring.name, error)
+            log.debug(
+                "service %s: a mirror failed: %r",
+                self._mirroring.name,
+                error,
+                extra={"serviceName": self._mirroring.name, "error": error},
+            )
             self._done()
 
     # the sink of its body
@@ -271,7 +276,12 @@ class Copy:
         try:
             twin.finish()  # and with it what a server says, if a middleware answered in its place
         except Exception as error:
-            log.debug("service %s: an on_done callback of a copy raised %r", self._mirroring.name, error)
+            log.debug(
+                "service %s: an on_done callback of a copy raised %r",
+                self._mirroring.name,
+                error,
+                extra={"serviceName": self._mirroring.name, "error": error},
+            )
         if self._left:
             asyncio.get_running_loop().call_soon(self.go)
         else:

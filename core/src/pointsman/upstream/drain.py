@@ -34,5 +34,9 @@ class Leaving:
                     ended += 1
         if ended:
             log.warning(
-                "service %s: server %s has left, and %d requests that it had were cut", self.service, self.url, ended
+                "service %s: server %s has left, and %d requests that it had were cut",
+                self.service,
+                self.url,
+                ended,
+                extra={"serviceName": self.service, "serverURL": self.url},
             )

@@ -134,6 +134,7 @@ class Passive:
             record.peers[0].url,
             back,
             self._attempts,
+            extra={"serviceName": self._service, "serverURL": record.peers[0].url},
         )
 
     def _take_back(self, record: "_Record") -> None:
@@ -141,7 +142,12 @@ class Passive:
         for peer in record.peers:
             peer.failing = False
             settle(peer)
-        log.info("service %s: server %s is used again", self._service, record.peers[0].url)
+        log.info(
+            "service %s: server %s is used again",
+            self._service,
+            record.peers[0].url,
+            extra={"serviceName": self._service, "serverURL": record.peers[0].url},
+        )
 
     def take_over(self, old: "Passive") -> None:
         """Serve in place of `old`: servers that stay and are out are so for as long as they would have been."""

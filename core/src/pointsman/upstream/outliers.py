@@ -83,7 +83,14 @@ class Outliers:
         self.ejections += 1
         if self.on_eject is not None:
             self.on_eject()
-        log.warning("service %s: server %s is ejected for %g s: %s", self._service, record.peers[0].url, seconds, why)
+        log.warning(
+            "service %s: server %s is ejected for %g s: %s",
+            self._service,
+            record.peers[0].url,
+            seconds,
+            why,
+            extra={"serviceName": self._service, "serverURL": record.peers[0].url},
+        )
         self._put_out(record, now + seconds)
 
     def _put_out(self, record: "_Record", until: float) -> None:
@@ -102,7 +109,12 @@ class Outliers:
         record.timer = None
         record.returned = asyncio.get_running_loop().time()
         self.out -= 1
-        log.info("service %s: server %s is not ejected any more", self._service, record.peers[0].url)
+        log.info(
+            "service %s: server %s is not ejected any more",
+            self._service,
+            record.peers[0].url,
+            extra={"serviceName": self._service, "serverURL": record.peers[0].url},
+        )
         for peer in record.peers:
             peer.ejected = False
             settle(peer)

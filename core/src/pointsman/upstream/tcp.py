@@ -101,7 +101,13 @@ class TcpServers:
         """Said once for as long as it lasts."""
         if peer not in self._silent:
             self._silent.add(peer)
-            log.warning("service %s: cannot connect to %s: %s", self.name, peer.url, error)
+            log.warning(
+                "service %s: cannot connect to %s: %s",
+                self.name,
+                peer.url,
+                error,
+                extra={"serviceName": self.name, "error": error},
+            )
 
     def __repr__(self) -> str:
         return f"<TcpServers {self.name}, {len(self.peers)} servers, {len(self._silent)} silent>"
