@@ -29,6 +29,7 @@ class Traced:
         verbose: bool = False,
         around: Any = None,
         rule: str = "PathPrefix(`/`)",
+        url: str = "http://10.0.0.1:9000",
         **settings: Any,
     ) -> None:
         self.spans: list[Span] = []
@@ -38,7 +39,7 @@ class Traced:
         self.tracing.epoch_ns = 1_700_000_000_000_000_000
         watched = Watched("web", "r@file", "s@file", "PathPrefix(`/`)", verbose)
         self.house = house
-        house.set_up(observer=Observer([self.tracing.watch(watched)], house.loop.time), around=around, rule=rule)
+        house.set_up(observer=Observer([self.tracing.watch(watched)], house.loop.time), around=around, rule=rule, url=url)
 
     async def ask(self, *lines: str, answer: bytes = OK) -> bytes:
         """One request that the server answers; what the server got."""
@@ -144,6 +145,17 @@ async def test_a_server_that_cannot_be_reached_is_an_error_of_both(house: Any) -
     assert (traced.server.status, traced.client.status) == (2, 2)
     assert traced.client.error
     assert dict(traced.client.attributes)["http.response.status_code"] == 502
+
+
+async def test_a_user_and_a_password_of_a_server_are_shown_nowhere(house: Any) -> None:
+    traced = Traced(house, url="http://me:secret@10.0.0.1:9000")
+    house.refuse = ConnectionRefusedError()
+    await house.ask(GET % b"")
+    shown = f"{traced.client.error} {traced.server.error} {traced.client.attributes} {traced.server.attributes}"
+    assert "http://REDACTED:REDACTED@10.0.0.1:9000" in str(traced.client.error)
+    assert "http://REDACTED:REDACTED@10.0.0.1:9000/a?" in shown
+    assert "secret@" not in shown
+    assert "me:" not in shown
 
 
 async def test_an_answer_that_breaks_off_is_an_error(house: Any) -> None:

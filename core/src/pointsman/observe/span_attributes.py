@@ -141,3 +141,13 @@ def _split(target: bytes) -> tuple[bytes, bytes | None]:
 def _user_info(url: str) -> str:
     """What stands in the place of a user and a password in the URL of a server."""
     return f"{REDACTED}:{REDACTED}@" if "@" in url.partition("://")[2].partition("/")[0] else ""
+
+
+def without_user_info(text: str, url: str) -> str:
+    """A text that names a server by its URL, as it may be shown."""
+    hidden = _user_info(url)
+    if not hidden:
+        return text
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return text.replace(url, f"{scheme}://{hidden}{place.rpartition('@')[2]}{slash}{path}")

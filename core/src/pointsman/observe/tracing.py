@@ -18,7 +18,7 @@ from pointsman.message import Exchange, Request
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
-from pointsman.observe.span_attributes import Descriptions, kept
+from pointsman.observe.span_attributes import Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")}
@@ -212,7 +212,7 @@ class TraceWatch(Silent):
         if status >= 500 or status < 100:
             span.fail(_no_status(status))
         elif _broke_off(exchange):
-            span.fail(str(exchange.error)[:256])
+            span.fail(without_user_info(str(exchange.error), exchange.peer)[:256])
         response = exchange.response if self._descriptions.wants_response else None
         span.described = span.described, status, kept(response.headers) if response is not None else None
         span.describes = self._descriptions.server
@@ -276,7 +276,7 @@ class TraceWatch(Silent):
             span.described = span.described, attempt.status, None
             span.describes = self._descriptions.client
             if attempt.error is not None:
-                span.fail(str(attempt.error)[:256])
+                span.fail(without_user_info(str(attempt.error), attempt.server.url)[:256])
         service = span.parent
         end = attempt.finished
         if span.name == "AuthRequest":

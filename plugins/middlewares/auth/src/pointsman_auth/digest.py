@@ -85,7 +85,8 @@ class DigestAuth:
 
     def _refused(self, request: Request, stale: bool = False) -> Response:
         nonce = self.nonces.fresh(request.authority)
-        return refused(request, self._begin + nonce + self._end % (b'stale="true", ' if stale else b""))
+        challenge = self._begin + nonce + self._end % (b'stale="true", ' if stale else b"")
+        return refused(request, challenge, "Digest authentication failed")
 
 
 def is_target(uri: bytes, request: Request) -> bool:

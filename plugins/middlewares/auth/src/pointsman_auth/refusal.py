@@ -20,6 +20,6 @@ def quotable(_: Any, attribute: Any, value: str) -> None:
         raise ValueError("holds a control character, which no header can carry")
 
 
-def refused(request: Request, challenge: bytes) -> Response:
-    request.exchange.refuse("Authentication failed")
+def refused(request: Request, challenge: bytes, why: str = "Authentication failed") -> Response:
+    request.exchange.refuse(why)
     return Response(401, [(b"content-type", b"text/plain"), (b"www-authenticate", challenge)], BODY)
