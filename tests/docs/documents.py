@@ -17,7 +17,7 @@ HEADING: Final = re.compile(r"^##+ (.+)$")
 NAME: Final = re.compile(r"# ([a-z]+\.yml)\b")
 STATIC: Final = "pointsman.yml"
 DYNAMIC: Final = "routes.yml"
-STATIC_KEYS: Final = ("entryPoints", "providers", "log", "accessLog", "ping")
+STATIC_KEYS: Final = ("entryPoints", "providers", "log", "accessLog", "ping", "api")
 
 
 @define

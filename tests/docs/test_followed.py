@@ -1,6 +1,7 @@
 """The examples of README.md and docs/, followed to the letter: keys made, gateway started, requests sent, answers read."""
 
 import asyncio
+import json
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,24 @@ async def test_grpc():
         async with followed(CERTIFICATE, hello, ports=ports(p50051=port), until=8443) as story:
             (command,) = story.begun("grpcurl")
             assert await health_over_tls(story, command) == "SERVING"
+
+
+async def test_the_api_behind_a_router_of_its_own():
+    guarded = section("docs/api.md", "Guarded by a router of its own")
+    async with (
+        upstream(answer(200, {}, b"the cart\n")) as shop,
+        followed(guarded, ports=ports(p9001=shop.port), until=8000) as story,
+    ):
+        overview, routers, service, explained, problems, traffic = [
+            json.loads((await story.run(command)).stdout) for command in story.begun("curl")
+        ]
+        assert overview["http"]["routers"] == {"total": 2, "warnings": 0, "errors": 0}
+        assert [each["name"] for each in routers] == ["shop@file"]
+        assert list(service["serverStatus"].values()) == ["UP"]
+        assert explained["router"]["name"] == "shop@file"
+        assert problems == []
+        assert traffic["routers"] == []
+        assert (await story.run("curl -i http://gateway.localhost:8000/api/overview")).stdout.startswith("HTTP/1.1 401")
 
 
 @pytest.mark.real("postgres")

@@ -237,6 +237,31 @@ async def test_all_problems_are_listed_with_their_place(stage):
     assert problems["http.routers.odd@file.entryPoints"]["source"] == "worker"
 
 
+async def test_traffic_is_told_per_entry_point_router_service_and_server(stage):
+    for _ in range(3):
+        await stage.get("/", "a.test")
+
+    async def counted():
+        traffic = await told(stage, "/api/traffic?history=2&name=echo@file")
+        return traffic if traffic["servers"] else None
+
+    await eventually(counted, "the first step is over")
+    traffic = await counted()
+    (router,), (service,) = traffic["routers"], traffic["services"]
+    assert (router["name"], router["service"]) == ("echo@file", "echo@file")
+    for each in (router, service, traffic["servers"][0]):
+        assert each["1m"]["requestsPerSecond"] > 0
+        assert each["1m"]["errorRate"] == 0
+        assert each["1m"]["latency"]["p99"] > 0
+        assert sum(each["history"]["requests"]) >= 3
+    assert traffic["servers"][0]["url"] == stage.urls["a"]
+    assert traffic["entryPoints"] == []
+    points = {each["name"]: each for each in (await told(stage, "/api/traffic?kind=entryPoints"))["entryPoints"]}
+    assert points["web"]["connections"] >= 1
+    answer = await stage.get("/gw/api/traffic?kind=nonsense", "gw.test")
+    assert answer.status == 400
+
+
 async def test_providers_tell_how_they_are_doing(stage):
     providers = {each["name"]: each for each in await told(stage, "/api/providers")}
 

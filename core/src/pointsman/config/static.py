@@ -153,6 +153,8 @@ class API:
     dashboard: bool = option(default=True, help="Serve the dashboard")
     debug: bool = option(default=False, help="Serve /debug/*")
     base_path: str = option(default="/", help="Prefix of API and dashboard")
+    traffic: bool = option(default=True, help="Count requests for /api/traffic")
+    """New."""
     disable_dashboard_ad: bool = False
     dashboard_name: str = ""
 

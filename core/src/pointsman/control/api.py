@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -14,11 +15,12 @@ from pointsman.control.dashboard import NOT_FOUND, Dashboard
 from pointsman.control.debug import variables
 from pointsman.control.knowledge import Knowledge
 from pointsman.control.slices import in_slices
+from pointsman.control.traffic import Traffic
 from pointsman.control.workers import Unanswered
 from pointsman.inspection.certificates import Certificates
 from pointsman.inspection.dump import archive
 from pointsman.inspection.elements import SHOWN, Row, Slices
-from pointsman.inspection.lists import BadParameter, Query, filtered, first, ordered, paged
+from pointsman.inspection.lists import BadParameter, Page, Query, filtered, first, ordered, paged
 from pointsman.inspection.masking import anonymous
 from pointsman.inspection.openapi import document
 from pointsman.inspection.overview import overview, version
@@ -27,6 +29,7 @@ from pointsman.plugins import Registry
 
 JSON: Final = "application/json"
 SLICE: Final = 16
+MANY: Final = 1000
 NOUNS: Final = {"routers": "router", "services": "service", "middlewares": "middleware"}
 _RAW_KEYS: Final = dict(
     zip(
@@ -47,7 +50,14 @@ class Missing(LookupError):
 class Api:
     """The service."""
 
-    def __init__(self, knowledge: Knowledge, registry: Registry, base_path: str, dashboard: Dashboard | None) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        registry: Registry,
+        base_path: str,
+        dashboard: Dashboard | None = None,
+        traffic: Traffic | None = None,
+    ) -> None:
         """`base_path` without a slash at its end."""
         static = knowledge.static
         self._known = knowledge
@@ -58,7 +68,7 @@ class Api:
         self._shapes = Shapes(static, registry.middlewares, registry.tcp_middlewares)
         self._certificates = Certificates()
         self._reading = asyncio.Lock()
-        self._openapi = _json(document(base_path, debug=self._debug))
+        self._openapi = _json(document(base_path, debug=self._debug, traffic=traffic is not None))
         self._endpoints: dict[str, Answering] = {
             "version": self._version,
             "overview": self._overview,
@@ -71,6 +81,8 @@ class Api:
             "providers": self._providers,
             "openapi.json": self._document,
         }
+        if traffic is not None:
+            self._endpoints["traffic"] = partial(_told_traffic, traffic)
 
     async def answer(self, request: InternalRequest) -> InternalResponse:
         if self._dashboard is not None and (page := await self._dashboard.below_api(request)) is not None:
@@ -118,8 +130,11 @@ class Api:
     async def _list(self, section: str, query: Query) -> InternalResponse:
         kind = section.partition(".")[2]
         index = await self._known.index()
-        rows = filtered(list(index.rows[section].values()), query, kind)
-        page = paged(ordered(rows, query, kind, lambda row: row.name), query)
+        rows = list(index.rows[section].values())
+        if len(rows) > MANY:  # long enough to be felt by whoever shares the loop
+            page = await asyncio.to_thread(_chosen, rows, query, kind)
+        else:
+            page = _chosen(rows, query, kind)
         condition = await self._condition(section)
         return _paged(await in_slices(_joined(self._shapes.of(section, row, condition) for row in page.rows)), page.next)
 
@@ -133,21 +148,25 @@ class Api:
         return await self._known.condition() if section.endswith(".services") else Condition({}, {}, 1)
 
     async def _rawdata(self, request: InternalRequest) -> InternalResponse:
-        return InternalResponse(body=_json(await self._raw()), content_type=JSON)
+        return InternalResponse(body=await self._raw(_itself), content_type=JSON)
 
-    async def _raw(self) -> dict[str, Any]:
+    async def _raw(self, edit: Callable[[dict[str, Any]], Any]) -> bytes:
+        """All elements as JSON, each edited on its way; in slices."""
         index, condition = await self._known.index(), await self._known.condition()
 
-        def reading() -> Slices[dict[str, Any]]:
-            data: dict[str, Any] = {}
+        def writing() -> Slices[bytes]:
+            sections: list[bytes] = []
             for section, rows in index.rows.items():
+                parts: list[bytes] = []
                 for number, row in enumerate(rows.values()):
-                    data.setdefault(_RAW_KEYS[section], {})[row.name] = self._raw_shape(section, row, condition)
+                    parts.append(_json(row.name)[:-1] + b":" + _json(edit(self._raw_shape(section, row, condition)))[:-1])
                     if not number % SLICE:
                         yield
-            return data
+                if parts:
+                    sections.append(_json(_RAW_KEYS[section])[:-1] + b":{" + b",".join(parts) + b"}")
+            return b"{" + b",".join(sections) + b"}\n"
 
-        return await in_slices(reading())
+        return await in_slices(writing())
 
     def _raw_shape(self, section: str, row: Row, condition: Condition) -> dict[str, Any]:
         shape = self._shapes.of(section, row, condition)
@@ -231,26 +250,14 @@ class Api:
         return _answer(variables(self._known))
 
     async def _support_dump(self, request: InternalRequest) -> InternalResponse:
-        raw = await self._raw()
-
-        def hiding() -> Slices[dict[str, Any]]:
-            hidden: dict[str, Any] = {}
-            for key, elements in raw.items():
-                for number, (name, element) in enumerate(elements.items()):
-                    hidden.setdefault(key, {})[name] = anonymous(element)
-                    if not number % SLICE:
-                        yield
-            return hidden
-
         files = {
-            "version.json": self._told_version(),
-            "static-config.json": anonymous(print_static(self._static)),
-            "runtime-config.json": await in_slices(hiding()),
+            "version.json": _json(self._told_version()),
+            "static-config.json": _json(anonymous(print_static(self._static))),
+            "runtime-config.json": await self._raw(anonymous),
         }
         body = await asyncio.to_thread(archive, files)
-        return InternalResponse(
-            200, body, "application/gzip", {"Content-Disposition": "attachment; filename=support-dump.tar.gz"}
-        )
+        headers = {"Content-Disposition": "attachment; filename=support-dump.tar.gz"}
+        return InternalResponse(200, body, "application/gzip", headers)
 
     # certificates
 
@@ -274,6 +281,18 @@ class Api:
             if each["name"] == name:
                 return _answer(each)
         raise Missing(f"certificate not found: {name}")
+
+
+def _chosen(rows: list[Row], query: Query, kind: str) -> Page:
+    return paged(ordered(filtered(rows, query, kind), query, kind, lambda row: row.name), query)
+
+
+def _itself(shape: dict[str, Any]) -> dict[str, Any]:
+    return shape
+
+
+async def _told_traffic(traffic: Traffic, request: InternalRequest) -> InternalResponse:
+    return _answer(await traffic.told(request.query))
 
 
 def _searched(certificate: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
 from pointsman.control.providers import build_providers
 from pointsman.control.services import base_path, build_services
+from pointsman.control.traffic import NEEDS, Traffic
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
@@ -66,13 +67,16 @@ class Gateway:
             self.static.servers_transport, self._learn, Probes(), tcp_transport=self.static.tcp_servers_transport
         )
         self._ping = PingService(self.static.ping or Ping())
-        self._metering = Metering(self.static, registry, self._secrets.default_certificate.certificate)
+        api = self.static.api
+        needs = [NEEDS] if api is not None and api.traffic else []
+        self._metering = Metering(self.static, registry, self._secrets.default_certificate.certificate, needs=needs)
         self._metering.own.states = lambda: self._checker.states
         self._metering.own.restarts = self._restarts
         self._metering.own.problems = lambda: {problem for _, problem in self._problems()}
         self._knowledge = Knowledge(self.static, registry)
         self._knowledge.states = lambda: self._checker.states
         self._knowledge.problems = self._problems
+        self._traffic = Traffic(self._metering, self._knowledge) if api is not None and api.traffic else None
         self._known: dict[str, frozenset[Problem]] = {}
         self._watcher: Watcher | None = None
         self._stopping = asyncio.Event()
@@ -125,6 +129,8 @@ class Gateway:
             if watcher is not None:
                 await watcher.aclose()
             await self._checker.aclose()
+            if self._traffic is not None:
+                await self._traffic.aclose()
             await metering.aclose()
             close_listeners(listeners)
             await app.aclose()
@@ -146,6 +152,8 @@ class Gateway:
             )
         log.info("%d worker%s", len(listeners), "" if len(listeners) == 1 else "s")
         self._supervisor.tell("READY=1")
+        if self._traffic is not None:
+            self._traffic.start()
         return asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
 
     def _services(self) -> dict[str, Answers]:
@@ -158,7 +166,7 @@ class Gateway:
         api = self.static.api
         if api is not None:
             pages = Dashboard(base_path(api), api.insecure, services.get("dashboard")) if api.dashboard else None
-            services["api"] = Api(self._knowledge, self.registry, base_path(api), pages)
+            services["api"] = Api(self._knowledge, self.registry, base_path(api), pages, self._traffic)
             if pages is not None:
                 services["dashboard"] = pages
         return services

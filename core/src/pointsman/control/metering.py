@@ -110,10 +110,11 @@ class Metering:
 
     async def read(self, reader: Reader) -> list[Metric]:
         """Everything, once the workers have told what they have counted so far."""
-        await self._ask()
+        await self.ask()
         return await in_slices(reader.reading())
 
-    async def _ask(self) -> None:
+    async def ask(self) -> None:
+        """Have the workers tell what they have counted so far."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._all_count())
         await asyncio.shield(self._asking)

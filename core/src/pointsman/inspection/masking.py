@@ -8,7 +8,7 @@ from pointsman.values import MASK
 
 HIDDEN: Final = "xxxx"
 _CREDENTIAL: Final = re.compile(
-    r"auth(?!entik-jwks)|token|secret|passw|api-?key|credential|cookie|signature|session|jwt|private", re.IGNORECASE
+    r"auth|token|secret|passw|api-?key|credential|cookie|signature|session|jwt|private", re.IGNORECASE
 )
 """Names of headers whose values let somebody in."""
 _USER: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")

@@ -71,6 +71,13 @@ _EXPLAIN: Final = {
     "client": Parameter("The client's address; 127.0.0.1, if it is left out."),
 }
 
+_TRAFFIC: Final = {
+    "kind": Parameter("Some of `entryPoints`, `routers`, `services`, `servers`, by commas; all, if it is left out."),
+    "name": Parameter("Only what has this name, or a part of that name: servers of a service, routers to one."),
+    "history": Parameter("How many of the last steps are told; 60 by default.", {"type": "integer", "maximum": 180}),
+    "limit": Parameter("How many of each kind, the busiest first; 100 by default.", {"type": "integer", "maximum": 1000}),
+}
+
 ENDPOINTS: Final = (
     Endpoint("/api/version", "What runs, and since when.", ref("Version")),
     Endpoint("/api/overview", "Counts, features and providers.", ref("Overview")),
@@ -92,12 +99,13 @@ ENDPOINTS: Final = (
     Endpoint("/api/providers", "How the sources of configuration are doing.", array(ref("Provider"))),
     Endpoint("/api/openapi.json", "This document.", BLOCK),
 )
+TRAFFIC: Final = (Endpoint("/api/traffic", "What goes through, of the last 15 minutes.", ref("Traffic"), _TRAFFIC),)
 DEBUG: Final = (Endpoint("/debug/vars", "Numbers of the control process.", BLOCK),)
 
 
-def document(base_path: str, *, debug: bool) -> dict[str, Any]:
+def document(base_path: str, *, debug: bool, traffic: bool) -> dict[str, Any]:
     """The document of an API below this path."""
-    endpoints = (*ENDPOINTS, *(DEBUG if debug else ()))
+    endpoints = (*ENDPOINTS, *(TRAFFIC if traffic else ()), *(DEBUG if debug else ()))
     return {
         "openapi": "3.1.0",
         "info": {

@@ -59,6 +59,9 @@ _SERVED = {
     "serverDetails": mapping(ref("ServerDetails")),
 }
 
+_WINDOWS = {window: ref("Rates") for window in ("1m", "5m", "15m")}
+_TRAFFIC = {"history": ref("Steps"), "connections": INTEGER, "inFlight": INTEGER}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": block("What is wrong with a request.", {"message": STRING}),
     "Version": block(
@@ -164,6 +167,42 @@ SCHEMAS: dict[str, Schema] = {
         "How a source of configuration is doing.",
         {"name": STRING, "running": BOOLEAN, "problems": INTEGER},
         {"lastSuccess": TIME, "lastError": STRING, "lastErrorAt": TIME, "nextTry": TIME},
+    ),
+    "Rates": block(
+        "What went through in a window. Latencies are seconds; errors are statuses from 500 on, and those of gRPC servers.",
+        {
+            "requestsPerSecond": NUMBER,
+            "errorRate": NUMBER,
+            "clientErrorRate": NUMBER,
+            "latency": block("", {"p50": NUMBER, "p90": NUMBER, "p99": NUMBER}),
+            "bytesInPerSecond": NUMBER,
+            "bytesOutPerSecond": NUMBER,
+        },
+    ),
+    "Steps": block(
+        "The last steps, the latest last.",
+        {"requests": array(INTEGER), "errors": array(INTEGER), "p90": array(NUMBER)},
+    ),
+    "Traffic": block(
+        "What goes through, the busiest first.",
+        {
+            "stepSeconds": NUMBER,
+            "windows": mapping(INTEGER),
+            "untracked": {**mapping(INTEGER), "description": "Those that found no room in the last step, by kind."},
+            "states": array(
+                block(
+                    "What a middleware tells of itself, such as whether its circuit is open.",
+                    {"router": STRING, "middleware": STRING, "state": STRING, "workers": INTEGER},
+                    {"since": NUMBER},
+                )
+            ),
+        },
+        {
+            "entryPoints": array(block("", {"name": STRING, **_WINDOWS}, _TRAFFIC)),
+            "routers": array(block("", {"name": STRING, "service": STRING, **_WINDOWS}, _TRAFFIC)),
+            "services": array(block("", {"name": STRING, **_WINDOWS}, _TRAFFIC)),
+            "servers": array(block("", {"service": STRING, "url": STRING, **_WINDOWS}, _TRAFFIC)),
+        },
     ),
     "Loss": block(
         "A router that does not take the request, and why.",
