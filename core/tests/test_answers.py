@@ -204,6 +204,21 @@ async def test_what_goes_wrong_while_following_is_the_outcome_and_the_first_answ
     assert source.abandoned == 1
 
 
+class Unaskable(Deferred):
+    """What raises when it is asked, as a balancer's `pick` may."""
+
+    def subscribe(self, receiver: Receiver) -> None:
+        raise ValueError("no")
+
+
+async def test_what_cannot_be_asked_after_the_first_answer_is_the_outcome_too() -> None:
+    first, told = Later(), Told()
+    pending(followed(lambda request: first, a_request(), lambda response: Unaskable())).subscribe(told)
+    assert first.receiver is not None
+    first.receiver.respond(Response(200))
+    assert isinstance(told.outcomes[0], ValueError)
+
+
 async def test_other_errors_than_the_gateways_are_not_replaced() -> None:
     for handler in ways(KeyError("x")):
         with pytest.raises(KeyError):

@@ -272,4 +272,7 @@ class Followed(Deferred):
             receiver.respond(after)
         else:
             self._answer = pending(after)
-            self._answer.subscribe(receiver)
+            try:
+                self._answer.subscribe(receiver)
+            except Exception as error:  # here it would reach nobody but the first answer
+                receiver.fail(error)

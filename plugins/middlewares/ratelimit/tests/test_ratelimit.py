@@ -1,8 +1,10 @@
 import asyncio
 import sys
+import time
 
 import pytest
 
+from pointsman import Deferred
 from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, a_chain, a_request, answering, build
 from pointsman_ratelimit import RateLimit
@@ -50,6 +52,22 @@ async def test_who_is_early_waits_for_the_token():
     assert gate._bucket.waiting == 1
     assert (await waiting).status == 200
     assert loop.time() - begun == pytest.approx(0.07, abs=0.05)
+    assert gate._bucket.waiting == 0
+
+
+class Unaskable(Deferred):
+    """What raises when it is asked, as a balancer's `pick` may."""
+
+    def subscribe(self, receiver):
+        raise ValueError("no")
+
+
+async def test_what_cannot_be_asked_after_the_wait_fails_the_request():
+    gate = build(RateLimit, {"average": 1})
+    gate._shared.update(b"127.0.0.1", lambda pair: (time.monotonic(), 0.9), 60)
+    async with asyncio.timeout(5):
+        with pytest.raises(ValueError, match="no"):
+            await gate(a_request(), lambda request: Unaskable())
     assert gate._bucket.waiting == 0
 
 

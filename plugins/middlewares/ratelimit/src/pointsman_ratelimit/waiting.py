@@ -32,10 +32,9 @@ class Waiting(Deferred):
         assert receiver is not None
         try:
             self._answer = pending(self._call_next(self._request))
-        except Exception as error:
+            self._answer.subscribe(receiver)
+        except Exception as error:  # here it would reach nobody but the loop
             receiver.fail(error)
-            return
-        self._answer.subscribe(receiver)
 
     def cancel(self) -> None:
         if self._timer is not None:
