@@ -18,11 +18,12 @@ Facts = tuple[tuple[str, str, str], float]
 
 
 class Expiries:
-    """Of all certificates of a tree. What has not changed is not read again; what has been replaced is not told any more."""
+    """Of all certificates of a tree. What has not changed is not read again; what has been replaced is not told any more.
 
-    def __init__(self, generated: str) -> None:
-        """`generated` is the PEM text of the certificate that is shown where there is none."""
-        self._generated = _facts(generated)
+    The certificate that the gateway makes for itself is not among them: it is good for nothing but to be replaced.
+    """
+
+    def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[Any, Facts | None]] = {}
 
     def following(self, tree: Tree) -> Slices[None]:
@@ -40,13 +41,10 @@ class Expiries:
 
     def metrics(self) -> Iterator[Metric]:
         found = dict(facts for _, facts in self._known.values() if facts is not None)
-        if self._generated is not None and not any(
-            section == STORES and each[1] for (section, _), each in self._known.items()
-        ):
-            found.update([self._generated])
         samples = [Sample(labels, end) for labels, end in found.items()]
         labels = ("cn", "sans", "serial")
-        yield Metric("traefik_tls_certs_not_after", "Certificate expiration timestamp", "gauge", labels, samples)
+        if samples:
+            yield Metric("traefik_tls_certs_not_after", "Certificate expiration timestamp", "gauge", labels, samples)
 
 
 def _read(section: str, raw: Any, name: str) -> Facts | None:

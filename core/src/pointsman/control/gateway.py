@@ -69,7 +69,7 @@ class Gateway:
         self._ping = PingService(self.static.ping or Ping())
         api = self.static.api
         needs = [NEEDS] if api is not None and api.traffic else []
-        self._metering = Metering(self.static, registry, self._secrets.default_certificate.certificate, needs=needs)
+        self._metering = Metering(self.static, registry, needs=needs)
         self._metering.own.states = lambda: self._checker.states
         self._metering.own.restarts = self._restarts
         self._metering.own.problems = lambda: {problem for _, problem in self._problems()}

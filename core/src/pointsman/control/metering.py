@@ -65,8 +65,8 @@ class Context:
 class Metering:
     """All of it, for one gateway. `recording` says what workers are to count; `start`, and `aclose` at the end."""
 
-    def __init__(self, static: Static, registry: Registry, generated: str, *, needs: Iterable[Needs] = ()) -> None:
-        """`needs` are those of the gateway itself, besides the exporters'; `generated` is its own certificate."""
+    def __init__(self, static: Static, registry: Registry, *, needs: Iterable[Needs] = ()) -> None:
+        """`needs` are those of the gateway itself, besides the exporters'."""
         self.problems: list[Problem] = []
         self.exporters: dict[str, MetricsExporter] = {}
         self.workers: Sequence[Counting] = ()
@@ -81,7 +81,7 @@ class Metering:
         self.recording = Recording(self.totals.needs, internals) if wanted or own else None
         for name, each in wanted.items():
             self._contexts[name].reader = self.reader(each)
-        self.own = Own(generated)
+        self.own = Own()
         self.totals.sources.append(self.own.metrics)
         self._started: list[MetricsExporter] = []
         self._asking: asyncio.Task[None] | None = None
@@ -187,7 +187,7 @@ class Metering:
 class Own:
     """What the control side knows by itself."""
 
-    def __init__(self, generated: str) -> None:
+    def __init__(self) -> None:
         self.reloads = 0
         self.reloaded_at = 0.0
         self.states: Callable[[], News] = dict
@@ -196,7 +196,7 @@ class Own:
         """How often each worker was replaced."""
         self.problems: Callable[[], Iterable[Problem]] = tuple
         """What is wrong with the configuration now."""
-        self.expiries = Expiries(generated)
+        self.expiries = Expiries()
 
     def metrics(self) -> Iterator[Metric]:
         yield _metric("traefik_config_reloads_total", "Config reloads", "counter", {(): self.reloads})

@@ -29,6 +29,7 @@ from pointsman.observe.series import (
     Series,
     grpc_code,
     kind_of,
+    tls_cipher,
     tls_version,
 )
 
@@ -131,7 +132,7 @@ class RouteWatch(Silent):
             self._count_tls("route", *self._labels, version=tls.version, cipher=tls.cipher)
 
     def _count_tls(self, *owner: str, version: str, cipher: str) -> None:
-        key = (*owner, tls_version(version), cipher)
+        key = (*owner, tls_version(version), tls_cipher(cipher))
         self.meter.tls[key] = self.meter.tls.get(key, 0) + 1
 
     def finish(self, exchange: Exchange) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pointsman.measures import Needs
 from pointsman.message import HeaderList, Request, Response
+from pointsman.net.ciphers import CIPHERS
 
 HTTP: Final = "http"
 GRPC: Final = "grpc"
@@ -26,6 +27,9 @@ _GRPC: Final = b"application/grpc"
 _UNKNOWN: Final = "2"
 """The gRPC status of an answer that says none."""
 _GRPC_STATUSES: Final = {b"%d" % status: str(status) for status in range(17)}
+
+
+_CIPHERS: Final = {spelled: name for name, spelled in reversed(tuple(CIPHERS.items()))}
 
 
 class Series:
@@ -71,6 +75,11 @@ def grpc_code(response: Response | None, trailers: HeaderList | None) -> str:
         if value is None and name == b"grpc-status":
             value = said
     return _GRPC_STATUSES.get(value or b"", _UNKNOWN)
+
+
+def tls_cipher(name: str) -> str:
+    """OpenSSL's `ECDHE-RSA-AES128-GCM-SHA256` -> `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`, as configurations call it."""
+    return _CIPHERS.get(name, name)
 
 
 def tls_version(name: str) -> str:

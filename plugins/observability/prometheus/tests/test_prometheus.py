@@ -1,12 +1,16 @@
 """What Prometheus is told, and what is refused."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as text_string_to_open_metrics_families
+from prometheus_client.parser import text_string_to_metric_families
 
 from pointsman import Distribution, InternalRequest, Metric, Sample
 from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, build
 from pointsman_prometheus import Prometheus
-from pointsman_prometheus.exposition import number, wants_open_metrics
+from pointsman_prometheus.exposition import Exposition, number, wants_open_metrics
 
 METRICS = [
     Metric("traefik_z_total", "Z", "counter", ("a", "b"), [Sample(("1", 'q"\\\n'), 2), Sample(("", "x"), 2.5)]),
@@ -112,3 +116,31 @@ def test_options_that_would_break_the_exposition_are_refused(raw, said):
 )
 def test_numbers_are_as_short_as_they_can_be(value, text):
     assert number(value) == text
+
+
+NAMES = st.from_regex(r"(traefik|pointsman)_[a-z][a-z0-9_]{0,10}[a-z0-9]", fullmatch=True).filter(
+    lambda name: not name.endswith(("_total", "_bucket", "_sum", "_count", "_created", "_info"))
+)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=12)
+NUMBERS = st.floats(0, 1e12, allow_nan=False) | st.integers(0, 10**12)
+
+
+@given(
+    st.dictionaries(NAMES, st.lists(st.tuples(TEXTS, TEXTS, NUMBERS), unique_by=lambda row: row[:2], max_size=4), max_size=4)
+)
+def test_the_reference_parsers_read_what_was_written(families):
+    """Whatever is in labels and helps, no line breaks and nothing is lost."""
+    metrics = [
+        Metric(
+            f"{name}_total", "h\\e\nlp", "counter", ("a", "b"), [Sample((one, other), value) for one, other, value in rows]
+        )
+        for name, rows in families.items()
+        if rows
+    ]
+    expected = {(m.name, *s.labels): float(s.value) for m in metrics for s in m.samples}
+    for is_open, parse in ((False, text_string_to_metric_families), (True, text_string_to_open_metrics_families)):
+        exposition = Exposition(is_open)
+        list(exposition.writing(metrics))
+        samples = [sample for family in parse(exposition.body.decode()) for sample in family.samples]
+        found = {(sample.name, sample.labels["a"], sample.labels["b"]): sample.value for sample in samples}
+        assert found == pytest.approx(expected)
