@@ -84,6 +84,8 @@ async def test_prometheus_scrapes_a_gateway_and_counts_its_requests(tmp_path: Pa
             async def answers(query: str) -> list[str]:
                 async with connect(port) as client:
                     found = await client.get(f"/api/v1/query?query={urllib.parse.quote(query)}", connection="close")
+                if found.status != 200:  # it is not ready yet
+                    return []
                 return [each["value"][1] for each in json.loads(found.body)["data"]["result"]]
 
             counted = 'sum(traefik_entrypoint_requests_total{code="200",entrypoint="web"})'
