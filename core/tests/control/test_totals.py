@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.control.reading import Reader
+from pointsman.control.reading import Reader, without_user
 from pointsman.control.totals import Totals
 from pointsman.measures import Distribution, Needs
 
@@ -185,3 +185,13 @@ def test_numbers_of_a_middleware_that_is_gone_are_told_once_more(totals):
 def test_what_makes_no_sense_is_refused_by_an_exception_that_is_expected(totals, news):
     with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
         totals.take(0, news)
+
+
+def test_a_password_in_a_servers_url_is_in_no_label():
+    assert without_user("http://10.0.0.1:80/a@b") == "http://10.0.0.1:80/a@b"
+    assert without_user("https://me:pa@ss@10.0.0.1/x") == "https://REDACTED@10.0.0.1/x"
+
+    totals = Totals([ALL], 100)
+    totals.keep(tree("r@file", urls=("http://me:secret@h",)))
+    totals.take(0, {"attempts": [an_attempt(url="http://me:secret@h")]})
+    assert "secret" not in str(told(Reader(totals, ALL)))

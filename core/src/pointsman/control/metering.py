@@ -13,7 +13,7 @@ from pointsman.compile.servers import Servers
 from pointsman.config.static import Static
 from pointsman.control.certificates import Expiries
 from pointsman.control.merge import Tree
-from pointsman.control.reading import Reader
+from pointsman.control.reading import Reader, without_user
 from pointsman.control.slices import in_slices
 from pointsman.control.totals import Totals
 from pointsman.deadlines import Deadlines
@@ -207,7 +207,11 @@ class Own:
         problems = {(severity,): found[severity] for severity in ("error", "warning")}
         yield _metric("pointsman_config_problems", "Problems in the configuration now", "gauge", problems, ("severity",))
         yield from self.expiries.metrics()
-        up = {(service, url): float(is_up) for service, urls in self.states().items() for url, is_up in urls.items()}
+        up = {
+            (service, without_user(url)): float(is_up)
+            for service, urls in self.states().items()
+            for url, is_up in urls.items()
+        }
         if up:
             help = "Whether a server of a service is up, by its health check"
             yield _metric("traefik_service_server_up", help, "gauge", up, ("service", "url"))

@@ -119,7 +119,8 @@ class Reader:
     def _servers(self) -> Slices[list[Metric]]:
         requests: list[Sample] = []
         durations: list[Sample] = []
-        for name, owner in (yield from self._shown(self._totals.servers)):
+        for (service, url), owner in (yield from self._shown(self._totals.servers)):
+            name = (service, without_user(url))
             requests += [Sample((*key, *name), cell.count) for key, cell in owner.cells.items()]
             durations += [Sample((*key, *name), self._distribution(cell)) for key, cell in owner.cells.items()]
         labels = ("code", "service", "url")
@@ -139,6 +140,14 @@ class Reader:
             )
             for side in ("server", "client")
         ]
+
+
+def without_user(url: str) -> str:
+    """A server's URL, as it may be shown: who logs in there, and by which password, is nobody's business."""
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    _user, at, host = authority.rpartition("@")
+    return f"{scheme}{mark}REDACTED@{host}{slash}{path}" if at else url
 
 
 def _kind(name: str) -> Kind:
