@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 API = {"rule": "PathPrefix(`/gw`)", "service": "api@internal", "priority": 900, "entryPoints": ["web"]}
 ECHO = {"rule": "Host(`a.test`)", "service": "echo", "middlewares": ["front"]}
 STATIC = {
-    "api": {"basePath": "/gw", "debug": True, "dashboard": False, "dashboardName": "Ours"},
+    "api": {"basePath": "/gw", "debug": True, "dashboardName": "Ours"},
     "ping": {"manualRouting": True},
     "entryPoints": {"web": {}, "b": {"http": {"middlewares": ["front@file"]}}, "u": {"address": "127.0.0.1:0/udp"}},
 }
@@ -44,10 +44,12 @@ def dynamic(urls):
                 "lost": {"rule": "Host(`lost.test`)", "service": "nobody", "entryPoints": ["web"]},
                 "odd": {"rule": "Host(`odd.test`)", "service": "echo", "entryPoints": ["web", "nope"]},
                 "high": {"rule": "Host(`high.test`)", "service": "echo", "entryPoints": ["web"], "priority": 2**63 - 1},
+                "shaky": {"rule": "Host(`shaky.test`)", "service": "shaky", "entryPoints": ["web"]},
                 "secret": {"rule": "Host(`secret.test`)", "service": "echo", "entryPoints": ["web"], "tls": {}},
             },
             "services": {
                 "echo": balancer(urls["a"]),
+                "shaky": balancer(urls["closed"], passiveHealthCheck={"failureWindow": "60s"}),
                 "checked": balancer(urls["a"], urls["closed"], healthCheck=checked),
             },
             "middlewares": {
@@ -132,7 +134,7 @@ async def test_one_element_is_found_by_its_full_name_escaped(stage):
 async def test_overview_and_version_have_the_known_shapes_and_only_get_is_taken(stage):
     overview, version = await told(stage, "/api/overview"), await told(stage, "/api/version")
 
-    assert overview["http"]["routers"] == {"total": 20, "warnings": 1, "errors": 2}
+    assert overview["http"]["routers"] == {"total": 21, "warnings": 1, "errors": 2}
     assert overview["udp"] == {key: {"total": 1, "warnings": 0, "errors": 0} for key in ("routers", "services")}
     assert overview["features"] == {"tracing": "", "metrics": "", "accessLog": False}
     assert overview["providers"] == ["File"]
@@ -163,7 +165,10 @@ async def test_a_priority_above_all_others_is_the_gateways_own(stage):
     assert (await stage.get("/", "high.test")).status == 404
 
 
+@pytest.mark.spec("O-83")
 async def test_below_a_base_path_the_api_is_there_and_nowhere_else(stage):
+    redirect = await stage.get("/gw", "gw.test")
+    assert (redirect.status, redirect.get("location")) == (302, "/gw/dashboard/")
     assert (await stage.get("/gw/api/overview", "gw.test")).status == 200
     for path in ("/api/overview", "/gw/api", "/gw/api/", "/gw/api/nothing", "/gw/debug/pprof/"):
         assert (await stage.get(path, "gw.test")).status == 404, path
@@ -202,6 +207,18 @@ async def test_services_tell_which_servers_are_up(stage):
     service = await told(stage, "/api/http/services/checked@file")
     assert service["serverStatus"][stage.urls["a"]] == "UP"
     assert service["serverDetails"] == {stage.urls["closed"]: {"probes": "DOWN", "failing": 0, "ejected": 0}}
+
+
+async def test_services_tell_which_servers_workers_do_not_use(stage):
+    assert (await stage.get("/", "shaky.test")).status == 502
+
+    async def found():
+        service = await told(stage, "/api/http/services/shaky@file")
+        return service.get("serverDetails", {}).get(stage.urls["closed"], {}).get("failing") == 1
+
+    await eventually(found, "one of two workers says so")
+    service = await told(stage, "/api/http/services/shaky@file")
+    assert service["serverStatus"] == {stage.urls["closed"]: "UP"}  # of the other worker nothing is known
 
 
 async def test_a_request_is_explained_without_being_sent(stage):

@@ -16,6 +16,7 @@ from pointsman.control.merge import Tree
 from pointsman.measures import Kind, Metric, Needs
 from pointsman.observe.meter import SEMANTIC, Counted
 from pointsman.observe.series import OTHER, united
+from pointsman.values import shown_url
 
 REFUSED: Final = "Requests that a middleware did not let pass"
 Sources = Callable[[], Iterable[Metric]]
@@ -264,7 +265,7 @@ def urls_of(service: Any) -> set[str]:
     """The URLs of the servers of a load balancer, as it is written."""
     balancer = _at(service, "loadbalancer")
     servers = _at(balancer, "servers")
-    return {str(_at(server, "url")) for server in servers} if isinstance(servers, list | tuple) else set()
+    return {shown_url(str(_at(server, "url"))) for server in servers} if isinstance(servers, list | tuple) else set()
 
 
 def _at(block: Any, lower: str) -> Any:

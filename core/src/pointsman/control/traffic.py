@@ -12,8 +12,8 @@ from pointsman.control.totals import Owner, Owners
 from pointsman.inspection.elements import Slices
 from pointsman.inspection.history import STEP_SECONDS, STEPS, WINDOWS, History, Step
 from pointsman.inspection.lists import BadParameter, Query, first
-from pointsman.inspection.masking import masked_url
 from pointsman.measures import Needs
+from pointsman.values import shown_url
 
 log = logging.getLogger("pointsman.control")
 
@@ -149,7 +149,7 @@ def _with_load(
     elif kind == "services":
         one["inFlight"] = sum(count for (service, _), count in in_flight.items() if service == names[0])
     elif kind == "servers":
-        one["url"] = masked_url(one["url"])
+        one["url"] = shown_url(one["url"])
         one["inFlight"] = in_flight.get((names[0], names[1]), 0)
     return one
 

@@ -4,14 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pointsman.values import MASK
+from pointsman.values import MASK, shown_url
 
 HIDDEN: Final = "xxxx"
 _CREDENTIAL: Final = re.compile(
     r"auth|token|secret|passw|api-?key|credential|cookie|signature|session|jwt|private", re.IGNORECASE
 )
 """Names of headers whose values let somebody in."""
-_USER: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _DURATION: Final = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 _QUOTED: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'")
 _SAYINGS: Final = """
@@ -25,7 +24,7 @@ _WORDS: Final = frozenset(_SAYINGS.split())
 
 
 def masked(plain: Any, in_headers: bool = False) -> Any:
-    """The same without what lets somebody in: values of headers whose names say so, users in URLs.
+    """The same without what lets somebody in: values of headers whose names say so, passwords in URLs.
 
     What is typed as a secret has been masked before, when it was made plain.
     """
@@ -39,13 +38,8 @@ def masked(plain: Any, in_headers: bool = False) -> Any:
     if isinstance(plain, list):
         return [masked(item, in_headers) for item in plain]
     if isinstance(plain, str) and "@" in plain and "://" in plain:
-        return masked_url(plain)
+        return shown_url(plain)
     return plain
-
-
-def masked_url(url: str) -> str:
-    """A URL without its user and password."""
-    return _USER.sub(MASK, url)
 
 
 def anonymous(plain: Any) -> Any:

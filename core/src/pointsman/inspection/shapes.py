@@ -22,9 +22,10 @@ from pointsman.config.middlewares import Kinds, structure_middleware
 from pointsman.config.plain import unstructure
 from pointsman.config.static import Static
 from pointsman.inspection.elements import Row
-from pointsman.inspection.masking import masked, masked_url
+from pointsman.inspection.masking import masked
 from pointsman.inspection.raw import option
 from pointsman.upstream.sticky import cookie_name
+from pointsman.values import shown_url
 
 UP, DOWN = "UP", "DOWN"
 
@@ -54,7 +55,7 @@ class Shapes:
         """One element, whole."""
         definition = self._definition(section, row)
         if row.errors:
-            definition["error"] = [masked_url(error) for error in row.errors]
+            definition["error"] = [shown_url(error) for error in row.errors]
         definition["status"] = row.status
         if row.using:
             definition["using"] = list(row.using)
