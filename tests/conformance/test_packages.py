@@ -81,6 +81,15 @@ def test_its_readmes_example_is_a_configuration_without_problems(package, regist
         assert structure(item.Config, shown[kind, item.name.lower()])[1] == []
 
 
+COUNTED = re.compile(r'\.(?:counter|gauge)\(\s*"(\w+)"')
+
+
+def test_its_readme_names_every_metric_it_has(package):
+    sources = "".join(path.read_text(encoding="utf-8") for path in package.source.rglob("*.py"))
+
+    assert [name for name in COUNTED.findall(sources) if name not in package.section("Metrics")] == []
+
+
 def imported(path):
     """Every module that a file imports, as dotted names; `from pointsman import x` counts as `pointsman`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

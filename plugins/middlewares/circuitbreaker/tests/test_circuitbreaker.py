@@ -276,3 +276,18 @@ def test_a_duration_of_zero_is_the_default():
     breaker = build(CircuitBreaker, {"expression": "NetworkErrorRatio() > 0.5", **durations})
 
     assert (breaker._check_seconds, breaker._fallback_seconds) == (0.1, 10.0)
+
+
+async def test_its_state_and_how_often_it_opened_are_counted():
+    context = FakeContext()
+    stage = Stage("NetworkErrorRatio() >= 0.5", context, fallbackDuration="1s", recoveryDuration="1s")
+    is_open = context.numbers["pointsman_circuitbreaker_open",]
+    trips = context.numbers["pointsman_circuitbreaker_trips_total",]
+    assert (is_open.value, trips.value) == (0, 0)
+
+    await stage.ask(GatewayError(502))
+    assert (is_open.value, trips.value) == (1, 1)
+    await stage.ask(200, after=1.5)
+    assert (is_open.value, trips.value) == (1, 1)
+    await stage.ask(200, after=3)
+    assert (is_open.value, trips.value) == (0, 1)
