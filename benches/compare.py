@@ -3,10 +3,10 @@
     python benches/compare.py [ROW ...] [--seconds N] [--rounds N] [--peers NAME ...] [--dry]
 
 Rows: get get-ids hosts download upload (HTTP/1.1); middlewares middlewares-ids gzip mw-KIND (what one middleware costs, by
-the plain row); sticky p2c mirror weighted (a service that chooses, by the plain row, too); tls handshake resume
-download-tls upload-tls h2 h2c grpc websocket websocket-tls tcp tcp-bulk tls-tcp tls-tcp-bulk udp; workers two memory. All
-of them if none is named. The rows that were run replace their lines in benches/RESULTS.md;
-with --dry, or without one of the peers, nothing is written.
+the plain row); logs metrics seen traces traces-1 (what is seen of requests, by the plain row); sticky p2c mirror weighted (a
+service that chooses, by the plain row, too); tls handshake resume download-tls upload-tls h2 h2c grpc websocket
+websocket-tls tcp tcp-bulk tls-tcp tls-tcp-bulk udp; workers two memory. All of them if none is named. The rows that were
+run replace their lines in benches/RESULTS.md; with --dry, or without one of the peers, nothing is written.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from protocols import ROWS as PROTOCOLS
 from results import Line
 from rows import HOSTS, Row
 from rows import ROWS as HTTP1
+from seen import ROWS as SEEN
 from services import ROWS as SERVICES
 
 ATTEMPTS: Final = 3
@@ -36,7 +37,7 @@ QUIET: Final = 0.03
 """The share of the gateway's core that others may use without a measurement being repeated."""
 PLAIN: Final = "plain"
 """Pointsman with the plain row's routes."""
-ROWS: Final = (*HTTP1, *MIDDLEWARES, *SERVICES, *PROTOCOLS)
+ROWS: Final = (*HTTP1, *MIDDLEWARES, *SEEN, *SERVICES, *PROTOCOLS)
 EXTRA: Final = {"workers": extra.workers, "two": extra.two, "memory": extra.memory}
 
 
@@ -82,7 +83,7 @@ def peers_of(row: Row, servers: Servers, names: Sequence[str]) -> list[Peer]:
     routes = row.routes(servers)
     kind = socket.SOCK_DGRAM if row.datagrams else socket.SOCK_STREAM
     peers: list[Peer] = [
-        FromFiles(name, routes, datagrams=row.datagrams)
+        FromFiles(name, routes, datagrams=row.datagrams, more=row.static(servers, name) if row.static else None)
         for name in ("Pointsman", "Traefik")
         if name in names and not (row.ours and name == "Traefik")
     ]

@@ -143,11 +143,19 @@ class FromFiles(Peer):
     """Pointsman, or Traefik: anything that reads the dialect."""
 
     def __init__(
-        self, name: str, routes: Routes, *, datagrams: bool = False, workers: int = 1, cores: str = str(GATEWAY_CORE)
+        self,
+        name: str,
+        routes: Routes,
+        *,
+        datagrams: bool = False,
+        workers: int = 1,
+        cores: str = str(GATEWAY_CORE),
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more` is static configuration."""
         self.name = name
         web = {"address": "127.0.0.1:0/udp"} if datagrams else {}
-        static: dict[str, Any] = {"log": {"level": "ERROR"}, "entryPoints": {"web": web}}
+        static: dict[str, Any] = {"log": {"level": "ERROR"}, "entryPoints": {"web": web}, **(more or {})}
         pin = ["taskset", "-c", cores]
         if name == "Traefik":
             static["global"] = {"checkNewVersion": False, "sendAnonymousUsage": False}

@@ -1,7 +1,7 @@
 """What is measured: routes, load, budget. The budgets are those of docs/design.md §6. `protocols.py` has those that are not
 plain HTTP/1.1, `services.py` those of services that choose."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ class Row:
     datagrams: bool = False
     grpc: bool = False
     """Whether the gRPC server is needed."""
+    static: Callable[[Servers, str], Mapping[str, Any]] | None = None
+    """What the dialect's gateways are told at their start, by their names; the plain row's is told nothing."""
     ours: bool = False
     """Whether it is only Pointsman's, so that Traefik cannot take part."""
     plain: Callable[[Servers], Routes] | None = None

@@ -1,4 +1,5 @@
-"""A server that reads a request body to its end and then answers: nginx answers an upload before it has read it.
+"""A server that reads a request body to its end and then answers: nginx answers an upload before it has read it. Also a
+collector of traces, which takes everything and looks at nothing.
 
 python benches/sink.py FD     serves on the listening socket FD
 """
@@ -11,6 +12,8 @@ from typing import cast
 import uvloop
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+TAKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
+"""What a collector says that has taken all of it: an empty message."""
 
 
 class Sink(asyncio.BufferedProtocol):
@@ -20,6 +23,7 @@ class Sink(asyncio.BufferedProtocol):
         self._buffer = bytearray(256 * 1024)
         self._head = bytearray()
         self._left = 0
+        self._answer = ANSWER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -34,12 +38,13 @@ class Sink(asyncio.BufferedProtocol):
             if not end:
                 return
             self._head.clear()
+            self._answer = TAKEN if head.startswith(b"POST /v1/") else ANSWER
             _, _, value = head.lower().partition(b"\r\ncontent-length:")
             self._left = int(value.partition(b"\r\n")[0] or 0)
             nbytes = len(rest)
         self._left -= nbytes
         if self._left <= 0:
-            self._transport.write(ANSWER)
+            self._transport.write(self._answer)
 
 
 async def main(listening: socket.socket) -> None:
