@@ -1,4 +1,4 @@
-"""An exporter of these tests' own, installed as any plugin is: it sends spans as JSON to a URL."""
+"""Exporters of these tests' own, installed as any plugin is: they send spans and log records as JSON to a URL."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from attrs import frozen
 
-from pointsman import ExporterContext, Headers, Request, Span, SpanExporter, hookimpl
+from pointsman import ExporterContext, Headers, LogExporter, LogRecord, Request, Span, SpanExporter, hookimpl
 from pointsman.errors import GatewayError
 from pointsman.testing import Upstream
 
@@ -34,8 +34,11 @@ class Paper:
             for span in spans
         ]
         told = [[*line, dict(span.attributes)] for line, span in zip(lines, spans, strict=True)]
-        body = json.dumps({"service": self._who.service_name, "spans": told}).encode()
-        request = Request.own(b"POST", b"/spans?of=paper", Headers([(b"content-type", b"application/json")]), body)
+        await self.send(b"/spans?of=paper", {"service": self._who.service_name, "spans": told})
+
+    async def send(self, target: bytes, content: Any) -> None:
+        body = json.dumps(content).encode()
+        request = Request.own(b"POST", target, Headers([(b"content-type", b"application/json")]), body)
         try:
             response = await self._server(request)
             if response.status != 200:
@@ -43,6 +46,12 @@ class Paper:
             response.body.discard(1000)
         finally:
             request.finish()
+
+
+class PaperLogs(Paper):
+    async def export(self, records: Sequence[LogRecord]) -> None:  # type: ignore[override]
+        told = [[each.severity, each.body, dict(each.attributes), each.trace_id, each.span_id] for each in records]
+        await self.send(b"/logs", {"service": self._who.service_name, "logs": told})
 
 
 def _plain(span: Span) -> list[Any]:
@@ -55,6 +64,11 @@ def pointsman_span_exporters() -> list[type[SpanExporter]]:
     return [Paper]
 
 
+@hookimpl
+def pointsman_log_exporters() -> list[type[LogExporter]]:
+    return [PaperLogs]  # type: ignore[list-item]
+
+
 @contextmanager
 def installed(folder: Path) -> Iterator[None]:
     """Gateways that are started now find it among their plugins, and do not wait long to export."""
@@ -65,6 +79,7 @@ def installed(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{folder}:{Path(__file__).parent}")
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+        patch.setenv("OTEL_BLRP_SCHEDULE_DELAY", "20")
         patch.syspath_prepend(str(folder))
         assert sys.path[0] == str(folder)
         yield
@@ -86,7 +101,7 @@ class Told:
 
 def told(collector: Upstream) -> list[Told]:
     """All spans that a collector has got, as they began."""
-    spans = [Told(*span) for request in collector.requests for span in json.loads(request.body)["spans"]]
+    spans = [Told(*span) for request in collector.requests for span in json.loads(request.body).get("spans", ())]
     return sorted(spans, key=lambda span: (span.start_ns, span.name != "Service"))
 
 
@@ -104,3 +119,9 @@ def tree(spans: Sequence[Told]) -> list[str]:
             yield from lines(span.span_id, depth + 1)
 
     return list(lines("", 0))
+
+
+def logs(collector: Upstream, words: str) -> list[Any]:
+    """The log records whose body has these words in it, as lists."""
+    records = [record for request in collector.requests for record in json.loads(request.body).get("logs", ())]
+    return [record for record in records if words in record[1]]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pointsman.testing import answer, eventually, free_port, gateway
+from pointsman.testing import answer, eventually, free_port, gateway, upstream
 
+from . import paper
 from .stage import balancer, head, routed, staged
 
 LINE = re.compile(
@@ -111,6 +112,35 @@ async def test_lines_of_text_and_filters(tmp_path: Path) -> None:
     assert failed.groups()[11:13] == ("all@file", stage.urls["a"])
     assert "/slow" in printed
     assert "/inside" in printed
+
+
+@pytest.mark.spec("O-59")
+async def test_exporters_get_lines_of_requests_with_their_spans_and_what_all_processes_say(tmp_path: Path) -> None:
+    own, kept = tmp_path / "own.log", tmp_path / "access.log"
+    with paper.installed(tmp_path):
+        async with upstream() as collector:
+            collector.answers(answer(200))
+            to = {"paper": {"url": collector.url}}
+            static = {
+                "tracing": to,
+                "log": {"level": "INFO", "filePath": str(own), **to},
+                "accessLog": {"format": "json", "filePath": str(kept), "dualOutput": True, **to},
+                "entryPoints": {"web": {}, "traefik": {"observability": {"tracing": False, "accessLogs": False}}},
+            }
+            async with staged(lambda urls: routed({"all": "PathPrefix(`/`)"}, urls), static, ["a"], workers=2) as stage:
+                await stage.get("/one?x=1")
+                await eventually(lambda: paper.logs(collector, "/one") and len(paper.told(collector)) == 2, "all is told")
+                (span,) = (span for span in paper.told(collector) if not span.parent_id)
+                ((severity, body, attributes, *ids),) = paper.logs(collector, "/one")
+                await eventually(lambda: paper.logs(collector, "entry point web listens on"), "the control side is heard")
+            await eventually(lambda: paper.logs(collector, "stopping"), "to the end")
+    assert (severity, ids) == (9, [span.trace_id, span.span_id])
+    line = json.loads(body)
+    assert (line["trace_id"], line["span_id"], line["TraceId"], line["SpanId"]) == (*ids, *ids)
+    assert lines(kept) == [body]
+    assert attributes["RequestPath"] == "/one?x=1"
+    assert isinstance(attributes["StartUTC"], int)
+    assert "stopped" in own.read_text()
 
 
 async def test_a_file_that_nobody_may_write_ends_the_start(tmp_path: Path) -> None:

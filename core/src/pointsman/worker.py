@@ -20,13 +20,14 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from attrs import astuple
+from attrs import astuple, evolve
 
 from pointsman.api import Handler
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.compile import Compiled, Compiler, Secrets, Surroundings
 from pointsman.compile.counts import Counts
 from pointsman.compile.entrypoints import settings_for
+from pointsman.compile.journals import Logs
 from pointsman.compile.middlewares import Place, Use, has_start
 from pointsman.compile.services import ServiceEntry
 from pointsman.compile.tcp_services import TcpServiceEntry
@@ -91,8 +92,6 @@ class Worker:
         self.loop = loop or asyncio.get_running_loop()
         self.deadlines = Deadlines()
         self.names = Names(max(0.0, static.dns_cache.ttl))
-        self._journal = AccessJournal(static.access_log, registry.log_formats, self.loop)
-        self.reopen = self._journal.reopen
         self._sockets = {name: each for name, each in sockets.items() if each.type == socket.SOCK_STREAM}
         beside = {name: sockets[http3_key(name)] for name in self._sockets if http3_key(name) in sockets}
         self._servers: dict[str, asyncio.Server] = {}
@@ -107,12 +106,16 @@ class Worker:
             secrets or Secrets(),
             self.names,
             commons or LocalCommons(),
-            (*signals, *self._journal.signals, *self.counts.signals),
+            (*signals, *self.counts.signals),
             time.monotonic,
             self.counts.numbers,
         )
+        self._logs = Logs(around, os.environ)
+        self._journal = AccessJournal(static.access_log, registry.log_formats, self.loop, self._logs.requests)
+        self.reopen = self._journal.reopen
+        around = evolve(around, signals=(*self._journal.signals, *around.signals))
         around, self._traces, problems = with_traces(around, os.environ)
-        for problem in problems:
+        for problem in (*self._logs.problems, *problems):
             log.error("%s", problem)
         self.compiler = Compiler(around)
         self.compiled = Compiled(Snapshot({name: RouteTable.build(()) for name in self._sockets}), {})
@@ -308,6 +311,7 @@ class Worker:
 
     async def serve(self) -> None:
         """Accept connections on every socket."""
+        await self._logs.start()
         if self._traces is not None:
             await self._traces.start()
         for name, listening in self._sockets.items():
@@ -329,8 +333,7 @@ class Worker:
             *(self._stop_entry(name, points[name]) for name in self._servers),
             *(self._stop_udp_entry(entry, points[name].transport.life_cycle) for name, entry in self.udp_entries.items()),
         )
-        if self._traces is not None:
-            await self._traces.stop()
+        await asyncio.gather(*(each.stop() for each in (self._traces, self._logs) if each is not None))
         async with self._applying:
             await _close_all([use.instance for use in self.compiled.uses.values() if hasattr(use.instance, "aclose")])
         self.compiler.default_transport.transport.close()

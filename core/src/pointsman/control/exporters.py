@@ -8,6 +8,7 @@ from pointsman.errors import ConfigError
 from pointsman.message import Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.observe.exporting import exporting
+from pointsman.observe.logexport import log_deliveries
 from pointsman.plugins import Registry
 from pointsman.upstream.transport import peer_from
 
@@ -15,6 +16,10 @@ from pointsman.upstream.transport import peer_from
 def check_exporters(static: Static, registry: Registry) -> None:
     """ConfigError with everything that is wrong with their options."""
     _, problems = exporting(static.tracing, registry.span_exporters, _reach, "", os.environ)
+    access = static.access_log.exporters if static.access_log is not None else {}
+    for section, named in (("log", static.log.exporters), ("accessLog", access)):
+        _, more = log_deliveries(section, named, registry.log_exporters, _reach, "", os.environ)
+        problems += more
     if problems:
         raise ConfigError(problems)
 

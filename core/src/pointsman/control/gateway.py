@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from pointsman.compile import Secrets
+from pointsman.compile import Secrets, Surroundings
+from pointsman.compile.journals import Logs
 from pointsman.config.sources import Loaded
 from pointsman.config.static import Ping
 from pointsman.control.activation import NOTHING_PASSED, Passed
@@ -28,6 +30,7 @@ from pointsman.control.traffic import NEEDS, Traffic
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
 from pointsman.control.workers import DataPlane, Process
+from pointsman.deadlines import Deadlines
 from pointsman.errors import Problem
 from pointsman.logs.lines import places
 from pointsman.message import Address
@@ -91,11 +94,14 @@ class Gateway:
         listeners = open_listeners(static.entry_points, count, self._passed)
         app = ControlApp(self._services())
         metering = self._metering
+        logs = self._logs()
         watcher: Watcher | None = None
         reassuring: asyncio.Task[None] | None = None
         try:
             await app.start()
             await self._checker.start()
+            if logs is not None:
+                await logs.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             metering.workers = self._workers
             self._knowledge.workers = self._workers
@@ -132,6 +138,8 @@ class Gateway:
             if self._traffic is not None:
                 await self._traffic.aclose()
             await metering.aclose()
+            if logs is not None:
+                await logs.stop()
             close_listeners(listeners)
             await app.aclose()
             if self._memory is not None:
@@ -155,6 +163,12 @@ class Gateway:
         if self._traffic is not None:
             self._traffic.start()
         return asyncio.create_task(self._supervisor.reassure(partial(self._is_well, listeners[0])))
+
+    def _logs(self) -> Logs | None:
+        """What sends away what is said here; a worker in this very process has its own."""
+        if self._memory is None or not self.static.log.exporters:
+            return None
+        return Logs(Surroundings(self.static, self.registry, Deadlines()), os.environ, requests=False)
 
     def _services(self) -> dict[str, Answers]:
         """What the control side answers itself, by name without `@internal`; the kernel's own names are the kernel's."""

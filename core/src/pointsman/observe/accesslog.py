@@ -19,23 +19,38 @@ from pointsman.message import Exchange
 from pointsman.observe.accessfields import Fields, odd_fields
 from pointsman.observe.accessrecord import AccessRecord
 from pointsman.observe.linewriter import LineWriter, open_file
+from pointsman.observe.logexport import LogDeliveries, telling
 from pointsman.observe.observer import Attempt, Signal, Silent, Watch, Watched
+from pointsman.records import LogRecord
 
 DEFAULT_FORMAT: Final = "common"
 
 Line = Callable[[Any], str]
 Write = Callable[[str], None]
+Emit = Callable[[AccessRecord], None]
 
 
 class AccessLogSignal:
-    """The access log of one worker. What it writes goes to `write`, line by line without their ends."""
+    """The access log of one worker. What it writes goes to `write`, line by line without their ends, and to exporters."""
 
     key = "access_logs"
 
-    def __init__(self, config: AccessLog, line: Line, write: Write) -> None:
+    def __init__(
+        self, config: AccessLog, line: Line, write: Write | None, send: Callable[[LogRecord], None] | None = None
+    ) -> None:
         self.add_internals = config.add_internals
-        kind = _WatchOfOrigins if Fields(config.fields).keeps_headers else _AccessWatch
-        self._watch = kind(_wanted(config.filters), line, write)
+        fields = Fields(config.fields)
+        kind = _WatchOfOrigins if fields.keeps_headers else _AccessWatch
+        told = telling(fields) if send is not None else None
+
+        def emit(record: AccessRecord) -> None:
+            text = line(record)
+            if write is not None:
+                write(text)
+            if send is not None and told is not None:
+                send(told(record, text))
+
+        self._watch = kind(_wanted(config.filters), emit)
 
     def watch(self, watched: Watched) -> Watch:
         """One for all: what it needs to know of the route stands in the exchange."""
@@ -45,13 +60,12 @@ class AccessLogSignal:
 class _AccessWatch(Silent):
     """`RequestCount` counts what this watch has seen begin."""
 
-    __slots__ = ("_count", "_line", "_wanted", "_write")
+    __slots__ = ("_count", "_emit", "_wanted")
 
-    def __init__(self, wanted: Callable[[Exchange], bool] | None, line: Line, write: Write) -> None:
+    def __init__(self, wanted: Callable[[Exchange], bool] | None, emit: Emit) -> None:
         self._count = 0
         self._wanted = wanted
-        self._line = line
-        self._write = write
+        self._emit = emit
 
     def begin(self, exchange: Exchange) -> None:
         self._count = count = self._count + 1
@@ -59,7 +73,7 @@ class _AccessWatch(Silent):
 
     def finish(self, exchange: Exchange) -> None:
         if self._wanted is None or self._wanted(exchange):
-            self._write(self._line(AccessRecord(exchange)))
+            self._emit(AccessRecord(exchange))
 
 
 class _WatchOfOrigins(_AccessWatch):
@@ -99,13 +113,22 @@ class AccessJournal:
     """
 
     def __init__(
-        self, config: AccessLog | None, formats: Mapping[str, type[LogFormat]], loop: asyncio.AbstractEventLoop
+        self,
+        config: AccessLog | None,
+        formats: Mapping[str, type[LogFormat]],
+        loop: asyncio.AbstractEventLoop,
+        deliveries: LogDeliveries,
     ) -> None:
+        """What goes to exporters is written besides only if it says `dualOutput` (operations.md §3.6)."""
         self.signals: Sequence[Signal] = ()
         self._writer: LineWriter | None = None
-        if config is not None:
+        if config is None:
+            return
+        if not deliveries or config.dual_output:
             self._writer = LineWriter(config.file_path, loop, config.buffering_size)
-            self.signals = (AccessLogSignal(config, line_of(config, formats), self._writer.write),)
+        write = self._writer.write if self._writer is not None else None
+        send = deliveries.add if deliveries else None
+        self.signals = (AccessLogSignal(config, line_of(config, formats), write, send),)
 
     def reopen(self) -> None:
         """Go on in a new file of the same name (SIGUSR1)."""

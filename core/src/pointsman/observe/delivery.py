@@ -1,19 +1,18 @@
-"""Spans on their way to one exporter: a bounded queue, and a task that takes batches out of it (operations.md §5.2).
+"""Spans and log records on the way to one exporter: a bounded queue, and a task that takes batches out (operations.md §5.2).
 
-A collector that is away, slow or refuses costs spans, never requests: what finds no room or cannot be exported is counted,
-and told once, and once more when it is over.
+A collector that is away, slow or refuses costs some of them, never requests: what finds no room or cannot be exported is
+counted, and told once, and once more when it is over.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from attrs import frozen
 
-from pointsman.spans import Span
-
+T = TypeVar("T")
 log = logging.getLogger("pointsman.tracing")
 STOP_SECONDS: Final = 5.0
 MAX_QUEUE: Final = 65_536
@@ -29,14 +28,14 @@ class Limits:
     export_seconds: float = 30.0
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> "Limits":
-        """By `OTEL_BSP_*`, as OpenTelemetry has them; what is no positive number is told and passed over."""
-        queue = min(_number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 2048), MAX_QUEUE)
+    def of(cls, environ: Mapping[str, str], prefix: str = "OTEL_BSP_", delay_milliseconds: int = 5000) -> "Limits":
+        """By `OTEL_BSP_*` or `OTEL_BLRP_*`, as OpenTelemetry has them; no positive number is told and passed over."""
+        queue = min(_number(environ, f"{prefix}MAX_QUEUE_SIZE", 2048), MAX_QUEUE)
         return cls(
             queue,
-            min(_number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), queue),
-            _number(environ, "OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
-            _number(environ, "OTEL_BSP_EXPORT_TIMEOUT", 30_000) / 1000,
+            min(_number(environ, f"{prefix}MAX_EXPORT_BATCH_SIZE", 512), queue),
+            _number(environ, f"{prefix}SCHEDULE_DELAY", delay_milliseconds) / 1000,
+            _number(environ, f"{prefix}EXPORT_TIMEOUT", 30_000) / 1000,
         )
 
 
@@ -49,39 +48,43 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     return default
 
 
-class Delivery:
-    """One exporter's queue. `lost` is called with the number of spans that were dropped."""
+class Delivery(Generic[T]):
+    """One exporter's queue of `things`. `lost` is called with the number of those that were dropped."""
 
     def __init__(
         self,
         name: str,
-        export: Callable[[Sequence[Span]], Any],
+        export: Callable[[Sequence[T]], Any],
         limits: Limits,
         lost: Callable[[int], object] = lambda number: None,
+        *,
+        section: str = "tracing",
+        things: str = "spans",
     ) -> None:
-        self.name = name
+        self.name = f"{section}.{name}"
+        self._things = things
         self.dropped = 0
         self._export = export
         self._limits = limits
         self._room = limits.queue
         self._full = limits.batch
         self._lost = lost
-        self._queue: list[Span] = []
+        self._queue: list[T] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._overflowed = 0
         self._outage = 0
-        """How many spans it has cost so far; 0: there is none."""
+        """How many things it has cost so far; 0: there is none."""
         self._crowded = False
 
-    def add(self, span: Span) -> None:
-        """Take a span, if there is room."""
+    def add(self, thing: T) -> None:
+        """Take it, if there is room."""
         queue = self._queue
         if len(queue) >= self._room:
             self._overflowed += 1
             return
-        queue.append(span)
+        queue.append(thing)
         if len(queue) == self._full:
             self._wake.set()
 
@@ -102,7 +105,7 @@ class Delivery:
         left = len(self._queue)
         self._queue.clear()
         if left:
-            log.warning("tracing.%s: %d spans were not exported before the stop", self.name, left)
+            log.warning("%s: %d %s were not exported before the stop", self.name, left, self._things)
             self._count(left)
 
     async def _run(self) -> None:
@@ -135,13 +138,15 @@ class Delivery:
     def _failed(self, number: int, error: Exception) -> None:
         if not self._outage:
             reason = f"it took longer than {self._limits.export_seconds:g} s" if isinstance(error, TimeoutError) else error
-            log.warning("tracing.%s: spans cannot be exported, and are dropped as long as that lasts: %s", self.name, reason)
+            log.warning(
+                "%s: %s cannot be exported, and are dropped as long as that lasts: %s", self.name, self._things, reason
+            )
         self._outage += number
         self._count(number)
 
     def _went(self) -> None:
         if self._outage:
-            log.warning("tracing.%s: spans are exported again; %d were dropped", self.name, self._outage)
+            log.warning("%s: %s are exported again; %d were dropped", self.name, self._things, self._outage)
             self._outage = 0
 
     def _tell_of_overflow(self) -> None:
@@ -149,7 +154,7 @@ class Delivery:
         if number:
             self._count(number)
             if not self._crowded and not self._outage:
-                log.warning("tracing.%s: there are more spans than can be exported; %d were dropped", self.name, number)
+                log.warning("%s: there are more %s than can be exported; %d were dropped", self.name, self._things, number)
         self._crowded = number > 0
 
     def _count(self, number: int) -> None:

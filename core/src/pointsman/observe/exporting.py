@@ -35,10 +35,11 @@ class Context:
     name: str
     resource: Resource
     _reach: Reach
+    _section: str = "tracing"
 
     @property
     def logger(self) -> logging.Logger:
-        return logging.getLogger(f"pointsman.tracing.{self.name}")
+        return logging.getLogger(f"pointsman.{self._section}.{self.name}")
 
     def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
         parts = urlsplit(url)
@@ -85,30 +86,59 @@ class Exporting:
     async def start(self) -> None:
         """Open what exporters need, and begin to export."""
         self._keep_clock()
-        for name, exporter in self._exporters.items():
-            start = getattr(exporter, "start", None)
-            if start is not None:
-                try:
-                    await start()
-                except Exception as error:  # it may work later
-                    log.error("tracing.%s cannot be started: %r", name, error)
-        for delivery in self._deliveries:
-            delivery.start()
+        await begin("tracing", self._exporters, self._deliveries)
 
     async def stop(self) -> None:
         """Export what is there, within 5 s."""
         if self._setting is not None:
             self._setting.cancel()
-        await asyncio.gather(*(delivery.stop() for delivery in self._deliveries))
-        for name, exporter in self._exporters.items():
-            close = getattr(exporter, "aclose", None)
-            if close is not None:
-                with suppress(TimeoutError):
-                    try:
-                        async with asyncio.timeout(1.0):
-                            await close()
-                    except OSError as error:
-                        log.error("closing tracing.%s failed: %r", name, error)
+        await end("tracing", self._exporters, self._deliveries)
+
+
+async def begin(section: str, exporters: Mapping[str, Any], deliveries: Sequence[Delivery[Any]]) -> None:
+    """Start exporters, and then what feeds them."""
+    for name, exporter in exporters.items():
+        start = getattr(exporter, "start", None)
+        if start is not None:
+            try:
+                await start()
+            except Exception as error:  # it may work later
+                log.error("%s.%s cannot be started: %r", section, name, error)
+    for delivery in deliveries:
+        delivery.start()
+
+
+async def end(section: str, exporters: Mapping[str, Any], deliveries: Sequence[Delivery[Any]]) -> None:
+    """Send what is left, within 5 s, and close exporters."""
+    await asyncio.gather(*(delivery.stop() for delivery in deliveries))
+    for name, exporter in exporters.items():
+        close = getattr(exporter, "aclose", None)
+        if close is not None:
+            with suppress(TimeoutError):
+                try:
+                    async with asyncio.timeout(1.0):
+                        await close()
+                except OSError as error:
+                    log.error("closing %s.%s failed: %r", section, name, error)
+
+
+def built(
+    section: str, named: Mapping[str, Any], known: Mapping[str, type[Any]], context: Callable[[str], Context]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The exporters that a section names, by their options, and what is wrong with them."""
+    problems: list[Problem] = []
+    found: dict[str, Any] = {}
+    for name, options in named.items():
+        path = f"{section}.{name}"
+        try:
+            found[name] = known[name](options, context(name))
+        except ConfigError as error:
+            problems += [Problem(f"{path}.{each.path}" if each.path else path, each.message) for each in error.problems]
+        except ValueError as error:
+            problems.append(Problem(path, str(error)))
+        except Exception as error:  # a plugin's constructor may do anything
+            problems.append(Problem(path, f"the plugin failed: {type(error).__name__}: {error}"))
+    return found, problems
 
 
 def exporting(
@@ -126,18 +156,9 @@ def exporting(
         listed = ", ".join(propagation.NAMES)
         problems.append(Problem("tracing.propagators", f"must be some of {listed}, got {', '.join(config.propagators)}"))
     who = resource(config.service_name, config.resource_attributes, version, environ)
-    built: dict[str, SpanExporter] = {}
-    for name, options in config.exporters.items():
-        path = f"tracing.{name}"
-        try:
-            built[name] = known[name](options, Context(name, who, reach))
-        except ConfigError as error:
-            problems += [Problem(f"{path}.{each.path}" if each.path else path, each.message) for each in error.problems]
-        except ValueError as error:
-            problems.append(Problem(path, str(error)))
-        except Exception as error:  # a plugin's constructor may do anything
-            problems.append(Problem(path, f"the plugin failed: {type(error).__name__}: {error}"))
-    return (Exporting(config, built, environ) if built and not problems else None), problems
+    exporters, more = built("tracing", config.exporters, known, lambda name: Context(name, who, reach))
+    problems += more
+    return (Exporting(config, exporters, environ) if exporters and not problems else None), problems
 
 
 def _formats(config: TracingConfig, exporters: Sequence[Any], environ: Mapping[str, str]) -> Sequence[str]:
