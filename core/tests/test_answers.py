@@ -1,12 +1,13 @@
 """Answers as Pendings: whatever can be awaited calls back, and whatever calls back can be awaited."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from pointsman.answers import Deferred, followed, pending
+from pointsman.answers import Deferred, edited, followed, pending
 from pointsman.api import Receiver
 from pointsman.errors import ClientGone, GatewayError
 from pointsman.message import Body, Response
@@ -217,6 +218,18 @@ async def test_what_cannot_be_asked_after_the_first_answer_is_the_outcome_too() 
     assert first.receiver is not None
     first.receiver.respond(Response(200))
     assert isinstance(told.outcomes[0], ValueError)
+
+
+async def test_an_edited_coroutine_is_closed_when_nobody_awaits_it_any_more() -> None:
+    async def handler() -> Response:
+        raise AssertionError("it has not begun")
+
+    answer, told = edited(coroutine := handler(), lambda response: None), Told()
+    assert hasattr(answer, "subscribe")
+    answer.subscribe(told)
+    answer.cancel()
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    assert not told.outcomes
 
 
 async def test_other_errors_than_the_gateways_are_not_replaced() -> None:

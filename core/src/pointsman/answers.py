@@ -22,9 +22,7 @@ def edited(answer: Awaitable[Response], edit: Edit, *, errors: bool = False) -> 
     if type(answer) is Response:
         edit(answer)
         return answer
-    if hasattr(answer, "subscribe"):
-        return Edited(answer, edit, errors)  # type: ignore[arg-type]  # a Pending, then
-    return _awaited(answer, edit, errors)
+    return Edited(pending(answer), edit, errors)
 
 
 def amended(call_next: Handler, request: Request, edit: Edit) -> Awaitable[Response]:
@@ -35,17 +33,6 @@ def amended(call_next: Handler, request: Request, edit: Edit) -> Awaitable[Respo
         error.amend(edit)
         raise
     return edited(answer, edit, errors=True)
-
-
-async def _awaited(answer: Awaitable[Response], edit: Edit, errors: bool) -> Response:
-    try:
-        response = await answer
-    except GatewayError as error:
-        if errors:
-            error.amend(edit)
-        raise
-    edit(response)
-    return response
 
 
 class Edited:
