@@ -5,9 +5,12 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["pointsman.testing.pytest_plugin"]
 
+settings.register_profile("patient", parent=settings(), deadline=None)  # a busy machine is no counterexample
+settings.load_profile("patient")
 
 IN_CI = os.environ.get("CI") == "true"
 
