@@ -67,7 +67,9 @@ function update(current, next) {
   }
   for (const { name } of [...current.attributes]) if (!next.hasAttribute(name) && name !== "open") current.removeAttribute(name);
   for (const { name, value } of next.attributes) {
-    if (current.getAttribute(name) !== value) current.setAttribute(name, value);
+    if (current.getAttribute(name) === value) continue;
+    if (name === "style") current.style.cssText = value; // as an attribute it would be against the page's policy
+    else current.setAttribute(name, value);
   }
   patchChildren(current, next);
 }

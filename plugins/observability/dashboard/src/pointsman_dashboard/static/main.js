@@ -51,7 +51,7 @@ function show(first) {
   ticker?.stop();
   const where = placeIn(location.hash);
   const page = pageAt(where);
-  const trouble = h("div", { class: "trouble" });
+  const trouble = h("div", { class: "trouble", role: "alert" });
   const waiting = h("p", { class: "waiting" }, "Loading …");
   patch(frame.main);
   frame.main.append(trouble, waiting, page.node);

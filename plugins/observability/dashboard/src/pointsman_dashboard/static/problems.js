@@ -12,7 +12,8 @@ const MOST = 500;
 export async function problems(signal) {
   const found = (await ask("problems", { per_page: MOST }, signal)).map(({ path = "", message = "", severity, source }) => {
     const [text, ...rest] = message.split("; ");
-    return { where: path, text, hint: rest.join("; "), source, warning: severity === "warning", href: linkOf(path) };
+    const hint = rest.join("; ") || (/does not exist|doesn't exist/.test(text) ? "define it, or name one that there is" : "");
+    return { where: path, text, hint, source, warning: severity === "warning", href: linkOf(path) };
   });
   return [...found.filter((problem) => !problem.warning), ...found.filter((problem) => problem.warning)];
 }

@@ -4,7 +4,7 @@ let paused = false;
 const tickers = new Set();
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) for (const ticker of tickers) ticker.wake();
+  if (!document.hidden && !paused) for (const ticker of tickers) ticker.wake();
 });
 
 /** Stop all of them, or let them go on. */
