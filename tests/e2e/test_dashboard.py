@@ -301,7 +301,14 @@ async def test_what_passes_is_counted(browser):
         row = tab.page.locator("tbody tr", has_text="many-007@file")
         await expect(row).to_be_visible(timeout=10_000)
         await tab.page.click(".filters >> text=Entry points")
+        await expect(row).to_have_count(0)
         await expect(tab.page.locator("tbody tr", has_text="web")).to_be_visible()
+
+
+async def test_entry_points_show_their_connections(browser):
+    async with browser.stage.connect("b"), browser.tab() as tab:
+        card = tab.page.locator("ul.doors .card", has_text=str(browser.stage.gateway.port("b")))
+        await expect(card).to_contain_text("1 open", timeout=10_000)
 
 
 async def test_pages_are_kept_up_to_date_only_while_somebody_wants_it(browser):

@@ -103,6 +103,7 @@ class Traffic:
             return told
 
         told = await in_slices(telling())
+        told["connections"] = connections
         told["untracked"] = {kind: self._kinds[kind][0].crowded_out for kind in kinds}
         told["states"] = _states(states)
         return told

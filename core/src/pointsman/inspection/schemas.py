@@ -188,6 +188,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "stepSeconds": NUMBER,
             "windows": mapping(INTEGER),
+            "connections": {**mapping(INTEGER), "description": "Open ones of every entry point, busy or not."},
             "untracked": {**mapping(INTEGER), "description": "Those that found no room in the last step, by kind."},
             "states": array(
                 block(

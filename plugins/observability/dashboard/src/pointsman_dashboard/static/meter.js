@@ -14,7 +14,7 @@ const MOST = 8;
 export const keyOf = (group, name, server = "") => `${group} ${name} ${server}`;
 
 /** Nothing is known, and `why`: requests are not counted, or the API did not say. */
-export const nothing = (why) => ({ rows: new Map(), states: [], untracked: {}, why });
+export const nothing = (why) => ({ rows: new Map(), states: [], connections: {}, untracked: {}, why });
 
 /** Rows by `keyOf`, what middlewares tell of themselves, and how many are not followed. */
 export async function traffic(signal, parameters, window = "1m") {
@@ -26,7 +26,7 @@ export async function traffic(signal, parameters, window = "1m") {
       rows.set(keyOf(group, row.name, row.server), row);
     }
   }
-  return { rows, states: answer.states ?? [], untracked: answer.untracked ?? {} };
+  return { rows, states: answer.states ?? [], connections: answer.connections ?? {}, untracked: answer.untracked ?? {} };
 }
 
 function rowOf(group, told, window, stepSeconds) {
@@ -52,7 +52,7 @@ function rowOf(group, told, window, stepSeconds) {
 export async function trafficOf(signal, queries) {
   try {
     const found = await Promise.all(queries.slice(0, MOST).map((query) => traffic(signal, query)));
-    return { rows: new Map(found.flatMap(({ rows }) => [...rows])), states: found[0]?.states ?? [], untracked: {} };
+    return { ...found[0], rows: new Map(found.flatMap(({ rows }) => [...rows])) };
   } catch (error) {
     if (signal.aborted) throw error;
     return nothing(error.status === 404 ? "Requests are not counted: api.traffic is false." : error.message);

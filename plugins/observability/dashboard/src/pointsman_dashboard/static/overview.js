@@ -21,7 +21,7 @@ export function overviewPage(frame) {
   const node = h("div", { class: "page overview" });
 
   async function load(signal) {
-    const [overview, points, found, { rows, why }, sources] = await Promise.all([
+    const [overview, points, found, { rows, connections, why }, sources] = await Promise.all([
       ask("overview", undefined, signal),
       ask("entrypoints", { per_page: 200 }, signal),
       problems(signal).catch(unlessLeft(signal, [])),
@@ -34,7 +34,7 @@ export function overviewPage(frame) {
       verdict(overview, found),
       found.length > 0 && problemCard(found),
       h("section", { class: "card" }, h("div", { class: "between" }, h("h2", {}, "Traffic"), h("a", { href: "#/traffic" }, "Live traffic")), gauges(total([...rows.values()]), why)),
-      h("section", {}, h("h2", {}, "Entry points"), h("ul", { class: "doors" }, points.map((point) => entryPoint(point, rows)))),
+      h("section", {}, h("h2", {}, "Entry points"), h("ul", { class: "doors" }, points.map((point) => entryPoint(point, rows, connections[point.name])))),
       h("div", { class: "protocols" }, Object.entries(PROTOCOLS).map(([protocol, kinds]) => protocolCard(protocol, kinds, overview))),
       h("div", { class: "two" }, features(overview), providers(overview, sources)),
     );
@@ -60,17 +60,16 @@ function verdict(overview, found) {
   return notice("ok", "Everything serves", h("p", {}, "No element of the configuration has a problem."));
 }
 
-function entryPoint(point, rows) {
+function entryPoint(point, rows, open) {
   const numbers = rows.get(keyOf("entryPoints", point.name));
   const [address, protocol] = String(point.address ?? "").split("/");
   const words = [protocol === "udp" ? "UDP" : null, point.http?.tls ? "TLS" : null, point.http3 ? "HTTP/3" : null].filter(Boolean);
-  const open = numbers?.open;
   return h(
     "li",
     { class: "card", "data-key": point.name },
     h("div", { class: "between" }, h("h3", {}, point.name), words.length > 0 && h("span", { class: "chips" }, words.map((word) => h("span", { class: "chip" }, word)))),
     h("p", { class: "mono" }, address),
-    h("div", { class: "between numbers" }, h("span", {}, h("b", {}, rate(numbers?.rate)), " req/s"), open !== undefined && open !== null && h("span", {}, h("b", {}, count(open)), " open"), spark(numbers?.history ?? [], { width: 96, height: 24 })),
+    h("div", { class: "between numbers" }, h("span", {}, h("b", {}, rate(numbers?.rate)), " req/s"), open !== undefined && h("span", {}, h("b", {}, count(open)), " open"), spark(numbers?.history ?? [], { width: 96, height: 24 })),
   );
 }
 
