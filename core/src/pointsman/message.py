@@ -707,11 +707,11 @@ class Request:
         has read of its answer is given up then. 1xx answers to it reach nobody.
         """
         link = self.link
-        if (
-            link.private is not None
-        ):  # what the client says on its connection is meant for servers of that, and for nobody else's
+        if link.private is not None:  # what the client says on its connection is meant for servers of that alone
             link = link.apart()
         path, mark, query = target.partition(b"?")
+        if self.exchange.span is not None:
+            self.exchange.span.tell(headers)
         twin = self.apart(method, target, headers, NOTHING if body is None else body, link)
         twin.rewrite(path)
         twin.query = query if mark else None

@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.errors import GatewayError
 from pointsman.message import Exchange, Headers, Request, Response
-from pointsman.observe.observer import Attempt, Observer, Silent
+from pointsman.observe.observer import Attempt, Observer, Silent, observing
 
 GET = b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok"
@@ -141,6 +141,22 @@ async def test_a_request_beside_has_attempts_of_its_own(house: Any) -> None:
     await house.settle()
 
     assert heard.events == [*ONE, "answered 204", "attempted 204", ONE[1], "answered 200", "attempted 200", "finish 200 2"]
+
+
+async def test_a_watch_alone_hears_no_more_of_what_is_of_no_interest_to_it(house: Any) -> None:
+    class Bored(Heard):
+        def begin(self, exchange: Exchange) -> bool:
+            super().begin(exchange)
+            return True
+
+    heard = Bored()
+    house.set_up(observer=observing([heard], house.loop.time))
+    client = await house.ask(GET)
+    house.server.receive(OK)
+
+    assert client.sent.endswith(b"ok")
+    assert heard.events == ["begin r@file"]
+    assert observing([], house.loop.time) is None
 
 
 async def test_whoever_follows_and_breaks_harms_nobody(house: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -101,8 +101,8 @@ class Attempt:
 class Watch(Protocol):
     """What one signal wants of the exchanges of a route. Called on the way of every request: quick, and never raising."""
 
-    def begin(self, exchange: Exchange, /) -> None:
-        """The route is known; nothing has been done for the request yet."""
+    def begin(self, exchange: Exchange, /) -> bool | None:
+        """The route is known; nothing has been done for the request yet. True: it is of no further interest."""
 
     def attempt(self, attempt: Attempt, /) -> None:
         """A server has been chosen and nothing has been sent: headers may still be added to `attempt.request`."""
@@ -183,10 +183,31 @@ class Observer:
             each(exchange)
 
 
+class Lone(Observer):
+    """That of a single watch, which lets go of an exchange as soon as that is of no interest to it."""
+
+    __slots__ = ("_interested",)
+
+    def __init__(self, watch: Watch, clock: Callable[[], float]) -> None:
+        super().__init__([watch], clock)
+        self._interested = watch.begin
+
+    def begin(self, exchange: Exchange) -> None:
+        if not self._interested(exchange):
+            exchange.observer = self
+
+
+def observing(watches: Sequence[Watch], clock: Callable[[], float]) -> Observer | None:
+    """The observer for these watches; None for none."""
+    if len(watches) == 1:
+        return Lone(watches[0], clock)
+    return Observer(watches, clock) if watches else None
+
+
 class Silent:
     """A watch that wants nothing: what others begin with."""
 
-    def begin(self, exchange: Exchange, /) -> None:
+    def begin(self, exchange: Exchange, /) -> bool | None:
         pass
 
     def attempt(self, attempt: Attempt, /) -> None:
@@ -205,6 +226,6 @@ class Silent:
         pass
 
 
-def _wanted(watches: Sequence[Watch], method: str) -> tuple[Callable[..., None], ...]:
+def _wanted(watches: Sequence[Watch], method: str) -> tuple[Callable[..., object], ...]:
     silent = getattr(Silent, method)
     return tuple(getattr(watch, method) for watch in watches if getattr(type(watch), method, None) is not silent)

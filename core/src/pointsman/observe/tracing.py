@@ -131,6 +131,7 @@ class TraceWatch(Silent):
         "_entry_point",
         "_ids",
         "_propagation",
+        "_reads",
         "_sampling",
         "_traces",
         "_tracing",
@@ -141,6 +142,7 @@ class TraceWatch(Silent):
     def __init__(self, tracing: Tracing, watched: Watched) -> None:
         self._tracing = tracing
         self._propagation = tracing.propagation
+        self._reads = tracing.propagation.reads
         self._descriptions = tracing.descriptions
         self._ids = tracing.ids
         self._entry_point = watched.entry_point
@@ -155,13 +157,16 @@ class TraceWatch(Silent):
 
     # the exchange
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, exchange: Exchange) -> bool:
         request = exchange.request
         assert request is not None
         headers = request.headers
         parsed = headers.parsed
         propagation = self._propagation
-        remote = None if parsed is not None and propagation.silent(parsed) else propagation.extract(headers)
+        if parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed)):
+            remote = None
+        else:
+            remote = propagation.extract(headers)
         own, parent, sampled, debug = self._ids.take(16), "", None, False
         if remote is None:
             trace_id = self._new_trace()
@@ -173,8 +178,9 @@ class TraceWatch(Silent):
         if sampled is None:
             sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
         if not sampled and self._unsampled is not None:
-            exchange.span = Passing(trace_id, own, self._unsampled)
-            return
+            exchange.span = Passing(trace_id, own, self._unsampled, propagation)
+            propagation.inject(headers, trace_id, own, False, False)
+            return True
         span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
         if remote is not None:
             span.remote, span.trace_state = bool(remote.span_id), remote.state
@@ -192,6 +198,7 @@ class TraceWatch(Silent):
             request.authority,
         )
         exchange.span = span
+        return False
 
     def _new_trace(self) -> str:
         return self._ids.take(32) if not self._sampling.short_ids else "0" * 16 + self._ids.take(16)
@@ -235,7 +242,7 @@ class TraceWatch(Silent):
     def attempt(self, attempt: Attempt) -> None:
         exchange = attempt.exchange
         above = exchange.span
-        if above is None:
+        if above is None or type(above) is Passing:  # that one has told already
             return
         trace: Trace = above.trace
         request = attempt.request
