@@ -602,6 +602,7 @@ class Request:
         "query",
         "routing_path",
         "target",
+        "told",
         "upgrade",
         "version",
         "withheld",
@@ -633,6 +634,8 @@ class Request:
         """10 or 11 for HTTP/1, 20 for HTTP/2."""
         self.append_forwarded_for = True
         """False: the client's address is not added to X-Forwarded-For on the way upstream."""
+        self.told: Sequence[tuple[bytes, bytes]] = ()
+        """Header lines that the gateway adds at last, in place of any of these names."""
         self.withheld: tuple[Callable[[bytes], bool], ...] = ()
         """Each says of a name whether trailers that are called so stay here: some servers take them for headers."""
         self.exchange: Exchange = OVER
@@ -693,6 +696,7 @@ class Request:
         twin = Request(method, target, headers, body, self.authority, self.host, link or self.link)
         twin.version = self.version
         twin.append_forwarded_for = self.append_forwarded_for
+        twin.told = self.told
         twin.withheld = self.withheld
         first, exchange = self.exchange, Exchange()
         exchange.router, exchange.service, exchange.started = first.router, first.service, first.started
@@ -710,8 +714,6 @@ class Request:
         if link.private is not None:  # what the client says on its connection is meant for servers of that alone
             link = link.apart()
         path, mark, query = target.partition(b"?")
-        if self.exchange.span is not None:
-            self.exchange.span.tell(headers)
         twin = self.apart(method, target, headers, NOTHING if body is None else body, link)
         twin.rewrite(path)
         twin.query = query if mark else None

@@ -41,18 +41,13 @@ class Resource:
 class Passing:
     """In the place of a span where none is recorded: ids for logs, and for servers."""
 
-    __slots__ = ("_propagation", "span_id", "trace", "trace_id")
+    __slots__ = ("span_id", "trace", "trace_id")
     parent: ClassVar[None] = None
 
-    def __init__(self, trace_id: str, span_id: str, trace: Any, propagation: Any) -> None:
+    def __init__(self, trace_id: str, span_id: str, trace: Any) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.trace = trace
-        self._propagation = propagation
-
-    def tell(self, headers: Any) -> None:
-        """Have the headers of another request say that it belongs to this trace, and that nobody records it."""
-        self._propagation.inject(headers, self.trace_id, self.span_id, False, False)
 
     def fail(self, message: str = "") -> None:
         """Nobody will know."""
@@ -129,9 +124,6 @@ class Span:
     def attributes(self) -> Attributes:
         """Names and values. Made anew each time: ask once."""
         return self.describes(self.described) if self.describes is not None else ()
-
-    def tell(self, headers: Any) -> None:
-        """Nothing: the attempt at a server has a span of its own, and tells of that."""
 
     def fail(self, message: str = "") -> None:
         """Its status is Error, with this message unless it has one."""

@@ -180,3 +180,19 @@ def test_a_refusal_is_told_to_whoever_follows_the_exchange() -> None:
     exchange.refuse("Too many requests")
 
     assert heard.events == ["refused: Too many requests"]
+
+
+@pytest.mark.parametrize("touched", [False, True])
+async def test_what_the_gateway_tells_stands_once_whatever_middlewares_say(house: Any, touched: bool) -> None:
+    async def say(request: Request, call_next: Any) -> Response:
+        request.told = [(b"traceparent", b"ours")]
+        if touched:
+            request.headers.add(b"traceparent", b"theirs")
+        response: Response = await call_next(request)
+        return response
+
+    house.set_up(around=say)
+    head = await house.forwarded(GET)
+
+    assert head.count(b"\r\nTraceparent: ") == 1
+    assert b"\r\nTraceparent: ours\r\n" in head + b"\r\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pointsman import wire
-from pointsman.message import Headers, Parsed
+from pointsman.message import HeaderList, Headers, Parsed
 from pointsman.observe.formats import B3, B3Multi, Format, Jaeger, OtTrace, Remote, TraceContext, XRay
 
 NAMES: Final = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none")
@@ -66,14 +66,27 @@ class Propagation:
             headers.remove(_STATE)
         return remote
 
-    def inject(self, headers: Headers, trace_id: str, span_id: str, sampled: bool, debug: bool) -> None:
-        """Tell the server. Headers that nobody has touched stay as they are read, so that they are sent on as quickly."""
+    def lines(self, trace_id: str, span_id: str, sampled: bool, debug: bool) -> HeaderList:
+        """What servers are told, in all formats."""
         formats = self._formats
         if not formats:
-            return
+            return []
         lines = formats[0].lines(trace_id, span_id, sampled, debug)
         for each in formats[1:]:
             lines += each.lines(trace_id, span_id, sampled, debug)
+        return lines
+
+    def remove_from(self, headers: Headers) -> None:
+        """Drop what the client said, in whose place servers are told."""
+        replaced = self._replaced
+        if not replaced.isdisjoint([name for name, _ in headers]):
+            headers.raw[:] = [line for line in headers.raw if line[0] not in replaced]
+
+    def inject(self, headers: Headers, trace_id: str, span_id: str, sampled: bool, debug: bool) -> None:
+        """Tell the server. Headers that nobody has touched stay as they are read, so that they are sent on as quickly."""
+        lines = self.lines(trace_id, span_id, sampled, debug)
+        if not lines:
+            return
         replaced = self._replaced
         parsed = headers.parsed
         if parsed is None or (parsed.added[-1:] and parsed.added[-1][0] in replaced):

@@ -163,10 +163,8 @@ class TraceWatch(Silent):
         headers = request.headers
         parsed = headers.parsed
         propagation = self._propagation
-        if parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed)):
-            remote = None
-        else:
-            remote = propagation.extract(headers)
+        silent = parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed))
+        remote = None if silent else propagation.extract(headers)
         own, parent, sampled, debug = self._ids.take(16), "", None, False
         if remote is None:
             trace_id = self._new_trace()
@@ -178,8 +176,10 @@ class TraceWatch(Silent):
         if sampled is None:
             sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
         if not sampled and self._unsampled is not None:
-            exchange.span = Passing(trace_id, own, self._unsampled, propagation)
-            propagation.inject(headers, trace_id, own, False, False)
+            exchange.span = Passing(trace_id, own, self._unsampled)
+            request.told = propagation.lines(trace_id, own, False, False)
+            if not silent:
+                propagation.remove_from(headers)
             return True
         span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
         if remote is not None:

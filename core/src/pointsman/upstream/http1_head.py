@@ -31,7 +31,9 @@ def request_head(request: Request, peer: Peer, pass_host: bool) -> bytes:
         counted = parsed.seen & wire.LENGTH > 0
     else:
         parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
-        counted = _write_headers(parts, request, request.headers.raw)
+        counted = _write_headers(parts, request, without_told(request, request.headers.raw))
+    for name, value in request.told:
+        parts.append(wire.REQUEST_PREFIXES[name] + value)
     if body.length is None:
         parts.append(b"\r\nTransfer-Encoding: chunked")
     elif body.length or counted or request.method in USUALLY_WITH_BODY:
@@ -80,6 +82,14 @@ def _write_headers(parts: list[bytes], request: Request, headers: HeaderList) ->
         parts.append(b"\r\nX-Forwarded-For: ")
         parts.append(b", ".join(chain))
     return counted
+
+
+def without_told(request: Request, headers: HeaderList) -> HeaderList:
+    """The headers, but for those in whose place the gateway tells others."""
+    if not request.told:
+        return headers
+    told = {name for name, _ in request.told}
+    return [line for line in headers if line[0] not in told]
 
 
 def without_named(headers: HeaderList, connection: bytes) -> HeaderList:
