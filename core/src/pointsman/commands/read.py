@@ -66,7 +66,7 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     else:
         loaded = read_static([f"--configFile={file}"], {}, os.getcwd(), registry.sections)
     problems += loaded.warnings
-    check_exporters(loaded.config, registry)
+    problems += check_exporters(loaded.config, registry)
     providers, _, broken = build_providers(loaded.config, registry)
     tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)

@@ -4,32 +4,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from pointsman.values import Duration, FileOrContent, Secret, option
-
-
-@frozen
-class ExporterTLS:
-    """TLS towards a collector."""
-
-    ca: FileOrContent = FileOrContent("")
-    cert: FileOrContent = FileOrContent("")
-    key: FileOrContent = FileOrContent("")
-    insecure_skip_verify: bool = False
-
-
-@frozen
-class OTLPHTTP:
-    endpoint: str = "https://localhost:4318"
-    headers: dict[str, Secret] = field(factory=dict)
-    tls: ExporterTLS | None = None
-
-
-@frozen
-class OTLPGRPC:
-    endpoint: str = "localhost:4317"
-    insecure: bool = False
-    headers: dict[str, Secret] = field(factory=dict)
-    tls: ExporterTLS | None = None
+from pointsman.values import Duration, option
 
 
 @frozen

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from pointsman.api import Handler, MetricsExporter
+from attrs import evolve
+
+from pointsman.api import Handler, MetricsContext, MetricsExporter
 from pointsman.compile.parts import Surroundings
 from pointsman.compile.servers import Servers
 from pointsman.config.static import Static
@@ -21,7 +24,9 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.measures import Kind, Metric, Needs, Sample
 from pointsman.net.client_tls import ClientTls
 from pointsman.observe.meter import Counted, Recording
-from pointsman.plugins import Registry
+from pointsman.observe.resource import resource
+from pointsman.plugins import Registry, version_of
+from pointsman.spans import Resource
 from pointsman.upstream.health import News
 
 log = logging.getLogger("pointsman.metrics")
@@ -38,9 +43,10 @@ class Counting(Protocol):
 class Context:
     """A MetricsContext."""
 
-    def __init__(self, name: str, metering: "Metering") -> None:
+    def __init__(self, name: str, metering: "Metering", config: Any) -> None:
         self._name = name
         self._metering = metering
+        self.resource = resource_of(config)
         self.reader: Reader | None = None
         self.servers: list[Any] = []
 
@@ -57,6 +63,10 @@ class Context:
             raise RuntimeError("metrics can be read once the exporter has been started")
         return await self._metering.read(self.reader)
 
+    def dropped(self, samples: int) -> None:
+        if samples:
+            self._metering.own.dropped[self._name] += samples
+
     def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
         entry = self._metering.reached.get(url, tls, timeout_seconds)
         return entry.handler
@@ -67,12 +77,10 @@ class Metering:
 
     def __init__(self, static: Static, registry: Registry, *, needs: Iterable[Needs] = ()) -> None:
         """`needs` are those of the gateway itself, besides the exporters'."""
-        self.problems: list[Problem] = []
-        self.exporters: dict[str, MetricsExporter] = {}
         self.workers: Sequence[Counting] = ()
         self.reached = Servers.begin(Surroundings(static, registry, Deadlines()), {})
         self._contexts: dict[str, Context] = {}
-        self._build(static, registry)
+        self.exporters, self.problems = built_exporters(static, registry, self._context)
         wanted = {name: each.needs for name, each in self.exporters.items()}
         own = list(needs)
         most = static.metrics.max_label_values if static.metrics is not None else 1
@@ -87,17 +95,9 @@ class Metering:
         self._asking: asyncio.Task[None] | None = None
         self._odd: set[int] = set()
 
-    def _build(self, static: Static, registry: Registry) -> None:
-        for name, config in (static.metrics.exporters if static.metrics is not None else {}).items():
-            context = Context(name, self)
-            try:
-                self.exporters[name] = registry.metrics_exporters[name](config, context)
-            except ConfigError as error:
-                self.problems += [Problem(each.path or f"metrics.{name}", each.message) for each in error.problems]
-            except Exception as error:  # a plugin's constructor may do anything
-                self.problems.append(Problem(f"metrics.{name}", f"the plugin failed: {type(error).__name__}: {error}"))
-            else:
-                self._contexts[name] = context
+    def _context(self, name: str, config: Any) -> Context:
+        context = self._contexts[name] = Context(name, self, config)
+        return context
 
     @property
     def answering(self) -> dict[str, Any]:
@@ -197,6 +197,8 @@ class Own:
         self.problems: Callable[[], Iterable[Problem]] = tuple
         """What is wrong with the configuration now."""
         self.expiries = Expiries()
+        self.dropped: Counter[str] = Counter()
+        """Samples that exporters could not deliver."""
 
     def metrics(self) -> Iterator[Metric]:
         yield _metric("traefik_config_reloads_total", "Config reloads", "counter", {(): self.reloads})
@@ -212,6 +214,10 @@ class Own:
             for service, urls in self.states().items()
             for url, is_up in urls.items()
         }
+        if self.dropped:
+            dropped: dict[tuple[str, ...], float] = {(exporter,): number for exporter, number in self.dropped.items()}
+            help = "Samples of metrics that an exporter could not deliver"
+            yield _metric("pointsman_metrics_dropped_samples_total", help, "counter", dropped, ("exporter",))
         if up:
             help = "Whether a server of a service is up, by its health check"
             yield _metric("traefik_service_server_up", help, "gauge", up, ("service", "url"))
@@ -219,6 +225,31 @@ class Own:
         if restarts:
             help = "How often a worker was replaced"
             yield _metric("pointsman_worker_restarts_total", help, "counter", restarts, ("worker",))
+
+
+def built_exporters(
+    static: Static, registry: Registry, context: Callable[[str, Any], MetricsContext]
+) -> tuple[dict[str, MetricsExporter], list[Problem]]:
+    """The exporters that the static configuration asks for, and what is wrong with those that cannot be had."""
+    exporters: dict[str, MetricsExporter] = {}
+    problems = []
+    for name, config in (static.metrics.exporters if static.metrics is not None else {}).items():
+        path = f"metrics.{name}"
+        try:
+            exporters[name] = registry.metrics_exporters[name](config, context(name, config))
+        except ConfigError as error:
+            problems += [evolve(each, path=f"{path}.{each.path}" if each.path else path) for each in error.problems]
+        except ValueError as error:
+            problems.append(Problem(path, str(error)))
+        except Exception as error:  # a plugin's constructor may do anything
+            problems.append(Problem(path, f"the plugin failed: {type(error).__name__}: {error}"))
+    return exporters, problems
+
+
+def resource_of(config: Any) -> Resource:
+    """Who sends, as an exporter's options say it."""
+    name, attributes = getattr(config, "service_name", ""), getattr(config, "resource_attributes", {})
+    return resource(name, attributes, version_of("pointsman"), os.environ)
 
 
 def _metric(name: str, help: str, kind: Kind, values: Mapping[Any, float], labels: tuple[str, ...] = ()) -> Metric:

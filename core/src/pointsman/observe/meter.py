@@ -42,6 +42,7 @@ MAX_VARIETY: Final = 2000
 """Series with values that clients choose, of one route, before they are made anew."""
 MAX_UNTOLD: Final = 20_000
 """Series to be told, above which such values are all `_other`."""
+_SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
 _VERSIONS: Final = {10: "1.0", 11: "1.1", 20: "2", 30: "3"}
 
 
@@ -173,7 +174,9 @@ class RouteWatch(Silent):
         return series
 
     def _as_server(self, exchange: Exchange, request: Request, seconds: float) -> None:
-        key = (exchange.status, request.method, request.version, request.scheme, request.authority)
+        told = request.headers.get(b"x-forwarded-proto")
+        scheme = told if told in _SCHEMES else request.scheme
+        key = (exchange.status, request.method, request.version, scheme, request.authority)
         series = self._servers.get(key)
         if series is None:
             if len(self._servers) > MAX_VARIETY:

@@ -81,6 +81,8 @@ class FakeContext:
         self._servers = dict(servers or {})
         self._problems = tuple(problems)
         self.metrics = metrics
+        self.lost = 0
+        """Samples that were said to be dropped."""
         self.numbers: dict[tuple[Any, ...], FakeNumber] = {}
         self.shared: SharedState = shared or LocalState(b"a secret of this context, for tests")
 
@@ -111,6 +113,9 @@ class FakeContext:
 
     async def read(self) -> Sequence[Metric]:
         return self.metrics
+
+    def dropped(self, samples: int) -> None:
+        self.lost += samples
 
     def chain(self, middlewares: Sequence[str]) -> Binder:
         for name in middlewares:
