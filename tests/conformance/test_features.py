@@ -72,8 +72,9 @@ class AnyContext(FakeContext):
 
 @pytest.fixture
 def build(kind, feature, examples, tmp_path):
-    """Builds instances from the README's example; what ships inside has none, and needs no more than a folder."""
-    raw = examples.get((kind, feature.name.lower()), {"directory": str(tmp_path)} if feature.name == "file" else {})
+    """Builds instances from the README's example; what ships inside has none, and needs little."""
+    shipped = {"file": {"directory": str(tmp_path)}, "template": {"template": "{RequestPath}"}}
+    raw = examples.get((kind, feature.name.lower()), shipped.get(feature.name, {}))
 
     def built():
         config, problems = structure(feature.Config, raw, feature.name)

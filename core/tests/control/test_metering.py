@@ -28,7 +28,7 @@ class Board:
 
     def __init__(self, config: Any, context: Any) -> None:
         if config.fails == "building":
-            raise ConfigError(Problem("metrics.board.fails", "cannot be built"))
+            raise ConfigError(Problem("fails", "cannot be built"))
         self.context, self.config, self.closed = context, config, 0
         self.needs = Needs(boundaries=(1.0,))
 

@@ -34,7 +34,7 @@ def test_tags_are_found_again(labels, common):
     assert found["tags"] == {key: without_last_backslashes(text) for key, text in expected.items() if text}
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False))
 def test_numbers_are_found_again(written):
     metric = Metric("traefik_g", "", "gauge", (), [Sample((), written)])
     (line,) = lines([metric], {}, 1)
