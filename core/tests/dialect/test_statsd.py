@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pointsman.dialect.datagrams import Receiver, packed
 from pointsman.dialect.metric_names import dotted, singular
-from pointsman.dialect.statsd import Lines, rates, usable_prefix
+from pointsman.dialect.statsd import Lines, rates, unlabelled, usable_prefix
 from pointsman.measures import Distribution, Metric, Sample
 
 LABELS = ("code", "service")
@@ -31,8 +31,8 @@ def written(lines):
     return [line.decode() for line in lines]
 
 
-def test_without_tags_there_is_one_number_for_each_name():
-    assert written(Lines("pfx", "ms", tags=False).of(METRICS)) == [
+async def test_without_tags_there_is_one_number_for_each_name():
+    assert written(Lines("pfx", "ms").of(await unlabelled(METRICS))) == [
         "pfx.service.request.total:4.000000|c\n",
         "pfx.service.server.up:0.000000|g\n",
         "pfx.open.connections:5.000000|g\n",
@@ -42,7 +42,7 @@ def test_without_tags_there_is_one_number_for_each_name():
 
 
 def test_with_tags_there_is_one_for_each_series():
-    assert written(Lines("traefik", "h", tags=True).of(METRICS)) == [
+    assert written(Lines("traefik", "h").of(METRICS)) == [
         "traefik.service.request.total:3.000000|c|#code:200,service:a@file\n",
         "traefik.service.request.total:1.000000|c|#code:404,service:b__\n",
         "traefik.service.server.up:1.000000|g|#service:a@file\n",
@@ -55,10 +55,12 @@ def test_with_tags_there_is_one_for_each_series():
 
 
 def test_a_sign_is_no_difference():
-    below = [Metric("pointsman_x", "", "gauge", (), [Sample((), -2.0)])]
+    below = [Metric("pointsman_x", "", "gauge", ("a",), [Sample(("1",), -2.0)])]
 
-    assert written(Lines("p", "ms", tags=False).of(below)) == ["p.pointsman.x:0.000000|g\np.pointsman.x:-2.000000|g\n"]
-    assert written(Lines("p", "h", tags=True).of(below)) == ["p.pointsman.x:-2.000000|g\n"]
+    assert written(Lines("p", "h").of(below)) == ["p.pointsman.x:-2.000000|g|#a:1\n"]
+    (bare,) = below
+    bare = bare._replace(labels=(), samples=[Sample((), -2.0)])
+    assert written(Lines("p", "ms").of([bare])) == ["p.pointsman.x:0.000000|g\np.pointsman.x:-2.000000|g\n"]
 
 
 text = st.text(max_size=12)
@@ -67,7 +69,7 @@ text = st.text(max_size=12)
 @given(st.dictionaries(st.sampled_from(["code", "router", "service"]), text, min_size=1), st.integers(0, 10**9))
 def test_no_value_ends_a_tag_or_a_line(labels, value):
     metric = Metric("traefik_x_total", "", "counter", tuple(labels), [Sample(tuple(labels.values()), value)])
-    (line,) = Lines("p", "h", tags=True).of([metric])
+    (line,) = Lines("p", "h").of([metric])
 
     body = line.decode()
     assert body.index("\n") == len(body) - 1

@@ -1,14 +1,16 @@
-"""StatsD's lines, with Datadog's tags or without any (operations.md §4.4).
+"""StatsD's lines, with Datadog's tags where there are labels (operations.md §4.4).
 
 A value that stands for several observations is sent once, with the sample rate that makes receivers count it so often.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from operator import add
 from typing import Final, Literal
 
-from pointsman.dialect.differences import spread
+from pointsman.dialect.differences import SLICE, spread
 from pointsman.dialect.metric_names import singular
 from pointsman.measures import Distribution, Metric, Sample
 
@@ -27,12 +29,11 @@ def usable_prefix(prefix: str) -> None:
 class Lines:
     """Metrics, as differences, written line by line."""
 
-    def __init__(self, prefix: str, duration: Literal["ms", "h"], *, tags: bool) -> None:
+    def __init__(self, prefix: str, duration: Literal["ms", "h"]) -> None:
         """`duration` is the type of durations: `ms`, in milliseconds, or `h`, in seconds."""
         self._prefix = f"{prefix}." if prefix else ""
         self._duration = duration
         self._scale = 1000.0 if duration == "ms" else 1.0
-        self._tags = tags
 
     def of(self, metrics: Iterable[Metric]) -> Iterator[bytes]:
         """Each with its line end."""
@@ -41,9 +42,8 @@ class Lines:
         }  # fmt: skip
         for metric in metrics:
             name = self._prefix + singular(metric.name)
-            for labels, value in metric.samples if self._tags else _together(metric):
-                tags = _tagged(metric.labels, labels) if self._tags else ""
-                for line in write[metric.kind](name, value, tags):
+            for labels, value in metric.samples:
+                for line in write[metric.kind](name, value, _tagged(metric.labels, labels)):
                     yield line.encode("utf-8", "replace")
 
     def _counter(self, name: str, value: float | Distribution, tags: str) -> Iterator[str]:
@@ -51,7 +51,7 @@ class Lines:
 
     def _gauge(self, name: str, value: float | Distribution, tags: str) -> Iterator[str]:
         assert not isinstance(value, Distribution)
-        if value < 0 and not self._tags:  # a sign alone says by how much it changes
+        if value < 0 and not tags:  # to StatsD a sign says by how much it changes
             yield f"{name}:0.000000|g\n{name}:{value:.6f}|g\n"
         else:
             yield f"{name}:{value:.6f}|g{tags}\n"
@@ -84,14 +84,19 @@ def _tagged(names: Iterable[str], values: Iterable[str]) -> str:
     return f"|#{','.join(pairs)}" if pairs else ""
 
 
-def _together(metric: Metric) -> list[Sample]:
-    """All samples of a metric as one."""
-    values = [sample.value for sample in metric.samples]
-    found = [value for value in values if isinstance(value, Distribution)]
-    if found:
-        counts = tuple(map(sum, zip(*(each.counts for each in found), strict=True)))
-        return [Sample((), Distribution(found[0].bounds, counts, sum(each.sum for each in found)))]
-    numbers = [value for value in values if not isinstance(value, Distribution)]
-    if not numbers:
-        return []
-    return [Sample((), min(numbers) if metric.name in _LEAST else sum(numbers))]
+async def unlabelled(metrics: Iterable[Metric]) -> list[Metric]:
+    """All samples of each metric as one, for receivers that know no labels."""
+    found = []
+    for metric in metrics:
+        total: float | Distribution | None = None
+        join = min if metric.name in _LEAST else add
+        for number, (_, value) in enumerate(metric.samples, 1):
+            if isinstance(total, Distribution) and isinstance(value, Distribution):
+                total = Distribution(total.bounds, tuple(map(add, total.counts, value.counts)), total.sum + value.sum)
+            else:
+                total = value if total is None else join(total, value)
+            if not number % SLICE:
+                await asyncio.sleep(0)
+        if total is not None:
+            found.append(metric._replace(labels=(), samples=[Sample((), total)]))
+    return found

@@ -50,7 +50,7 @@ class Datadog:
 
     def __init__(self, config: DatadogConfig, context: MetricsContext) -> None:
         self.needs = config.needs()
-        self._lines = Lines(config.prefix or "traefik", "h", tags=True)
+        self._lines = Lines(config.prefix or "traefik", "h")
         self._differences = Differences()
         self._datagrams = Datagrams(Receiver.of(config.address, unix=True), config.max_datagram_bytes)
         self._pusher = Pusher(context, config.push_interval, self._push)

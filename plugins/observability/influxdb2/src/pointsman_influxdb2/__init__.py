@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
@@ -18,6 +18,8 @@ from pointsman_influxdb2.lines import lines
 
 BATCH: Final = 2000
 """Lines in one request."""
+SLICE: Final = 100
+"""Lines that are written in one go."""
 _WRITE: Final = "/api/v2/write"
 
 
@@ -67,20 +69,19 @@ class InfluxDB2:
 
     async def _push(self, metrics: Sequence[Metric]) -> None:
         changed = await self._differences.since(metrics)
-        for batch in _batches(lines(changed, self._labels, time.time_ns())):
-            await self._collector.post("".join(batch).encode("utf-8", "replace"))
-            await asyncio.sleep(0)
+        batch: list[str] = []
+        for number, line in enumerate(lines(changed, self._labels, time.time_ns()), 1):
+            batch.append(line)
+            if not number % SLICE:
+                await asyncio.sleep(0)
+            if not number % BATCH:
+                await self._post(batch)
+                batch = []
+        if batch:
+            await self._post(batch)
 
-
-def _batches(written: Iterator[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for line in written:
-        batch.append(line)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    async def _post(self, batch: list[str]) -> None:
+        await self._collector.post("".join(batch).encode("utf-8", "replace"))
 
 
 def _off(key: str, message: str) -> Problem:

@@ -19,8 +19,8 @@ from pointsman_otlp.config import OTLPGRPC, OTLPHTTP
 
 SLICE: Final = 128
 """Data points that are encoded in one go."""
-MAX_BYTES: Final = 1 << 20
-"""Of one request, before it is gzipped: gRPC servers take 4 MiB."""
+MAX_BYTES: Final = 1 << 18
+"""Of one request, before it is gzipped: that takes about 3 ms, and gRPC servers take no more than 4 MiB."""
 _CUMULATIVE: Final = integer(2, 2)
 _MONOTONIC: Final = integer(3, 1)
 _SECONDS: Final = frozenset(("traefik_config_last_reload_success", "traefik_tls_certs_not_after"))
@@ -81,7 +81,7 @@ class MetricsEncoder:
         self._attributes: dict[tuple[int, tuple[str, ...], tuple[str, ...]], bytes] = {}
 
     async def encode(self, metrics: Sequence[Metric], now_ns: int) -> AsyncIterator[list[bytes]]:
-        """In batches of about a mebibyte."""
+        """In batches of about a quarter of a mebibyte."""
         starts: dict[tuple[str, tuple[str, ...]], bytes] = {}
         attributes: dict[tuple[int, tuple[str, ...], tuple[str, ...]], bytes] = {}
         known, new, now = self._starts, fixed64(2, self._before), fixed64(3, now_ns)

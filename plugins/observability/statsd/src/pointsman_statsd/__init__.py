@@ -10,7 +10,7 @@ from pointsman import Metric, MetricsContext, MetricsExporter, hookimpl, option
 from pointsman.dialect.datagrams import MAX_BYTES, Datagrams, Receiver
 from pointsman.dialect.differences import Differences
 from pointsman.dialect.pushing import PushConfig, Pusher
-from pointsman.dialect.statsd import Lines, usable_prefix
+from pointsman.dialect.statsd import Lines, unlabelled, usable_prefix
 
 
 def _address(instance: object, attribute: Any, value: str) -> None:
@@ -40,7 +40,7 @@ class StatsD:
 
     def __init__(self, config: StatsDConfig, context: MetricsContext) -> None:
         self.needs = config.needs()
-        self._lines = Lines(config.prefix or "traefik", "ms", tags=False)
+        self._lines = Lines(config.prefix or "traefik", "ms")
         self._differences = Differences()
         self._datagrams = Datagrams(Receiver.of(config.address), config.max_datagram_bytes)
         self._pusher = Pusher(context, config.push_interval, self._push)
@@ -53,7 +53,8 @@ class StatsD:
         self._datagrams.close()
 
     async def _push(self, metrics: Sequence[Metric]) -> None:
-        await self._datagrams.send(self._lines.of(await self._differences.since(metrics)))
+        changed = await unlabelled(await self._differences.since(metrics))
+        await self._datagrams.send(self._lines.of(changed))
 
 
 @hookimpl
