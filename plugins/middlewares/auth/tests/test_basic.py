@@ -17,8 +17,9 @@ from pointsman_auth.basic import BasicAuth
 from pointsman_auth.credentials import basic
 from pointsman_auth.verifier import MAX_REMEMBERED, REMEMBERED_SECONDS, Busy, Verifier
 
-BCRYPT = bcrypt.hashpw(b"test", bcrypt.gensalt(4)).decode()
-LONG = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
+SALT = b"$2b$04$abcdefghijklmnopqrstuu"  # always the same: tests are named after what they are given
+BCRYPT = bcrypt.hashpw(b"test", SALT).decode()
+LONG = bcrypt.hashpw(b"x" * 72, SALT).decode()
 APR1 = "$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"
 MD5 = "$1$saltsalt$tTWg0JeO/sYmHvtKmZE8c."
 SHA = "{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="
