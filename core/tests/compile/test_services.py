@@ -197,7 +197,8 @@ FAILOVER = "http.services.s@file.failover"
             {"failover": {"service": "a", "fallback": "nope", "errors": {"status": ["500", "5xx"]}}},
             [
                 f'{FAILOVER}.fallback: the service "nope@file" does not exist',
-                f"{FAILOVER}.errors.status: '5xx' is neither a status nor a range of them; write it as 500 or 500-504",
+                f"{FAILOVER}.errors.status: '5xx' is no status code or range of them; "
+                "write 404 or 500-599, one per list item",
             ],
         ),
         (

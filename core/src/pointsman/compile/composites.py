@@ -8,6 +8,7 @@ from attrs import frozen
 from pointsman.api import Balancer, Handler, Pick
 from pointsman.compile.parts import problems_under
 from pointsman.config.http_model import Failover, HighestRandomWeight, Mirroring, Service, Weighted, WeightedChild
+from pointsman.dialect.statuses import statuses
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.rendezvous import rendezvous
@@ -131,9 +132,9 @@ class Composites:
         main = self._tried(problems, name, f"{path}.service", config.service)
         fallback = self._tried(problems, name, f"{path}.fallback", config.fallback)
         errors = config.errors if config.errors is not None and config.errors.status else None
-        statuses: frozenset[int] = frozenset()
+        replaced: frozenset[int] = frozenset()
         try:
-            statuses = composite_failover.statuses_of(errors.status if errors is not None else ())
+            replaced = statuses(errors.status if errors is not None else ())
         except ValueError as error:
             problems.append(Problem(f"{path}.errors.status", str(error)))
         if main is not None and main.health is None and (errors is None or config.health_check is not None):
@@ -151,7 +152,7 @@ class Composites:
         if errors is None:
             return Composite(composite_failover.Failover(name, *both), needs, health)
         limit = errors.max_request_body_bytes
-        return Composite(composite_failover.FailoverByStatus(name, *both, statuses=statuses, limit=limit), needs, health)
+        return Composite(composite_failover.FailoverByStatus(name, *both, statuses=replaced, limit=limit), needs, health)
 
     def _tried(self, problems: list[Problem], owner: str, path: str, reference: str) -> Child | None:
         """A child, or None and its problems added."""

@@ -98,15 +98,3 @@ class FailoverByStatus(Failover):
             return None
         request.exchange.upstream = attempt.exchange.upstream
         return response
-
-
-def statuses_of(texts: Collection[str]) -> frozenset[int]:
-    """`500` and `500-504` to numbers. ValueError names the one that is neither."""
-    statuses: set[int] = set()
-    for text in texts:
-        first, dash, last = text.strip().partition("-")
-        ends = (first, last if dash else first)
-        if not all(end.isascii() and end.isdigit() and len(end) <= 3 for end in ends) or int(ends[0]) > int(ends[1]):
-            raise ValueError(f"'{text}' is neither a status nor a range of them; write it as 500 or 500-504")
-        statuses.update(range(int(ends[0]), int(ends[1]) + 1))
-    return frozenset(statuses)
