@@ -106,3 +106,15 @@ def test_lines_that_a_full_disk_takes_are_counted(tmp_path: Path, monkeypatch: p
     say(log, "three")
     assert path.read_text() == "three\n2 lines were lost before this one\n"
     log.close()
+
+
+def test_a_named_pipe_waits_for_no_reader_and_is_written_while_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    file = handler(path)
+    for number in range(3000):
+        say(file, f"{number:0100}")  # more than there is room for
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    assert os.read(reader, 102) == b"%0100d\n" % 0 + b"0"
+    os.close(reader)
+    file.close()

@@ -63,6 +63,12 @@ def test_json_has_level_names_time_and_message_in_this_order() -> None:
     )
 
 
+def test_json_holds_nothing_that_terminals_obey() -> None:
+    line = Json().format(event("a %s b", "\x1b[31m\x9b31m\x85\u2028\n"))
+    assert line.isprintable()
+    assert json.loads(line)["message"] == "a \x1b[31m\x9b31m\x85\u2028\n b"
+
+
 def test_who_logged_is_told_where_debugging_is_on() -> None:
     assert Common(False, with_caller=True).format(event("hello")) == "2026-11-23T00:20:04Z ERR control/gateway.py:7 > hello"
 

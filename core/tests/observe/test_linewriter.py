@@ -148,3 +148,14 @@ async def test_nobody_who_reads_stdout_loses_lines_and_nothing_else(monkeypatch:
 def test_a_path_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         open_file(str(tmp_path))
+
+
+async def test_a_named_pipe_needs_no_reader_to_begin_with(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = LineWriter(str(path), asyncio.get_running_loop())
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writer.write("one")
+    await writer.aclose()
+    assert os.read(reader, 100) == b"one\n"
+    os.close(reader)

@@ -1,5 +1,6 @@
 """The access log as JSON: one object per line, keys sorted (operations.md §3.3)."""
 
+import re
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring as quoted
 from typing import Any, ClassVar
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 from pointsman.api import LogField, LogFields
 from pointsman.builtin.log_lines import NoOptions
 
+_UNSEEN = re.compile("[\x80-\x9f\u2028\u2029]")
 _CONSTANTS = {"level": "info", "msg": ""}
 Read = Callable[[Any], Any]
 Line = Callable[[Any], str]
@@ -78,13 +80,18 @@ def _headers(field: LogField) -> Read:
 
 
 def _html_safe(text: str) -> str:
-    """What a browser may take for markup, and what JavaScript takes for the end of a line, escaped; keys have none of it."""
+    """What a browser may take for markup, JavaScript for the end of a line and terminals for control, escaped.
+
+    Keys have none of it.
+    """
     if "&" in text:
         text = text.replace("&", "\\u0026")
     if "<" in text:
         text = text.replace("<", "\\u003c")
     if ">" in text:
         text = text.replace(">", "\\u003e")
-    if not text.isascii():
-        text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text
+    return text if text.isascii() else _UNSEEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pointsman.logs.files import LogFile
 from pointsman.logs.lines import Common, Json
+from pointsman.logs.pipes import PipeLog, is_pipe
 
 TRACE = 5
 PANIC = 60
@@ -69,7 +70,7 @@ def setup_logging(settings: LogSettings) -> Callable[[], None]:
         )
         reopen = file.reopen
     else:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _to_stdout()
     level = LEVELS.get(settings.level.upper()) if settings.level else logging.ERROR
     lowest = min([level or logging.ERROR, *(LEVELS.get(each.upper(), PANIC) for each in settings.levels.values())])
     with_caller = lowest <= logging.DEBUG
@@ -97,6 +98,15 @@ def _set_levels(level: int, levels: Mapping[str, str]) -> None:
         logger = logging.getLogger(area if area.split(".")[0] == "pointsman" else f"pointsman.{area}")
         logger.setLevel(LEVELS.get(name.upper(), logging.NOTSET))
         _areas.append(logger)
+
+
+def _to_stdout() -> logging.Handler:
+    try:
+        descriptor = sys.stdout.fileno()
+        piped = is_pipe(descriptor)
+    except (OSError, ValueError):  # closed, or none of the system's
+        piped = False
+    return PipeLog(descriptor) if piped else logging.StreamHandler(sys.stdout)
 
 
 def _nothing() -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +21,20 @@ DEFAULT_MEGABYTES: Final = 100
 SETTLE_SECONDS: Final = 2.0
 """How long a file that was turned over is left alone: others may still be writing to it."""
 _STAMP: Final = re.compile(r"-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}")
+
+
+def open_to_append(path: Path, mode: int, flags: int = 0) -> int:
+    """A descriptor that appends; missing folders are made. OSError.
+
+    A named pipe is opened for reading, too: so nobody waits for its reader, who may go and come again (fifo(7)).
+    """
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        piped = stat.S_ISFIFO(path.stat().st_mode)
+    except FileNotFoundError:
+        piped = False
+    access = os.O_RDWR if piped else os.O_WRONLY
+    return os.open(path, access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, mode)
 
 
 class LogFile(logging.Handler):
@@ -38,8 +53,7 @@ class LogFile(logging.Handler):
         self._descriptor = self._open()
 
     def _open(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return open_to_append(self._path, 0o600, os.O_NONBLOCK)  # of a pipe that nobody empties: lines are lost
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the event. What finds no room on the disk is counted, and told when there is room again."""

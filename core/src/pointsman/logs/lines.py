@@ -26,6 +26,8 @@ _BY_AREA = {
     "pointsman.metrics.": "metricsProviderName",
 }
 _PLAIN = re.compile(r'[^\s"=\\]+')
+_CONTROL = re.compile("[\x80-\x9f\u2028\u2029]")
+"""What terminals obey, and ends of lines, that JSON leaves as it is."""
 _PLACE = re.compile(r"(?:http|tcp|udp)\.(routers|middlewares|services|serversTransports)\.([^@\s]+@[A-Za-z0-9-]+)")
 _PLACES = {
     "routers": "routerName",
@@ -117,4 +119,9 @@ class Json(logging.Formatter):
             entry.setdefault("error", f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
             entry["stack"] = self.formatException(record.exc_info)
         entry |= {"time": _stamp(record), "message": record.getMessage()}
-        return json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str)
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str)
+        return line if line.isascii() else _CONTROL.sub(_escape_json, line)
+
+
+def _escape_json(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

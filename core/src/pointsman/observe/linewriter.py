@@ -19,6 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from pointsman.logs.files import open_to_append
+
 log = logging.getLogger("pointsman.accesslog")
 
 BATCH_SECONDS: Final = 0.005
@@ -37,8 +39,7 @@ _REOPEN: Final = b""
 
 def open_file(path: str) -> int:
     """A descriptor that appends; missing folders are made. OSError."""
-    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    return open_to_append(Path(path), FILE_MODE)
 
 
 class LineWriter:
