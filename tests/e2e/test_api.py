@@ -1,5 +1,6 @@
 """What a gateway tells of itself through its API (operations.md §6), asked through its own routers."""
 
+import asyncio
 import gzip
 import io
 import json
@@ -14,7 +15,7 @@ import trustme
 
 from pointsman.testing import connect, eventually
 
-from .stage import balancer, staged
+from .stage import balancer, head, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -275,8 +276,20 @@ async def test_traffic_is_told_per_entry_point_router_service_and_server(stage):
     assert traffic["entryPoints"] == []
     points = {each["name"]: each for each in (await told(stage, "/api/traffic?kind=entryPoints"))["entryPoints"]}
     assert points["web"]["connections"] >= 1
-    answer = await stage.get("/gw/api/traffic?kind=nonsense", "gw.test")
-    assert answer.status == 400
+    for odd in ("kind=nonsense", "limit=x", "limit=" + "9" * 5000):
+        assert (await stage.get(f"/gw/api/traffic?{odd}", "gw.test")).status == 400
+
+
+async def test_a_method_that_nobody_knows_is_a_501_that_does_not_tell_what_answers(stage):
+    answer = await stage.ask(head("BREW /gw/api/version HTTP/1.1", "Host: gw.test", "Connection: close"))
+
+    assert (answer.status, answer.get("server"), answer.body) == (501, None, b"")
+
+
+async def test_many_who_ask_for_everything_at_once_all_get_it(stage):
+    answers = await asyncio.gather(*(stage.get("/gw/api/rawdata", "gw.test") for _ in range(200)))
+
+    assert {answer.status for answer in answers} == {200}
 
 
 async def test_providers_tell_how_they_are_doing(stage):

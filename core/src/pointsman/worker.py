@@ -42,10 +42,12 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.inspection.questions import Witness, answering
 from pointsman.logs import setup_logging
+from pointsman.message import Request, Response
 from pointsman.net.names import Names
 from pointsman.observe.accesslog import AccessJournal
 from pointsman.observe.meter import Counted, Recording
 from pointsman.observe.observer import Signal
+from pointsman.observe.series import METHODS
 from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
@@ -151,7 +153,7 @@ class Worker:
         for name in (f"{each}@internal" for each in enabled(self.static, registry)):
             peer = unix_peer(path, name)
             peer.pool = transport.pool_for(peer)
-            services[name] = Forwarder(name, RoundRobin(RoundRobinConfig(), None).over([peer]), transport)
+            services[name] = _known_methods(Forwarder(name, RoundRobin(RoundRobinConfig(), None).over([peer]), transport))
         return services
 
     def answering(self, question: str, arguments: Mapping[str, Any]) -> Iterator[Any]:
@@ -466,6 +468,15 @@ def _dropped(old: Compiled, new: Compiled) -> list[Use]:
 async def _close_all(instances: Sequence[Any]) -> None:
     for instance in instances:
         await _close(instance)
+
+
+def _known_methods(handler: Handler) -> Handler:
+    """501 for what no internal service knows (RFC 9110 §9.1); else the control side's library would say its own."""
+
+    def handle(request: Request) -> Any:
+        return handler(request) if request.method in METHODS else Response(501)
+
+    return handle
 
 
 async def _close(instance: Any) -> None:

@@ -68,6 +68,8 @@ class Api:
         self._shapes = Shapes(static, registry.middlewares, registry.tcp_middlewares)
         self._certificates = Certificates()
         self._reading = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        """One long answer at a time: the slices of many would crowd out whatever else the loop has to do."""
         self._openapi = _json(document(base_path, debug=self._debug, traffic=traffic is not None))
         self._endpoints: dict[str, Answering] = {
             "version": self._version,
@@ -136,7 +138,9 @@ class Api:
         else:
             page = _chosen(rows, query, kind)
         condition = await self._condition(section)
-        return _paged(await in_slices(_joined(self._shapes.of(section, row, condition) for row in page.rows)), page.next)
+        async with self._writing:
+            body = await in_slices(_joined(self._shapes.of(section, row, condition) for row in page.rows))
+        return _paged(body, page.next)
 
     async def _one(self, section: str, name: str) -> InternalResponse:
         row = (await self._known.index()).find(section, name)
@@ -166,7 +170,8 @@ class Api:
                     sections.append(_json(_RAW_KEYS[section])[:-1] + b":{" + b",".join(parts) + b"}")
             return b"{" + b",".join(sections) + b"}\n"
 
-        return await in_slices(writing())
+        async with self._writing:
+            return await in_slices(writing())
 
     def _raw_shape(self, section: str, row: Row, condition: Condition) -> dict[str, Any]:
         shape = self._shapes.of(section, row, condition)

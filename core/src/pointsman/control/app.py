@@ -22,6 +22,8 @@ log = logging.getLogger("pointsman.control")
 AT: Final = "@internal"
 MAX_HEAD_BYTES: Final = 1 << 20
 """Entry points have limits of their own, which are no higher unless somebody says so."""
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted; a unix socket refuses more at once."""
 
 
 class Answers(Protocol):
@@ -66,7 +68,7 @@ class ControlApp:
 
     async def start(self) -> None:
         await self._runner.setup()
-        await web.UnixSite(self._runner, self.path).start()
+        await web.UnixSite(self._runner, self.path, backlog=BACKLOG).start()
 
     async def aclose(self) -> None:
         await self._runner.cleanup()
