@@ -24,12 +24,13 @@ Url = NewType("Url", str)
 
 MASK: Final = "REDACTED"
 """What is shown in place of a secret."""
-_PASSWORD: Final = re.compile(r"(//[^/?#:@]*):[^/?#]*@")
+_PASSWORD: Final = re.compile(r"(//[^/?#:@]*):[^/?#]*@|(//[^/?#:@\[\s]*):(?!\d*(?:[/?#]|$))[^\s@]*@")
+"""One that holds `/`, `?` or `#` makes it no URL, and is a password nevertheless; a port and a path with an @ are none."""
 
 
 def shown_url(url: str) -> str:
     """A URL without the password in it, as messages may have it."""
-    return _PASSWORD.sub(rf"\1:{MASK}@", url)
+    return _PASSWORD.sub(rf"\1\2:{MASK}@", url)
 
 
 MAX_TEXT_BYTES: Final = 4 * 1024 * 1024

@@ -295,6 +295,11 @@ def test_back_to_plain_data_in_the_dialect_s_spelling():
         ("http://bob@a.test/", "http://bob@a.test/"),
         ("http://bob:hush@a.test:80/", "http://bob:REDACTED@a.test:80/"),
         ("http://:hu@sh@a.test", "http://:REDACTED@a.test"),
+        ("http://bob:hu/sh@a.test:80/", "http://bob:REDACTED@a.test:80/"),
+        ("http://bob:hu?s#h@a.test", "http://bob:REDACTED@a.test"),
+        ("http://a.test:80/x@y", "http://a.test:80/x@y"),
+        ("http://[::1]:80/x:y@z", "http://[::1]:80/x:y@z"),
+        ("http://a.test:/x@y", "http://a.test:/x@y"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url, shown):

@@ -236,7 +236,10 @@ def peer_from(url: str, *, weight: int = 1, preserve_path: bool = False) -> Peer
     if not host:
         raise ValueError(f"the server URL {shown!r} names no host")
     tls = parts.scheme == "https"
-    port = parts.port or (443 if tls else 80)
+    try:
+        port = parts.port or (443 if tls else 80)
+    except ValueError:  # it may be part of a password
+        raise ValueError(f"the server URL {shown!r} has a port that is none; write it as http://host:port") from None
     peer = Peer(url, host=host, port=port, tls=tls, h2c=parts.scheme == "h2c", weight=weight, preserve_path=preserve_path)
     peer.authority = parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii")
     peer.base_path = parts.path.encode()
