@@ -145,6 +145,17 @@ def test_values_of_headers_are_on_requests_only_and_too_many_are_other():
     assert found["traefik_entrypoint_requests_bytes_total"] == {("200", "web", "GET", "http"): 15}
 
 
+def test_hosts_and_ports_that_clients_make_up_are_other_when_there_are_many():
+    needs = Needs(semantic=True)
+    totals = Totals([needs], 2)
+    for port in range(100):
+        row = ["", "GET", "200", "http", "1.1", "a.example", str(port), "http", 1, 0.5, [1], 0, 0]
+        totals.take(0, {"server": [row], "client": [row]})
+
+    assert [key[5:7] for key in totals.semantic["server"]] == [("a.example", "0"), ("a.example", "1"), ("_other", "")]
+    assert len(totals.semantic["client"]) == 100  # servers are configured
+
+
 def test_counters_of_a_worker_that_died_stay_and_its_gauges_go(totals):
     reader = Reader(totals, ALL)
     for worker in (0, 1):

@@ -161,6 +161,17 @@ def test_values_of_headers_are_told_and_what_is_held_of_them_is_bounded():
     assert sum(row[8] for row in told(meter)) == MAX_VARIETY * 2
 
 
+def test_long_values_of_headers_are_nobodys_in_particular():
+    meter = a_meter(header_labels={"ua": "user-agent"}, semantic=True)
+    exchanged(meter, a_request(headers={"User-Agent": "a" * 256}))
+    exchanged(meter, a_request(headers={"User-Agent": "a" * 257}))
+    exchanged(meter, a_request(url=f"http://{'a' * 300}:80/"))
+
+    news = {family: rows for each in meter.news() for family, rows in each.items()}
+    assert [row[6] for row in news["routes"]] == ["a" * 256, "_other", ""]
+    assert news["server"][-1][5:7] == ["_other", ""]
+
+
 def test_what_opentelemetry_calls_durations_is_counted_where_it_is_asked_for():
     meter = a_meter(semantic=True)
     exchanged(meter, a_request(url="http://a.example:8080/"), status=502)

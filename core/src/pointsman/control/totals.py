@@ -139,8 +139,9 @@ class Totals:
 
     def _take_semantic(self, side: str, row: list[Any]) -> None:
         labels, what = list(row[:-5]), row[-5:]
-        host = SEMANTIC.index("server.address")
-        labels[host] = self._cap(-1, labels[host])
+        host, port = (SEMANTIC.index(f"server.{part}") for part in ("address", "port"))
+        if side == "server" and self._cap(-1, f"{labels[host]} {labels[port]}") == OTHER:  # clients choose both
+            labels[host], labels[port] = OTHER, ""
         cells = self.semantic[side]
         key = tuple(labels)
         if key not in cells:

@@ -40,6 +40,8 @@ ROWS: Final = 500
 """At most so many in one piece of news."""
 MAX_VARIETY: Final = 2000
 """Series with values that clients choose, of one route, before they are made anew."""
+MAX_VALUE_BYTES: Final = 256
+"""Of a header that is a label; longer ones are `_other`."""
 MAX_UNTOLD: Final = 20_000
 """Series to be told, above which such values are all `_other`."""
 _SCHEMES: Final = frozenset((b"http", b"https", b"ws", b"wss"))
@@ -98,7 +100,7 @@ class Meter:
         if len(self.untold["routes"]) > MAX_UNTOLD or len(self.untold["attempts"]) > MAX_UNTOLD:
             return (OTHER,) * len(self.headers)
         get = request.headers.get
-        return tuple((get(header) or b"").decode("utf-8", "replace") for header in self.headers)
+        return tuple(_label(get(header) or b"") for header in self.headers)
 
     def news(self) -> Iterator[Counted]:
         """What has come since it was asked last, in pieces."""
@@ -186,7 +188,7 @@ class RouteWatch(Silent):
 
     def _semantic(self, key: tuple[Any, ...]) -> tuple[str, ...]:
         status, method, version, scheme, authority = key
-        if len(self.meter.untold["server"]) > MAX_UNTOLD:
+        if len(self.meter.untold["server"]) > MAX_UNTOLD or len(authority) > MAX_VALUE_BYTES:
             authority = OTHER.encode()
         host, port = _split(authority.decode("utf-8", "replace"))
         return semantic_labels(status, method, version, scheme.decode(), host, port)
@@ -286,6 +288,10 @@ SEMANTIC: Final = (
 def semantic_labels(status: int, method: bytes, version: int, scheme: str, host: str, port: str) -> tuple[str, ...]:
     known = METHODS.get(method, "_OTHER")
     return (str(status) if status >= 400 else "", known, str(status), "http", _VERSIONS.get(version, ""), host, port, scheme)
+
+
+def _label(value: bytes) -> str:
+    return value.decode("utf-8", "replace") if len(value) <= MAX_VALUE_BYTES else OTHER
 
 
 def _split(authority: str) -> tuple[str, str]:

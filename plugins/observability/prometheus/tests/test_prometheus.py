@@ -1,5 +1,7 @@
 """What Prometheus is told, and what is refused."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, build
 from pointsman_prometheus import Prometheus
 from pointsman_prometheus.exposition import Exposition, number, wants_open_metrics
+from pointsman_prometheus.process import Processes
 
 METRICS = [
     Metric("traefik_z_total", "Z", "counter", ("a", "b"), [Sample(("1", 'q"\\\n'), 2), Sample(("", "x"), 2.5)]),
@@ -79,6 +82,30 @@ async def test_the_process_is_measured():
     assert 'python_info{implementation="CPython"' in text
     for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
         assert f"\nprocess_{name} " in text
+
+
+def test_cpu_time_does_not_fall_when_a_process_ends(tmp_path):
+    def stat(folder, ticks, of_children=0):
+        (tmp_path / folder / "fd").mkdir(parents=True, exist_ok=True)
+        fields = ["S", *["0"] * 10, str(ticks), "0", str(of_children), "0", *["1"] * 30]
+        (tmp_path / folder / "stat").write_text(f"1 (name) {' '.join(fields)}\n")
+
+    def seconds():
+        (found,) = (each for each in processes.metrics() if each.name == "process_cpu_seconds_total")
+        return found.samples[0].value * os.sysconf("SC_CLK_TCK")
+
+    stat("self", 100)
+    stat("7", 50)
+    task = tmp_path / "self" / "task" / "1"
+    task.mkdir(parents=True)
+    (task / "children").write_text("7")
+    (tmp_path / "stat").write_text("btime 1000\n")
+    processes = Processes(tmp_path)
+    assert seconds() == pytest.approx(150)
+    (task / "children").write_text("")
+    assert seconds() == pytest.approx(150)
+    stat("self", 110, of_children=55)
+    assert seconds() == pytest.approx(165)
 
 
 async def test_only_reading_is_allowed():

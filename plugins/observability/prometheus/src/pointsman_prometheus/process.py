@@ -19,6 +19,8 @@ class Processes:
 
     def __init__(self, proc: Path = _PROC) -> None:
         self._proc = proc
+        self._seconds = 0.0
+        """CPU time that was told last: a counter never falls, not while a process that ended is between here and there."""
         self._tick = os.sysconf("SC_CLK_TCK")
         self._page = os.sysconf("SC_PAGE_SIZE")
 
@@ -37,13 +39,14 @@ class Processes:
                 opened = len(os.listdir(folder / "fd"))
             except OSError:  # it has just ended
                 continue
-            seconds += (int(fields[11]) + int(fields[12])) / self._tick
+            seconds += sum(map(int, fields[11:15])) / self._tick  # children that have ended included
             virtual += int(fields[20])
             resident += int(fields[21]) * self._page
             descriptors += opened
+        self._seconds = max(self._seconds, seconds)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return [
-            _metric("cpu_seconds_total", "CPU time of all processes together, in seconds.", "counter", seconds),
+            _metric("cpu_seconds_total", "CPU time of all processes together, in seconds.", "counter", self._seconds),
             _metric("max_fds", "File descriptors that each process may have open.", "gauge", limit),
             _metric("open_fds", "File descriptors that all processes have open.", "gauge", descriptors),
             _metric("resident_memory_bytes", "Memory of all processes together, in bytes.", "gauge", resident),
