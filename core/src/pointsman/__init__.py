@@ -37,6 +37,7 @@ from pointsman.api import (
     TcpPredicate,
 )
 from pointsman.deadlines import Deadlines
+from pointsman.edits import HeaderEdit
 from pointsman.hookspecs import hookimpl
 from pointsman.measures import Distribution, Metric, Needs, Sample
 from pointsman.message import Address, Body, Exchange, Facts, Headers, Link, Request, Response, Spelled, reason
@@ -71,6 +72,7 @@ __all__ = [
     "FileOrContent",
     "Gauge",
     "Handler",
+    "HeaderEdit",
     "Headers",
     "InternalContext",
     "InternalRequest",

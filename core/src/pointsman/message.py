@@ -123,7 +123,7 @@ class Parsed:
     in it.
     """
 
-    __slots__ = ("added", "chain", "lines", "seen", "untraced", "wire")
+    __slots__ = ("added", "chain", "edits", "lines", "seen", "untraced", "wire")
 
     def __init__(self, lines: list[Any], seen: int, wire: bytes) -> None:
         self.lines = lines
@@ -131,6 +131,8 @@ class Parsed:
         self.wire = wire
         self.added: HeaderList = []
         self.chain = b""
+        self.edits: dict[Any, Parsed | None] | None = None
+        """What edits made of it (`edits.py`)."""
         self.untraced: Any = None
         """Names of trace headers of which it is known that none is among the lines."""
 

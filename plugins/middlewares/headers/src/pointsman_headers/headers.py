@@ -7,7 +7,7 @@ the one that edits the response has that done when the answer comes.
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from pointsman import BuildContext, Handler, Request, Response, amended
+from pointsman import BuildContext, Handler, HeaderEdit, Request, Response, amended
 from pointsman.errors import ConfigError, Problem
 from pointsman_headers.config import WITHOUT_EFFECT, HeadersConfig
 from pointsman_headers.cors import ALLOW_ORIGIN, Cors, add_vary
@@ -71,13 +71,11 @@ def _request_step(config: HeadersConfig, context: BuildContext) -> Step | None:
     authority = headers.pop(b"host", b"")
     hides_client = headers.get(b"x-forwarded-for") == b""
     withheld = (frozenset(headers).__contains__,)
-    names, additions = frozenset(headers), [(name, value) for name, value in headers.items() if value]
+    edit = HeaderEdit(headers, [(name, value) for name, value in headers.items() if value])
 
     def step(call_next: Handler) -> Handler:
         def edit_names(request: Request) -> Awaitable[Response]:
-            raw = request.headers.raw
-            raw[:] = [line for line in raw if line[0] not in names]
-            raw += additions
+            edit.apply(request.headers)
             body = request.body
             if not body.ended or body.trailers:  # some servers take trailers for headers
                 request.withheld += withheld
@@ -127,12 +125,14 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
             wanted = secure_edit if is_secure(request) else edit
 
             def amend(response: Response) -> None:
-                raw = response.headers.raw
-                (_with_nonce(wanted, nonced) if nonced else wanted).apply(raw)
+                if nonced:
+                    _with_nonce(wanted, nonced).apply(response.headers.raw)
+                else:
+                    wanted.prepared.apply(response.headers)
                 if by_origin and (allowed := cors.allowed(origin)) is not None:
-                    Edit.of({ALLOW_ORIGIN: allowed}).apply(raw)
+                    Edit.of({ALLOW_ORIGIN: allowed}).apply(response.headers.raw)
                 if vary:
-                    add_vary(raw)
+                    add_vary(response.headers.raw)
 
             return amended(call_next, request, amend)
 
@@ -142,12 +142,10 @@ def _response_step(config: HeadersConfig, context: BuildContext) -> Step | None:
 
 
 def _fixed_step(edit: Edit) -> Step:
-    names, additions = edit.names, edit.lines
+    prepared = edit.prepared
 
     def amend(response: Response) -> None:
-        raw = response.headers.raw
-        raw[:] = [line for line in raw if line[0] not in names]
-        raw += additions
+        prepared.apply(response.headers)
 
     return lambda call_next: lambda request: amended(call_next, request, amend)
 

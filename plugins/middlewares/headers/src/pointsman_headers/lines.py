@@ -1,10 +1,11 @@
 """Configured names and values as header lines, checked and encoded once; and an edit: what goes and what comes."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from attrs import frozen
 
-from pointsman import Headers
+from pointsman import HeaderEdit, Headers
 from pointsman.errors import ConfigError, Problem
 
 Line = tuple[bytes, bytes]
@@ -57,6 +58,11 @@ class Edit:
 
     def __bool__(self) -> bool:
         return bool(self.names)
+
+    @cached_property
+    def prepared(self) -> HeaderEdit:
+        """The same for answers of servers that repeat themselves."""
+        return HeaderEdit(self.names, self.lines, response=True)
 
     def apply(self, raw: list[Line]) -> None:
         names = self.names

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from pointsman import BuildContext, Handler, Headers, Request, Response
+from pointsman import BuildContext, Handler, HeaderEdit, Headers, Request, Response
 from pointsman_paths.rewriting import FORWARDED_PREFIX, bad_request, strip
 
 
@@ -40,23 +40,23 @@ class StripPrefix:
         return call_next(request)
 
     def bind(self, call_next: Handler) -> Handler:
-        lines = tuple((FORWARDED_PREFIX, prefix) for prefix in self._prefixes)
+        known = tuple((prefix, HeaderEdit((), [(FORWARDED_PREFIX, prefix)])) for prefix in self._prefixes)
 
         def strip_prefix(request: Request) -> Awaitable[Response]:
             path = request.path
             if 0x25 in path:
                 return self(request, call_next)
-            for line in lines:
-                if path.startswith(line[1]):
-                    rest = path[len(line[1]) :]
+            for prefix, edit in known:
+                if path.startswith(prefix):
+                    rest = path[len(prefix) :]
                     if rest[:1] != b"/" or b"//" in rest or b"/." in rest:
-                        return self._strip(request, line[1], call_next)
-                    request.headers.raw.append(line)
+                        return self._strip(request, prefix, call_next)
+                    edit.apply(request.headers)
                     request.rewrite(rest)
                     break
             return call_next(request)
 
-        return strip_prefix if lines else call_next
+        return strip_prefix if known else call_next
 
     def _strip(self, request: Request, prefix: bytes, call_next: Handler) -> Awaitable[Response]:
         return call_next(request) if strip(request, prefix, force_slash=self._force_slash) else bad_request()
