@@ -122,9 +122,43 @@ async def test_spans_say_what_was_asked_and_no_secrets_of_queries(house: Any) ->
     }
 
 
+def held(thing: Any) -> int:
+    """Bytes of what clients say."""
+    if isinstance(thing, list | tuple):
+        return sum(map(held, thing))
+    return len(thing) if isinstance(thing, bytes | str) else len(getattr(thing, "wire", ""))
+
+
+@pytest.mark.parametrize("touched", [False, True])
+async def test_spans_that_wait_hold_little_of_a_large_request(house: Any, touched: bool) -> None:
+    def around(request: Request, call_next: Handler) -> Awaitable[Response]:
+        request.headers.set(b"x-touched", b"1")
+        return call_next(request)
+
+    traced = Traced(house, around=around if touched else None)
+    target = f"/{'p' * 20_000}?{'&'.join(['q=1'] * 10_000)}"
+    head = f"GET {target} HTTP/1.1\r\nHost: a.test\r\nX-Team: blue\r\nX-Large: {'x' * 200_000}\r\n"
+    head += f"traceparent: 00-{'a' * 32}-{'b' * 16}-01\r\ntracestate: {'s' * 50_000}\r\nUser-Agent: curl\r\n\r\n"
+    await house.ask(head.encode())
+    assert b"s" * 50_000 in house.server.take()
+    house.server.receive(OK)
+    await house.settle()
+    for span in traced.spans:
+        assert held(span.described) + held(span.trace_state) < 4 * 16 * 1024
+        found = dict(span.attributes)
+        assert (found["user_agent.original"], found["http.request.header.x-team"]) == ("curl", ["blue"])
+
+
 @pytest.mark.parametrize(
     ("query", "shown"),
-    [(b"", ""), (b"ok=1", "ok=1"), (b"a", "a=REDACTED"), (b"o%6B=1&&x=y=z", "o%6B=1&&x=REDACTED"), (None, "")],
+    [
+        (b"", ""),
+        (b"ok=1", "ok=1"),
+        (b"a", "a=REDACTED"),
+        (b"o%6B=1&&x=y=z", "o%6B=1&&x=REDACTED"),
+        (b"ok=1;x=y", "ok=REDACTED"),
+        (None, ""),
+    ],
 )
 def test_values_that_nobody_called_safe_are_redacted(query: bytes | None, shown: str) -> None:
     assert Descriptions([], [], ["ok"]).query(query) == shown

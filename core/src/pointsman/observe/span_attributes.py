@@ -12,14 +12,32 @@ Kept = Parsed | HeaderList
 """Header lines as they were: what is read of a connection does not change, so it is enough to hold it."""
 
 REDACTED: Final = "REDACTED"
+MAX_KEPT: Final = 16 * 1024
+"""Bytes of a head, and of a target, that a span holds at most."""
 VERSIONS: Final = {10: "1.0", 11: "1.1", 20: "2", 30: "3"}
 _DEFAULT_PORTS: Final = {False: 80, True: 443}
 
 
 def kept(headers: Headers) -> Kept:
-    """The lines as they are now, for `Descriptions`; those that somebody touched may still change."""
+    """The lines as they are now, for `Descriptions`; those that somebody touched may still change.
+
+    Of a large head only the short lines: thousands of spans may wait for a collector.
+    """
     parsed = headers.parsed
-    return headers.raw if parsed is None else parsed
+    if parsed is None:
+        raw = headers.raw
+        return raw if sum([len(line[1]) for line in raw]) <= MAX_KEPT else _short(raw)
+    return parsed if len(parsed.wire) <= MAX_KEPT else _short(parsed.pairs())
+
+
+def _short(pairs: HeaderList) -> HeaderList:
+    """Lines that have room together, the first ones first."""
+    room, found = MAX_KEPT, list[tuple[bytes, bytes]]()
+    for name, value in pairs:
+        if len(name) + len(value) <= room:
+            room -= len(name) + len(value)
+            found.append((name, value))
+    return found
 
 
 class _Texts(dict[bytes, str]):
@@ -100,8 +118,9 @@ class Descriptions:
         return "&".join(self._parameter(TEXTS[part]) for part in query.split(b"&"))
 
     def _parameter(self, part: str) -> str:
-        name, _, _ = part.partition("=")
-        return part if not part or unquote_plus(name) in self._safe else f"{name}={REDACTED}"
+        name, _, value = part.partition("=")
+        is_safe = unquote_plus(name) in self._safe and ";" not in value  # which some servers take for a separator
+        return part if not part or is_safe else f"{name}={REDACTED}"
 
     def _with_outcome(
         self, found: list[tuple[str, AttributeValue]], pairs: HeaderList, status: int, answered: Kept | None

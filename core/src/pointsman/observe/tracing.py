@@ -18,7 +18,7 @@ from pointsman.message import Exchange, Request
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
-from pointsman.observe.span_attributes import Descriptions, kept, without_user_info
+from pointsman.observe.span_attributes import MAX_KEPT, Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")}
@@ -183,14 +183,14 @@ class TraceWatch(Silent):
             return True
         span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
         if remote is not None:
-            span.remote, span.trace_state = bool(remote.span_id), remote.state
+            span.remote, span.trace_state = bool(remote.span_id), remote.state if len(remote.state) <= MAX_KEPT else ""
         span.trace = self._traces[debug] if sampled else self._waiting()
         span.start = exchange.started
         span.epoch_ns = self._tracing.epoch_ns
         span.described = (
             self._entry_point,
             request.method,
-            request.target,
+            request.target[:MAX_KEPT],
             request.version,
             request.body.length,
             kept(headers),
@@ -255,7 +255,9 @@ class TraceWatch(Silent):
                 above = self._service(above, attempt)
             span = attempt.span = self._tracing.below(above, name, CLIENT, attempt.started)
             span_id = span.span_id
-            span.described = (request.method, request.path, request.query, kept(request.headers), attempt.server)
+            path, query = request.path[:MAX_KEPT], request.query
+            query = query[:MAX_KEPT] if query is not None else None
+            span.described = (request.method, path, query, kept(request.headers), attempt.server)
         self._propagation.inject(request.headers, above.trace_id, span_id, trace.sampled, trace.debug)
 
     def _service(self, above: Span, attempt: Attempt) -> Span:
