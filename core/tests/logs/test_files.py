@@ -94,7 +94,7 @@ def test_backups_that_are_too_many_or_too_old_go(tmp_path: Path) -> None:
 
 def test_lines_that_a_full_disk_takes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "b.log"
-    log = handler(path)
+    log = handler(path)  # whose formatter writes what is lost, too: a line of JSON among lines of JSON
     with monkeypatch.context() as full:
 
         def write(descriptor: int, data: bytes) -> int:
@@ -104,7 +104,7 @@ def test_lines_that_a_full_disk_takes_are_counted(tmp_path: Path, monkeypatch: p
         say(log, "one")
         say(log, "two")
     say(log, "three")
-    assert path.read_text() == "three\n2 lines were lost before this one\n"
+    assert path.read_text() == "2 lines of this log were lost\nthree\n"
     log.close()
 
 

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pointsman.logs.lines import lost
+
 DEFAULT_MEGABYTES: Final = 100
 SETTLE_SECONDS: Final = 2.0
 """How long a file that was turned over is left alone: others may still be writing to it."""
@@ -60,7 +62,7 @@ class LogFile(logging.Handler):
         line = self.format(record) + "\n"
         try:
             if self._lost:
-                line += f"{self._lost} lines were lost before this one\n"
+                line = f"{self.format(lost(record.name, self._lost))}\n{line}"
             self._follow()
             os.write(self._descriptor, line.encode("utf-8", "replace"))
             self._lost = 0

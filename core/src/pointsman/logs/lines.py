@@ -48,6 +48,11 @@ def _escape(code: int) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
+def lost(area: str, number: int) -> logging.LogRecord:
+    """The event that lines before the next one could not be written."""
+    return logging.LogRecord(area, logging.WARNING, "", 0, "%d lines of this log were lost", (number,), None)
+
+
 def places(path: str) -> dict[str, str]:
     """Whom the path of a Problem names: `http.routers.shop@file.rule` is about a router."""
     found = _PLACE.match(path)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from queue import Full, Queue
 from typing import Final
 
+from pointsman.logs.lines import lost
+
 MAX_LINES: Final = 10_000
 """How many may wait; newer ones are lost."""
 CLOSE_SECONDS: Final = 2.0
@@ -34,10 +36,7 @@ class PipeLog(logging.Handler):
         """From any thread; never waits."""
         try:
             if self._lost:
-                told = logging.LogRecord(
-                    record.name, logging.WARNING, "", 0, "%d lines of this log were lost", (self._lost,), None
-                )
-                self._lines.put_nowait(self.format(told))
+                self._lines.put_nowait(self.format(lost(record.name, self._lost)))
                 self._lost = 0
             self._lines.put_nowait(self.format(record))
         except Full:
