@@ -31,6 +31,8 @@ The gateway is at {GATEWAY}. Try, in another terminal:
   curl -H 'Host: blog.localhost' {GATEWAY}/    the same service, by host name
   curl -i {GATEWAY}/nowhere                    404: no router takes it
   curl {GATEWAY}/ping                          how the gateway is
+  curl {GATEWAY}/metrics                       what it counts, for Prometheus
+  curl {GATEWAY}/api/overview                  what it serves; a browser shows more: {GATEWAY}/dashboard/
   curl --cacert {CERTIFICATE} {SECURE}/shop/cart
                                                over TLS and HTTP/2; -k in place of --cacert trusts anybody
 

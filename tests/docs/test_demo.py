@@ -46,17 +46,21 @@ async def test_everything_it_says_to_try_works(demo):
         said = (demo / "log").read_text()
         tries = dict(_tries(said))
         answers = {meant: await shell(f"{command} -sS") for command, meant in tries.items()}
-        assert len(answers) == 6, said
+        assert len(answers) == 8, said
         for meant, words in {
             "balanced 3:1": '"path": "/cart"',
             "a response header": "X-Greeting: hello from Pointsman",
             "by host name": '"service": "blog"',
             "404": "404 Not Found",
             "how the gateway is": "OK",
+            "what it counts": 'traefik_router_requests_total{code="200"',
+            "what it serves": '"routers":',
             "over TLS and HTTP/2": '"X-Forwarded-Proto": "https"',
         }.items():
             (answer,) = (answer for key, answer in answers.items() if meant in key)
             assert words in answer
+        assert "<title>" in await shell(f"curl -sS {re.findall(r'http://[0-9.:]+/dashboard/', said)[0]}")
+        assert "/shop/cart" in (demo / "access.log").read_text()
         (explaining,) = re.findall(r"^  (cd .*)$", said, re.MULTILINE)
         assert "shop@file takes the request" in await shell(explaining)
         assert (demo / "demo.key").stat().st_mode & 0o077 == 0
