@@ -88,7 +88,8 @@ def row(kind: str, options: Mapping[str, Any]) -> Row:
     sent = Wrk(load.SAME)
     if kind == "basicAuth":
         sent = evolve(sent, script=load.SAME.replace("\\r\\n\\r\\n", f"\\r\\n{CREDENTIALS}\\r\\n\\r\\n"), header=CREDENTIALS)
-    return Row(f"mw-{kind.lower()}", f"{kind}, own cost", routes, sent, plain=one_router, ours=kind in OURS)
+    plain = None if kind == "redirectScheme" else one_router  # its answer is a redirect, made here
+    return Row(f"mw-{kind.lower()}", f"{kind}, own cost", routes, sent, plain=plain, ours=kind in OURS)
 
 
 @frozen
