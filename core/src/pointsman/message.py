@@ -744,6 +744,7 @@ class Request:
             self.host,
             self.upgrade,
             self.append_forwarded_for,
+            self.withheld,
             self.body,
             len(self._done) if self._done is not None else 0,
         )
@@ -755,7 +756,7 @@ class Request:
         is not unread by this.
         """
         headers, self.method, self.path, self.routing_path, self.query, *rest, done = mark
-        self.authority, self.host, self.upgrade, self.append_forwarded_for, self.body = rest
+        self.authority, self.host, self.upgrade, self.append_forwarded_for, self.withheld, self.body = rest
         self.headers = Headers((), headers) if type(headers) is Parsed else Headers(headers.copy())
         if self._done is not None and len(self._done) > done:
             callbacks = self._done[done:]

@@ -1,12 +1,17 @@
 """What an observer hears of exchanges and of attempts at servers."""
 
+import re
 from typing import Any
 
 import pytest
 
+from pointsman.config.http_model import Cookie
 from pointsman.errors import GatewayError
 from pointsman.message import Exchange, Headers, Request, Response
 from pointsman.observe.observer import Attempt, Observer, Silent, observing
+from pointsman.upstream.attentive import AttentiveForwarder
+from pointsman.upstream.composite_failover import FailoverByStatus as Failing
+from pointsman.upstream.sticky import Sticky
 
 GET = b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok"
@@ -180,6 +185,35 @@ def test_a_refusal_is_told_to_whoever_follows_the_exchange() -> None:
     exchange.refuse("Too many requests")
 
     assert heard.events == ["refused: Too many requests"]
+
+
+async def test_an_attempt_at_a_server_that_a_cookie_chose_is_followed_too(house: Any) -> None:
+    heard = observed(house)
+    plain = house.forwarder
+    cookie = Sticky(Cookie("n"), "s@file", [(house.peer.url, house.peer)])
+    sticky = AttentiveForwarder("s@file", plain.pick, plain.transport, sticky=cookie)
+    house.set_up(observer=Observer([heard], house.loop.time), handler=sticky)
+    first = await house.ask(GET)
+    house.server.receive(OK)
+    kept = re.search(rb"Set-Cookie: (n=[^;]+)", first.take())
+    assert kept is not None
+    heard.events.clear()
+
+    await house.ask(GET[:-2] + b"Cookie: " + kept[1] + b"\r\n\r\n", first)
+    house.server.receive(OK)
+    assert heard.events == [*ONE, "answered 200", "attempted 200", "finish 200 2"]
+
+
+async def test_an_attempt_on_behalf_of_a_failover_is_the_exchanges_own(house: Any) -> None:
+    heard = observed(house)
+    stand_in = Failing("f@file", house.forwarder, house.forwarder, None, None, statuses={500})
+    house.set_up(observer=Observer([heard], house.loop.time), handler=stand_in)
+    await house.ask(GET)
+    house.server.receive(OK)
+    await house.settle()
+
+    (exchange,), (attempt,) = heard.exchanges, heard.attempts
+    assert (exchange.attempt, attempt.status, exchange.status) == (attempt, 200, 200)
 
 
 @pytest.mark.parametrize("touched", [False, True])

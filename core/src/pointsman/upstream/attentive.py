@@ -64,8 +64,7 @@ class AttentiveForwarding(Forwarding):
             return
         self._kept = True
         self._current = current
-        self._peer = peer
-        exchange.server = peer
+        self._choose(peer)
         self._dispatch(peer)
 
     def answered(self, response: Response) -> None:

@@ -93,6 +93,7 @@ class FailoverByStatus(Failover):
         finally:
             request.exchange.attempts += attempt.exchange.attempts
             request.exchange.server = attempt.exchange.server
+            request.exchange.attempt = attempt.exchange.attempt or request.exchange.attempt
         if response.status in self.statuses:
             response.abandon()
             return None

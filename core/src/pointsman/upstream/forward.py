@@ -158,15 +158,20 @@ class Forwarding:
             if peer is None:
                 self._fail(NoServer())
                 return
-        self._peer = exchange.server = peer
-        observer = exchange.observer
-        if observer is not None:
-            self._attempt = observer.attempt(request, self.service.name, peer)
+        self._choose(peer)
         connection = peer.pool.take() if request.link.private is None and not request.upgrade else None
         if connection is not None:
             self._send(connection)
         else:
             self._dispatch(peer)
+
+    def _choose(self, peer: Peer) -> None:
+        """It goes to this one: whoever follows the exchange hears of that first."""
+        request = self.request
+        exchange = request.exchange
+        self._peer = exchange.server = peer
+        if exchange.observer is not None:
+            self._attempt = exchange.observer.attempt(request, self.service.name, peer)
 
     def _dispatch(self, peer: Peer) -> None:
         pool = peer.pool
