@@ -636,8 +636,8 @@ class Request:
         """10 or 11 for HTTP/1, 20 for HTTP/2."""
         self.append_forwarded_for = True
         """False: the client's address is not added to X-Forwarded-For on the way upstream."""
-        self.told: Sequence[tuple[bytes, bytes]] = ()
-        """Header lines that the gateway adds at last, in place of any of these names."""
+        self.told = b""
+        """Header lines that the gateway adds at last, in place of any of these names: each begun by CRLF."""
         self.withheld: tuple[Callable[[bytes], bool], ...] = ()
         """Each says of a name whether trailers that are called so stay here: some servers take them for headers."""
         self.exchange: Exchange = OVER

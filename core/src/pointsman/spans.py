@@ -38,6 +38,10 @@ class Resource:
         return str(self.attributes.get("service.name", ""))
 
 
+_PARENT: Final = b"\r\nTraceparent: 00-"
+_PARENT_LENGTH: Final = len(_PARENT) + 32 + 1 + 16 + 3
+
+
 class Passing:
     """In the place of a span where none is recorded: ids for logs, and for servers."""
 
@@ -48,6 +52,14 @@ class Passing:
         self.trace_id = trace_id
         self.span_id = span_id
         self.trace = trace
+
+    @classmethod
+    def of(cls, told: bytes) -> "Passing | None":
+        """That of a request whose server is told nothing but a `traceparent`; None if it is told anything else."""
+        if not told.startswith(_PARENT) or len(told) != _PARENT_LENGTH:
+            return None
+        ids = told[len(_PARENT) :].decode()
+        return cls(ids[:32], ids[33:49], None)
 
     def fail(self, message: str = "") -> None:
         """Nobody will know."""
@@ -131,3 +143,20 @@ class Span:
 
     def __repr__(self) -> str:
         return f"<Span {self.name} {self.span_id or '-'} of {self.trace_id or '-'}>"
+
+
+def root_of(exchange: Any) -> Span | Passing | None:
+    """The span of a whole request, or what stands in its place; None if it is not traced."""
+    span: Any = exchange.span
+    if span is None:
+        return Passing.of(exchange.request.told) if exchange.request is not None else None
+    while span.parent is not None:
+        span = span.parent
+    return span  # type: ignore[no-any-return]
+
+
+def log_fields(exchange: Any) -> dict[str, str]:
+    """What an event of the log that is about a request gives as `extra`, to be found by."""
+    root = root_of(exchange)
+    fields = {"routerName": exchange.router, "request_id": exchange.request_id.decode("latin-1")}
+    return fields if root is None else {**fields, "trace_id": root.trace_id, "span_id": root.span_id}

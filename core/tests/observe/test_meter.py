@@ -197,7 +197,8 @@ def test_the_needs_of_several_are_met_together():
 def test_refusals_are_told_by_router_and_reason():
     meter = a_meter()
     request = a_request()
-    OBSERVERS[meter].begin(request.exchange)
+    request.exchange.observer = OBSERVERS[meter]
+    request.exchange.observer.begin(request.exchange)
     request.exchange.refuse("Too many requests")
     request.exchange.refuse("Too many requests")
 

@@ -6,17 +6,20 @@ from typing import Any
 import pytest
 
 from pointsman.api import Handler
+from pointsman.logs.lines import Common, fields_of
 from pointsman.message import Headers, Request, Response
+from pointsman.observe.logexport import LogRelay
 from pointsman.observe.observer import Observer, Watched
 from pointsman.observe.propagation import Propagation
 from pointsman.observe.span_attributes import Descriptions
 from pointsman.observe.steps import attempts, step
 from pointsman.observe.tracing import Sampling, Tracing
-from pointsman.spans import Span
+from pointsman.spans import Span, root_of
 
 GET = b"GET /a?ok=1&secret=2 HTTP/1.1\r\nHost: a.test:8000\r\nUser-Agent: curl\r\nX-Team: blue\r\n%b\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nX-Kind: tea\r\nContent-Length: 2\r\n\r\nok"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+OTHER = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Traced:
@@ -247,9 +250,30 @@ async def test_none_are_exported_at_a_rate_of_0_and_all_are_propagated(house: An
 
 def test_the_rate_is_a_share_of_trace_ids(house: Any) -> None:
     traced = Traced(house, rate=0.25)
-    watch: Any = traced.tracing.watch(Watched("web"))
     ids = [traced.tracing.ids.take(32) for _ in range(2000)]
-    assert 350 < sum(each[16:] < watch._bound for each in ids) < 650
+    assert 350 < sum(each[16:] < traced.tracing.bound for each in ids) < 650
+
+
+async def test_what_is_drawn_in_advance_becomes_of_requests(house: Any) -> None:
+    traced = Traced(house, rate=0.5)
+    drawn = traced.tracing.roots.drawn  # type: ignore[union-attr]
+    told = b"\r\nTraceparent: 00-" + TRACE.encode() + b"-" + PARENT.encode() + b"-00"
+    drawn += [told, OTHER]
+
+    sent = await traced.ask()
+    assert (traced.server.trace_id, traced.server.parent_id, traced.client.parent_id) == (OTHER, "", traced.server.span_id)
+    assert f"\r\nTraceparent: 00-{OTHER}-{traced.client.span_id}-01\r\n".encode() in sent
+    assert told in await traced.ask()
+    assert len(traced.spans) == 2
+    assert drawn == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rate": 1.0}, {"errors": True}, {"slow_seconds": 1.0}, {"wanted": bool}, {"short_ids": True}]
+)
+def test_what_cannot_be_decided_in_advance_is_not(house: Any, settings: dict[str, Any]) -> None:
+    assert Traced(house, **{"rate": 0.5, **settings}).tracing.roots is None
+    assert Traced(house, "b3", rate=0.5).tracing.roots is None
 
 
 @pytest.mark.parametrize(
@@ -292,13 +316,36 @@ async def test_an_exporter_may_choose_among_the_traces_that_begin_here(house: An
     assert (len(traced.spans), len(asked)) == (4, 2)
 
 
-async def test_ids_of_requests_that_are_not_traced_are_known_to_logs(house: Any) -> None:
-    traced = Traced(house, rate=0.0)
+@pytest.mark.parametrize("formats", [(), ("tracecontext", "b3")])
+async def test_ids_of_requests_that_are_not_traced_are_known_to_logs(house: Any, formats: tuple[str, ...]) -> None:
+    traced = Traced(house, *formats, rate=0.0)
     await house.ask(GET % b"")
-    span = house.requests[0].exchange.span
+    span = root_of(house.requests[0].exchange)
+    assert span is not None
     assert f"00-{span.trace_id}-{span.span_id}-00".encode() in house.server.take()
     assert span.parent is None
     assert traced.spans == []
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+async def test_the_log_says_to_which_trace_a_failure_belongs(
+    house: Any, rate: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: Request, call_next: Any) -> Response:
+        request.exchange.request_id = b"r-1"
+        raise RuntimeError("not today")
+
+    Traced(house, rate=rate, around=fail)
+    client = await house.ask(GET % f"traceparent: 00-{TRACE}-{PARENT}-0{rate:.0f}\r\n".encode())
+    assert b" 500 " in client.sent
+    (record,) = (record for record in caplog.records if "not today" in record.getMessage())
+    fields = fields_of(record)
+    assert (fields["trace_id"], len(fields["span_id"]), fields["request_id"]) == (TRACE, 16, "r-1")
+    assert f"trace_id={TRACE}" in Common(False).format(record)
+    sent: list[Any] = []
+    LogRelay(sent.append, lambda call, *given: call(*given)).emit(record)
+    assert (sent[0].trace_id, sent[0].span_id) == (TRACE, fields["span_id"])
+    assert "trace_id" not in dict(sent[0].attributes)
 
 
 async def test_old_exporters_may_ask_for_short_traces_and_shared_spans(house: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pointsman.config.http_model import RouterObservability
 from pointsman.config.static import Static
-from pointsman.observe.observer import Observer, Signal, Watch, Watched, observing
+from pointsman.observe.observer import Observer, Signal, Watch, Watched
 
 INTERNAL = "@internal"
 DETAILED = "detailed"
@@ -51,7 +51,7 @@ class Observing:
 
     def _observer(self, watched: Watched, own: RouterObservability | None) -> Observer | None:
         watches = [watch for signal in self._signals if (watch := self._watch(signal, watched, own)) is not None]
-        return observing(watches, self._clock)
+        return Observer(watches, self._clock) if watches else None
 
     def _watch(self, signal: Signal, watched: Watched, own: RouterObservability | None) -> Watch | None:
         if watched.service.endswith(INTERNAL) and not signal.add_internals:

@@ -9,6 +9,7 @@ from typing import Any, Final
 FIELDS: Final[tuple[str, ...]] = (
     "entryPointName", "metricsProviderName", "middlewareName", "middlewareType", "providerName", "routerName", "rule",
     "serverIndex", "serverURL", "serversTransport", "serviceName", "tlsStoreName", "tracingProviderName", "workerName",
+    "request_id", "trace_id", "span_id",
 )  # fmt: skip
 """What may be given as `extra`, besides `error`."""
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pointsman.api import LogField
 from pointsman.message import Exchange
 from pointsman.net.ciphers import CIPHERS
+from pointsman.spans import root_of
 
 PROTOCOLS: Final = {10: "HTTP/1.0", 11: "HTTP/1.1", 20: "HTTP/2.0", 30: "HTTP/3.0"}
 SERVER: Final = 1
@@ -47,10 +48,7 @@ class AccessRecord:
         self.request = request
         self.link = link = request.link
         self.attempt = attempt = exchange.attempt
-        span = exchange.span
-        while span is not None and span.parent is not None:
-            span = span.parent
-        self.span = span
+        self.span = span = root_of(exchange)
         """That of the whole request."""
         self.has = (
             (SERVER if attempt is not None else 0)

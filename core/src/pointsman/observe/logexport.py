@@ -12,7 +12,7 @@ from pointsman.observe.delivery import Delivery, Limits
 from pointsman.observe.exporting import Context, Reach, begin, built, end
 from pointsman.observe.resource import SERVICE, resource
 from pointsman.records import DEBUG, ERROR, FATAL, INFO, PANIC, TRACE, WARN, LogRecord
-from pointsman.spans import AttributeValue
+from pointsman.spans import AttributeValue, Span
 
 DELAY_MILLISECONDS: Final = 1000
 _SEVERITIES: Final = ((60, PANIC), (50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG))
@@ -81,7 +81,7 @@ def telling(fields: Iterable[LogField]) -> Callable[[AccessRecord, str], LogReco
             "info",
             span.trace_id if span is not None else "",
             span.span_id if span is not None else "",
-            span is not None and bool(span.trace.sampled),
+            isinstance(span, Span) and bool(span.trace.sampled),
         )
 
     return told
@@ -108,8 +108,12 @@ class LogRelay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """From any thread."""
         severity = next((number for level, number in _SEVERITIES if record.levelno >= level), TRACE)
-        attributes = [(name, value if isinstance(value, int) else str(value)) for name, value in fields_of(record).items()]
-        told = LogRecord(int(record.created * 1e9), severity, record.getMessage(), attributes)
+        fields = fields_of(record)
+        trace_id, span_id = fields.pop("trace_id", ""), fields.pop("span_id", "")
+        attributes = [(name, value if isinstance(value, int) else str(value)) for name, value in fields.items()]
+        told = LogRecord(
+            int(record.created * 1e9), severity, record.getMessage(), attributes, trace_id=trace_id, span_id=span_id
+        )
         try:
             self._call_soon(self._add, told)
         except RuntimeError:  # the loop is closed

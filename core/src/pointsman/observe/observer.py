@@ -137,21 +137,22 @@ class Signal(Protocol):
 class Observer:
     """All watches of a route on an entry point, as the request path calls them."""
 
-    __slots__ = ("_answered", "_attempt", "_attempted", "_begin", "_finish", "_refused", "clock")
+    __slots__ = ("_answered", "_attempt", "_attempted", "_begins", "_finish", "_refused", "begin", "clock")
 
     def __init__(self, watches: Sequence[Watch], clock: Callable[[], float]) -> None:
         self.clock = clock
         """`time.monotonic`, but in tests."""
-        self._begin = _wanted(watches, "begin")
+        self._begins = _wanted(watches, "begin")
         self._attempt = _wanted(watches, "attempt")
         self._answered = _wanted(watches, "answered")
         self._attempted = _wanted(watches, "attempted")
         self._refused = _wanted(watches, "refused")
         self._finish = _wanted(watches, "finish")
+        self.begin: Callable[[Exchange], bool | None] = watches[0].begin if len(watches) == 1 else self._begin_all
+        """The route of an exchange is known. True: it is of no further interest; else this is to be its observer."""
 
-    def begin(self, exchange: Exchange) -> None:
-        exchange.observer = self
-        for each in self._begin:
+    def _begin_all(self, exchange: Exchange) -> None:
+        for each in self._begins:
             each(exchange)
 
     def attempt(self, request: Request, service: str, server: Peer) -> Attempt:
@@ -181,27 +182,6 @@ class Observer:
     def finish(self, exchange: Exchange) -> None:
         for each in self._finish:
             each(exchange)
-
-
-class Lone(Observer):
-    """That of a single watch, which lets go of an exchange as soon as that is of no interest to it."""
-
-    __slots__ = ("_interested",)
-
-    def __init__(self, watch: Watch, clock: Callable[[], float]) -> None:
-        super().__init__([watch], clock)
-        self._interested = watch.begin
-
-    def begin(self, exchange: Exchange) -> None:
-        if not self._interested(exchange):
-            exchange.observer = self
-
-
-def observing(watches: Sequence[Watch], clock: Callable[[], float]) -> Observer | None:
-    """The observer for these watches; None for none."""
-    if len(watches) == 1:
-        return Lone(watches[0], clock)
-    return Observer(watches, clock) if watches else None
 
 
 class Silent:

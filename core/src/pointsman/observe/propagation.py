@@ -26,7 +26,7 @@ def known(names: Iterable[str]) -> bool:
 class Propagation:
     """The formats in use."""
 
-    __slots__ = ("_formats", "_replaced", "reads")
+    __slots__ = ("_formats", "_replaced", "is_default", "reads")
 
     def __init__(self, names: Sequence[str] = DEFAULT) -> None:
         self._formats: tuple[Format, ...] = tuple(
@@ -35,6 +35,8 @@ class Propagation:
         self.reads = frozenset(name for each in self._formats for name in each.reads)
         """Names of headers that may say something."""
         self._replaced = frozenset(name for each in self._formats for name in each.replaces)
+        self.is_default = [type(each) for each in self._formats] == [TraceContext]
+        """Whether servers are told in W3C Trace Context and nothing else."""
 
     def silent(self, parsed: Parsed) -> bool:
         """Whether none of the lines says anything. Remembered, for the same lines come again."""
@@ -75,6 +77,11 @@ class Propagation:
         for each in formats[1:]:
             lines += each.lines(trace_id, span_id, sampled, debug)
         return lines
+
+    def told(self, trace_id: str, span_id: str) -> bytes:
+        """What servers are told of a trace that is not sampled, as `Request.told` has it."""
+        prefixes = wire.REQUEST_PREFIXES
+        return b"".join([prefixes[name] + value for name, value in self.lines(trace_id, span_id, False, False)])
 
     def remove_from(self, headers: Headers) -> None:
         """Drop what the client said, in whose place servers are told."""

@@ -18,6 +18,7 @@ from pointsman.message import Exchange, Request
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
+from pointsman.observe.roots import Roots
 from pointsman.observe.span_attributes import MAX_KEPT, Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
@@ -84,6 +85,11 @@ class Tracing:
         self.descriptions = descriptions
         self.done = done
         self.ids = Ids()
+        self.bound = "g" if sampling.rate >= 1 else f"{max(0, int(sampling.rate * 2**64)):016x}"
+        """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
+        is_plain = sampling.wanted is None and not (sampling.waits or sampling.short_ids)
+        self.roots = Roots(self.bound) if is_plain and propagation.is_default and sampling.rate < 1 else None
+        """Those of new traces, where they can be drawn in advance."""
         self.epoch_ns = 0
         """When `time.monotonic` was 0, in nanoseconds since 1970: asked again now and then, for the clock may be set."""
 
@@ -128,10 +134,12 @@ class TraceWatch(Silent):
     __slots__ = (
         "_bound",
         "_descriptions",
+        "_drawn",
         "_entry_point",
         "_ids",
         "_propagation",
         "_reads",
+        "_roots",
         "_sampling",
         "_traces",
         "_tracing",
@@ -148,9 +156,9 @@ class TraceWatch(Silent):
         self._entry_point = watched.entry_point
         sampling = self._sampling = tracing.sampling
         self._wanted = sampling.wanted
-        rate = sampling.rate
-        self._bound = "g" if rate >= 1 else f"{max(0, int(rate * 2**64)):016x}"
-        """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
+        self._bound = tracing.bound
+        self._roots = tracing.roots
+        self._drawn = tracing.roots.drawn if tracing.roots is not None else []
         detail = tracing if watched.verbose else None
         self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
         self._unsampled = Trace(False, False, detail) if not sampling.waits else None
@@ -165,19 +173,28 @@ class TraceWatch(Silent):
         propagation = self._propagation
         silent = parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed))
         remote = None if silent else propagation.extract(headers)
-        own, parent, sampled, debug = self._ids.take(16), "", None, False
-        if remote is None:
+        parent, own, sampled, debug = "", "", None, False
+        if remote is None and self._roots is not None:
+            root = self._drawn.pop() if self._drawn else self._roots.draw()
+            if type(root) is bytes:
+                request.told = root
+                if not silent:
+                    propagation.remove_from(headers)
+                return True
+            trace_id, sampled = str(root), True
+        elif remote is None:
             trace_id = self._new_trace()
         else:
             trace_id, parent = remote.trace_id or self._new_trace(), remote.span_id
             sampled, debug = remote.sampled, remote.debug
             if self._sampling.same_span and parent:
                 own, parent = parent, remote.parent_id
+        own = own or self._ids.take(16)
         if sampled is None:
             sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
         if not sampled and self._unsampled is not None:
             exchange.span = Passing(trace_id, own, self._unsampled)
-            request.told = propagation.lines(trace_id, own, False, False)
+            request.told = propagation.told(trace_id, own)
             if not silent:
                 propagation.remove_from(headers)
             return True
@@ -209,10 +226,10 @@ class TraceWatch(Silent):
         return trace
 
     def finish(self, exchange: Exchange) -> None:
-        trace: Trace = exchange.span.trace
-        if not trace.recording:
+        span: Any = exchange.span
+        if span is None or not span.trace.recording:
             return
-        span: Span = exchange.span
+        trace: Trace = span.trace
         while span.parent is not None:
             span = span.parent
         status = exchange.status

@@ -10,7 +10,7 @@ the snapshot back and runs the request's `on_done` callbacks.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from time import monotonic
 from typing import Any
 
@@ -21,6 +21,7 @@ from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.table import Ambiguous
 from pointsman.server.entry import Entry
 from pointsman.server.rescue import misdirected, not_found, rescue
+from pointsman.spans import log_fields
 
 log = logging.getLogger("pointsman.server")
 
@@ -76,7 +77,9 @@ class Cycle(Exchange):
         self.service = route.service
         try:
             if route.observers is not None:
-                self._observe(route.observers)
+                observer = route.observers.get(self.request.link.entry_point)
+                if observer is not None and not observer.begin(self):
+                    self.observer = observer
             answer: Any = route.handler(self.request)
             if type(answer) is Response:
                 self.respond(answer)
@@ -91,13 +94,10 @@ class Cycle(Exchange):
 
     def _refuse(self, response: Response) -> None:
         """Answer in the place of routers."""
-        self._observe(self.snapshot.unrouted)
+        observer = self.snapshot.unrouted.get(self.request.link.entry_point)
+        if observer is not None and not observer.begin(self):
+            self.observer = observer
         self.respond(response)
-
-    def _observe(self, observers: Mapping[str, Any]) -> None:
-        observer = observers.get(self.request.link.entry_point)
-        if observer is not None:
-            observer.begin(self)
 
     async def _run(self, answer: Awaitable[Response]) -> None:
         try:
@@ -143,9 +143,9 @@ class Cycle(Exchange):
             self.finish()
             return
         try:
-            self.respond(rescue(error, self.router))
+            self.respond(rescue(error, self))
         except Exception as problem:  # a response that cannot be written must not leave the client waiting
-            log.error("cannot answer for %r: %r", error, problem)
+            log.error("router %s: cannot answer for %r: %r", self.router or "(none)", error, problem, extra=log_fields(self))
             self.reset()
             self.finish()
 
@@ -159,7 +159,7 @@ class Cycle(Exchange):
                 self.router,
                 error,
                 exc_info=error,
-                extra={"routerName": self.router},
+                extra=log_fields(self),
             )
             self.error = error
             self.reset()
@@ -222,7 +222,7 @@ class Cycle(Exchange):
                     self.router,
                     error,
                     exc_info=error,
-                    extra={"routerName": self.router},
+                    extra=log_fields(self),
                 )
         if self.observer is not None:
             try:
@@ -233,7 +233,7 @@ class Cycle(Exchange):
                     self.router,
                     error,
                     exc_info=error,
-                    extra={"routerName": self.router},
+                    extra=log_fields(self),
                 )
         self.request.exchange = OVER
         self._over()

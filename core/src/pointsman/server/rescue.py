@@ -3,7 +3,8 @@
 import logging
 
 from pointsman.errors import ClientGone, GatewayError
-from pointsman.message import Response
+from pointsman.message import Exchange, Response
+from pointsman.spans import log_fields
 
 log = logging.getLogger("pointsman.server")
 _TYPED = frozenset((404, 413, 421, 503))
@@ -19,8 +20,8 @@ def misdirected() -> Response:
     return Response.text(421, "Misdirected Request\n")
 
 
-def rescue(error: BaseException, router: str) -> Response:
-    """What the client gets for an exception that came out of `router`'s chain (routing.md §6.7)."""
+def rescue(error: BaseException, exchange: Exchange) -> Response:
+    """What the client gets for an exception that came out of the chain of the exchange's router (routing.md §6.7)."""
     if isinstance(error, ClientGone):
         return Response(499)
     if isinstance(error, GatewayError):
@@ -30,10 +31,10 @@ def rescue(error: BaseException, router: str) -> Response:
         return response
     log.error(
         "router %s: a middleware or service raised %r",
-        router or "(none)",
+        exchange.router or "(none)",
         error,
         exc_info=error,
-        extra={"routerName": router},
+        extra=log_fields(exchange),
     )
     return Response.text(500, "Internal Server Error\n")
 

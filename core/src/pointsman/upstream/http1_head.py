@@ -32,8 +32,8 @@ def request_head(request: Request, peer: Peer, pass_host: bool) -> bytes:
     else:
         parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host]
         counted = _write_headers(parts, request, without_told(request, request.headers.raw))
-    for name, value in request.told:
-        parts.append(wire.REQUEST_PREFIXES[name] + value)
+    if request.told:
+        parts.append(request.told)
     if body.length is None:
         parts.append(b"\r\nTransfer-Encoding: chunked")
     elif body.length or counted or request.method in USUALLY_WITH_BODY:
@@ -88,8 +88,14 @@ def without_told(request: Request, headers: HeaderList) -> HeaderList:
     """The headers, but for those in whose place the gateway tells others."""
     if not request.told:
         return headers
-    told = {name for name, _ in request.told}
+    told = {name for name, _ in told_lines(request)}
     return [line for line in headers if line[0] not in told]
+
+
+def told_lines(request: Request) -> HeaderList:
+    """What the gateway tells the server, line by line."""
+    lines = [line.partition(b": ") for line in request.told.split(b"\r\n")[1:]]
+    return [(name.lower(), value) for name, _, value in lines]
 
 
 def without_named(headers: HeaderList, connection: bytes) -> HeaderList:

@@ -5,7 +5,7 @@ from typing import Final
 from pointsman import wire
 from pointsman.api import Peer
 from pointsman.message import HeaderList, Request
-from pointsman.upstream.http1_head import USUALLY_WITH_BODY, target, without_named, without_told
+from pointsman.upstream.http1_head import USUALLY_WITH_BODY, target, told_lines, without_named, without_told
 
 _TRAILERS: Final = (b"te", b"trailers")
 
@@ -18,7 +18,8 @@ def request_fields(request: Request, peer: Peer, pass_host: bool) -> HeaderList:
         fields += ((b":scheme", b"https" if peer.tls else b"http"), (b":path", target(request, peer)))
     fields.append((b":authority", host))
     counted = _add_headers(fields, request, without_told(request, list(request.headers)))
-    fields += request.told
+    if request.told:
+        fields += told_lines(request)
     length = request.body.length
     if length is not None and (length or counted or request.method in USUALLY_WITH_BODY):
         fields.append((b"content-length", b"%d" % length))
