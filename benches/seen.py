@@ -13,7 +13,7 @@ from load import Wrk
 from peers import Servers
 from rows import Row, one_router
 
-LITTLE: Final = 1.05
+LITTLE: Final = 1.1
 """What traces of one request in a hundred may cost, in times of the plain row."""
 
 

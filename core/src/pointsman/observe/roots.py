@@ -7,7 +7,7 @@ request that takes 1.5 µs; of many made at once each takes a fifth.
 import os
 from typing import Final
 
-_NUMBER: Final = 64
+_NUMBER: Final = 128
 """How many are drawn at a time."""
 _TOLD: Final = "\r\nTraceparent: 00-%s%s-%s-00|" * _NUMBER
 """What servers are told of traces that are not sampled (W3C Trace Context §3.2)."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
-from pointsman.message import Exchange, Request
+from pointsman.message import Exchange, Headers, Request
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
@@ -166,16 +166,20 @@ class TraceWatch(Silent):
     # the exchange
 
     def begin(self, exchange: Exchange) -> bool:
-        request = exchange.request
-        assert request is not None
-        headers = request.headers
+        request: Any = exchange.request
+        headers: Headers = request.headers
         parsed = headers.parsed
+        silent = parsed is not None and parsed.untraced is self._reads
+        drawn = self._drawn
+        if silent and drawn and type(drawn[-1]) is bytes:  # the usual way first
+            request.told = drawn.pop()
+            return True
         propagation = self._propagation
-        silent = parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed))
+        silent = silent or (parsed is not None and propagation.silent(parsed))
         remote = None if silent else propagation.extract(headers)
         parent, own, sampled, debug = "", "", None, False
         if remote is None and self._roots is not None:
-            root = self._drawn.pop() if self._drawn else self._roots.draw()
+            root = drawn.pop() if drawn else self._roots.draw()
             if type(root) is bytes:
                 request.told = root
                 if not silent:
