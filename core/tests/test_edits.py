@@ -30,9 +30,10 @@ LINK = Link(Address("192.0.2.7", 1), Address("192.0.2.1", 80), b"http", "web")
 PEER = peer_from("http://10.0.0.1:9000")
 
 
-def sent(headers: Headers, body: Body = NOTHING) -> list[bytes]:
+def sent(headers: Headers, body: Body = NOTHING, *, told: bool = False) -> list[bytes]:
     """The header lines that a server gets, sorted."""
     request = Request(b"GET", b"/", headers, body, b"a", b"a", LINK)
+    request.told = b"\r\nX-A: told" if told else b""
     return sorted(request_head(request, PEER, True).split(b"\r\n"))
 
 
@@ -66,6 +67,42 @@ def test_an_answer_is_edited_as_its_lines_are(lines: list[bytes], edits: list) -
     if headers.parsed is not None:
         wires = [wire.RESPONSE_WIRES[pair] or b"" for pair in by_line.raw]
         assert sorted(headers.parsed.wire.split(b"\r\n")) == sorted(b"".join(wires).split(b"\r\n"))
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["add", "set", "remove"]), NAMES, VALUES), max_size=4)
+
+
+@given(LINES, STEPS, st.booleans(), st.booleans())
+def test_lines_are_added_to_a_block_as_to_lines(lines: list[bytes], steps: list, trusted: bool, told: bool) -> None:  # type: ignore[type-arg]
+    source = b"\r\n".join([b"Host: a", *lines])
+    block = Block(source, 1, EntrySettings("web", server_name=b"gate"), LINK, trusted)
+    headers, by_line = Headers((), block.parsed), Headers(block.parsed.pairs())
+    copied, before = headers.copy(), block.parsed.pairs()
+    for what, name, value in steps:
+        for each in (headers, by_line):
+            each.remove(name) if what == "remove" else getattr(each, what)(name, value)
+
+    assert list(headers) == list(by_line)
+    assert sent(headers, told=told) == sent(by_line, told=told)
+    assert list(copied) == list(before) == list(block.parsed.pairs())
+
+
+@pytest.mark.parametrize("name", APART)
+def test_a_line_that_says_how_to_send_takes_a_block_apart(name: bytes) -> None:
+    headers = Headers((), Block(b"Host: a", 1, EntrySettings("web"), LINK, False).parsed)
+    headers.add(b"x-a", b"1")
+    assert headers.parsed is not None
+    headers.add(name, b"1")
+    assert headers.parsed is None
+    assert headers.pairs()[-2:] == [(b"x-a", b"1"), (name, b"1")]
+
+
+def test_a_block_is_not_added_to_without_end() -> None:
+    headers = Headers((), Block(b"Host: a", 1, EntrySettings("web"), LINK, False).parsed)
+    for number in range(100):
+        headers.add(b"x-n", b"%d" % number)
+    assert headers.parsed is None
+    assert headers.get_all(b"x-n") == [b"%d" % number for number in range(100)]
 
 
 def test_what_comes_again_is_edited_once_and_not_kept_without_end() -> None:

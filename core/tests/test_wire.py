@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointsman import wire
+from pointsman.spelling import HOP_BY_HOP, PREFIXES, Prefixes
 from pointsman.wire import BadMessage, Chunked
 
 
@@ -244,7 +245,7 @@ def test_hop_by_hop_and_nominated_response_headers_are_not_sent_on() -> None:
 
 def test_a_line_means_the_same_whether_it_is_remembered_or_not() -> None:
     for line in (b"X-A: 1", b"Content-Length: 5", b"Host: a", b"x_forwarded_for: 1", b"X-Forwarded-For: 2"):
-        fresh = wire._WireLines(wire._Prefixes(wire.HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"}))
+        fresh = wire._WireLines(Prefixes(HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"}))
         assert wire.REQUEST_LINES[line] == wire.REQUEST_LINES[line] == fresh[line]
 
 
@@ -259,10 +260,10 @@ def test_a_response_line_is_not_taken_for_a_request_line() -> None:
 def test_the_caches_are_bounded_and_go_on_learning() -> None:
     for number in range(10_000):
         wire.REQUEST_LINES[b"X-Flood-%d: 1" % number]
-        wire.PREFIXES[b"x-flood-%d" % number]
+        PREFIXES[b"x-flood-%d" % number]
     assert len(wire.REQUEST_LINES) <= 4096
     assert len(wire.NAMES) <= 4096
-    assert len(wire.PREFIXES) <= 4096
+    assert len(PREFIXES) <= 4096
     assert len(wire.REQUEST_PREFIXES) <= 4096
     assert wire.NAMES[b"Content-LENGTH"] == (b"content-length", wire.LENGTH)
     assert b"Content-LENGTH" in wire.NAMES

@@ -10,9 +10,8 @@ from typing import Final
 
 from pointsman import wire
 from pointsman.message import Headers, Parsed
+from pointsman.spelling import APART
 
-_APART: Final = frozenset((b"date", b"expect", b"te", b"trailer"))
-"""Names with a meaning of their own in how a message is sent on."""
 MAX_KEPT: Final = 16
 """How many edits of one block are kept."""
 
@@ -30,7 +29,7 @@ class HeaderEdit:
         self.lines = tuple(lines)
         prefixes = wire.RESPONSE_PREFIXES if response else wire.REQUEST_PREFIXES
         touched = self.names.union(name for name, _ in lines)
-        self._simple = all(prefixes[name] and name not in _APART for name in touched)
+        self._simple = APART.isdisjoint(touched)
         self._added = [(line, None, prefixes[line[0]] + line[1]) for line in self.lines]
         self._wire = b"".join(line[2] for line in self._added)
 

@@ -13,9 +13,12 @@ from typing import Any, ClassVar, Final, Protocol
 
 from pointsman import paths
 from pointsman.errors import BodyTooLarge
+from pointsman.spelling import APART, PREFIXES
 
 HeaderList = list[tuple[bytes, bytes]]
 
+_MAX_ADDED: Final = 48
+"""How many lines are added to headers that are as they were read, before these are taken apart."""
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\r\n\0]")
 HIGH_WATER = 64 * 1024
@@ -60,13 +63,12 @@ class Headers:
         if name != "raw" or parsed is None:
             raise AttributeError(name)
         self.parsed = None
-        self.raw = parsed.pairs()
+        self.raw = list(parsed.pairs())
         return self.raw
 
     def get(self, name: bytes, default: bytes | None = None) -> bytes | None:
         """The first value of `name`."""
-        parsed = self.parsed
-        for key, value in self.raw if parsed is None else parsed.pairs():
+        for key, value in self.pairs():
             if key == name:
                 return value
         return default
@@ -77,10 +79,18 @@ class Headers:
 
     def add(self, name: bytes, value: bytes) -> None:
         """Append a line. ValueError if the name is not a lower-case token or the value holds CR, LF or NUL."""
-        self.raw.append(_checked(name, value))
+        line = _checked(name, value)
+        parsed = self.parsed
+        if parsed is None or name in APART or type(name) is not bytes or len(parsed.added) >= _MAX_ADDED:
+            self.raw.append(line)
+        else:
+            self.parsed = parsed.plus(line)
 
     def set(self, name: bytes, value: bytes) -> None:
         """Make `value` the only value of `name`. ValueError as for `add`."""
+        if name not in self:
+            self.add(name, value)
+            return
         line = _checked(name, value)
         raw = self.raw
         for position, (key, _) in enumerate(raw):
@@ -88,7 +98,6 @@ class Headers:
                 raw[position] = line
                 raw[position + 1 :] = [other for other in raw[position + 1 :] if other[0] != name]
                 return
-        raw.append(line)
 
     def remove(self, name: bytes) -> None:
         """Drop every line of `name`, if any."""
@@ -96,22 +105,29 @@ class Headers:
             self.raw[:] = [line for line in self.raw if line[0] != name]
 
     def copy(self) -> "Headers":
-        return Headers(self.raw.copy())
+        return Headers(self.raw.copy()) if self.parsed is None else Headers(parsed=self.parsed)
+
+    def pairs(self) -> Sequence[tuple[bytes, bytes]]:
+        """The lines, to be looked at only: unlike `raw` this leaves them as they were read."""
+        return self.raw if self.parsed is None else self.parsed.pairs()
 
     def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self)
+        for key, _ in self.pairs():  # noqa: SIM110  # a loop costs half of any() with a generator
+            if key == name:
+                return True
+        return False
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter(self.raw if self.parsed is None else self.parsed.pairs())
+        return iter(self.pairs())
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.pairs())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self.raw == other.raw
+        return isinstance(other, Headers) and list(self) == list(other)
 
     def __repr__(self) -> str:
-        lines = ", ".join(f"{name!r}: {value!r}" for name, value in self.raw)
+        lines = ", ".join(f"{name!r}: {value!r}" for name, value in self.pairs())
         return f"<Headers {lines}>"
 
 
@@ -123,7 +139,7 @@ class Parsed:
     in it.
     """
 
-    __slots__ = ("added", "chain", "edits", "lines", "seen", "untraced", "wire")
+    __slots__ = ("_pairs", "added", "chain", "edits", "lines", "seen", "untraced", "wire")
 
     def __init__(self, lines: list[Any], seen: int, wire: bytes) -> None:
         self.lines = lines
@@ -135,9 +151,21 @@ class Parsed:
         """What edits made of it (`edits.py`)."""
         self.untraced: Any = None
         """Names of trace headers of which it is known that none is among the lines."""
+        self._pairs: tuple[tuple[bytes, bytes], ...] | None = None
 
-    def pairs(self) -> HeaderList:
-        return [line[0] for line in self.lines] + self.added
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """All lines."""
+        pairs = self._pairs
+        if pairs is None:
+            pairs = self._pairs = (*[line[0] for line in self.lines], *self.added)
+        return pairs
+
+    def plus(self, line: tuple[bytes, bytes]) -> "Parsed":
+        """These lines and one more, whose name is none of `APART`."""
+        made = Parsed(self.lines, self.seen, self.wire + PREFIXES[line[0]] + line[1])
+        made.added = [*self.added, line]
+        made.chain = self.chain
+        return made
 
 
 class Spelled(bytes):

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from pointsman.errors import PointsmanError
 from pointsman.message import HeaderList, Parsed, Spelled, reason
+from pointsman.spelling import HOP_BY_HOP, LONG_NAME, MAX_CACHED, PREFIXES, Prefixes
 
 CRLF: Final = b"\r\n"
 
@@ -61,19 +62,6 @@ _MEANINGS: Final = {
         MANAGED,
     ),
 }
-HOP_BY_HOP: Final = frozenset(
-    (
-        b"connection",
-        b"proxy-connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"transfer-encoding",
-        b"upgrade",
-        b"http2-settings",
-    )
-)
 FORBIDDEN_TRAILERS: Final = HOP_BY_HOP | {
     b"content-length",
     b"host",
@@ -111,9 +99,6 @@ MAX_TRAILER_BYTES: Final = 16 * 1024
 MAX_CHUNK_LINE: Final = 4 * 1024
 MAX_CHUNK_EXCESS: Final = 16 * 1024
 """How much longer chunk extensions may be than the content they go with, all in all."""
-MAX_CACHED: Final = 4096
-LONG_NAME: Final = 64
-"""Header names above this length, in bytes, are never kept."""
 MAX_HEADERS: Final = 1000
 MAX_VALUES: Final = 256
 """How many lines of one name are kept before it counts as one whose values do not come again."""
@@ -184,7 +169,7 @@ class Lines(dict[_Key, Line]):
     whose value is another one each time: a request identifier comes once, and would push out what comes again.
     """
 
-    def __init__(self, prefixes: "_Prefixes") -> None:
+    def __init__(self, prefixes: "Prefixes") -> None:
         super().__init__()
         self._prefixes = prefixes
         self._chances: dict[bytes, int] = {}
@@ -423,46 +408,16 @@ def passable(trailers: HeaderList) -> HeaderList:
     return [line for line in trailers if line[0] not in FORBIDDEN_TRAILERS and not NAMES[line[0]][1] & MANAGED]
 
 
-_SPELLINGS: Final = {
-    b"etag": b"Etag",
-    b"sec-websocket-key": b"Sec-WebSocket-Key",
-    b"sec-websocket-version": b"Sec-WebSocket-Version",
-    b"sec-websocket-protocol": b"Sec-WebSocket-Protocol",
-    b"sec-websocket-extensions": b"Sec-WebSocket-Extensions",
-    b"sec-websocket-accept": b"Sec-WebSocket-Accept",
-}
-
-
-class _Prefixes(dict[bytes, bytes]):
-    """Lower-case name -> CR LF, its canonical spelling, colon and space; b"" for what is never copied. Bounded."""
-
-    def __init__(self, never: frozenset[bytes]) -> None:
-        self._never = dict.fromkeys(never, b"")
-        super().__init__(self._never)
-
-    def __missing__(self, name: bytes) -> bytes:
-        spelled = _SPELLINGS.get(name) or b"-".join(part.capitalize() for part in name.split(b"-"))
-        prefix = b"\r\n%b: " % spelled
-        if len(name) <= LONG_NAME:
-            if len(self) >= MAX_CACHED:
-                self.clear()
-                self.update(self._never)
-            self[name] = prefix
-        return prefix
-
-
-PREFIXES: Final = _Prefixes(frozenset())
-"""For any header."""
-REQUEST_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"})
+REQUEST_PREFIXES: Final = Prefixes(HOP_BY_HOP | {b"host", b"content-length", b"x-forwarded-for"})
 """For the end-to-end headers of a request that is sent on; its Host, framing and X-Forwarded-For are written apart."""
-RESPONSE_PREFIXES: Final = _Prefixes(HOP_BY_HOP | {b"content-length"})
+RESPONSE_PREFIXES: Final = Prefixes(HOP_BY_HOP | {b"content-length"})
 """For the end-to-end headers of a response that is sent on; its framing is written apart."""
 
 
 class _Wires(dict[tuple[bytes, bytes], bytes | None]):
     """(name, value) -> how the line is sent on: b"" for one that is not, None for one that must be looked at. Bounded."""
 
-    def __init__(self, prefixes: _Prefixes, looked_at: frozenset[bytes]) -> None:
+    def __init__(self, prefixes: Prefixes, looked_at: frozenset[bytes]) -> None:
         super().__init__()
         self._prefixes = prefixes
         self._looked_at = looked_at

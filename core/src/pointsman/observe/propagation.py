@@ -96,7 +96,7 @@ class Propagation:
             return
         replaced = self._replaced
         parsed = headers.parsed
-        if parsed is None or (parsed.added[-1:] and parsed.added[-1][0] in replaced):
+        if parsed is None or not replaced.isdisjoint([name for name, _ in parsed.added]):
             headers.raw[:] = [line for line in headers.raw if line[0] not in replaced] + lines
             return
         sent, kept = parsed.wire, parsed.lines

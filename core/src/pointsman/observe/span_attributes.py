@@ -8,7 +8,8 @@ from pointsman.api import Peer
 from pointsman.message import HeaderList, Headers, Link, Parsed
 from pointsman.spans import AttributeValue
 
-Kept = Parsed | HeaderList
+Pairs = Sequence[tuple[bytes, bytes]]
+Kept = Parsed | Pairs
 """Header lines as they were: what is read of a connection does not change, so it is enough to hold it."""
 
 REDACTED: Final = "REDACTED"
@@ -30,7 +31,7 @@ def kept(headers: Headers) -> Kept:
     return parsed if len(parsed.wire) <= MAX_KEPT else _short(parsed.pairs())
 
 
-def _short(pairs: HeaderList) -> HeaderList:
+def _short(pairs: Pairs) -> HeaderList:
     """Lines that have room together, the first ones first."""
     room, found = MAX_KEPT, list[tuple[bytes, bytes]]()
     for name, value in pairs:
@@ -123,7 +124,7 @@ class Descriptions:
         return part if not part or is_safe else f"{name}={REDACTED}"
 
     def _with_outcome(
-        self, found: list[tuple[str, AttributeValue]], pairs: HeaderList, status: int, answered: Kept | None
+        self, found: list[tuple[str, AttributeValue]], pairs: Pairs, status: int, answered: Kept | None
     ) -> list[tuple[str, AttributeValue]]:
         if status:
             found.append(("http.response.status_code", status))
@@ -137,11 +138,11 @@ def _captured(kind: str, names: Iterable[str]) -> Mapping[bytes, str]:
     return {name.lower().encode("latin-1", "replace"): f"http.{kind}.header.{name.lower()}" for name in names}
 
 
-def _pairs(lines: Kept) -> HeaderList:
-    return lines.pairs() if type(lines) is Parsed else lines  # type: ignore[return-value]
+def _pairs(lines: Kept) -> Pairs:
+    return lines.pairs() if isinstance(lines, Parsed) else lines
 
 
-def _values(captured: Mapping[bytes, str], pairs: HeaderList) -> list[tuple[str, Sequence[str]]]:
+def _values(captured: Mapping[bytes, str], pairs: Pairs) -> list[tuple[str, Sequence[str]]]:
     found: dict[str, list[str]] = {}
     for name, value in pairs if captured else ():
         if name in captured:

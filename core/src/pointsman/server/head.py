@@ -6,6 +6,7 @@ from pointsman import wire
 from pointsman.message import NOTHING, HeaderList, Headers, Link, Parsed, Request
 from pointsman.server import forwarded
 from pointsman.server.settings import EntrySettings
+from pointsman.spelling import PREFIXES
 from pointsman.wire import BadMessage, Line, Special
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/#]*)(/.*)?", re.DOTALL)
@@ -50,7 +51,7 @@ class _Told(dict[tuple[bytes, str, bytes], tuple[HeaderList, bytes, bytes]]):
     def __missing__(self, key: tuple[bytes, str, bytes]) -> tuple[HeaderList, bytes, bytes]:
         scheme, ip, server = key
         lines = [(b"x-real-ip", ip.encode()), (b"x-forwarded-proto", scheme), (b"x-forwarded-server", server)]
-        wires = [wire.PREFIXES[name] + value for name, value in lines]
+        wires = [PREFIXES[name] + value for name, value in lines]
         known = (lines, b"".join(wires) + b"\r\nX-Forwarded-Port: ", b"\r\nX-Forwarded-For: " + ip.encode())
         if len(self) >= 16_384:
             self.clear()

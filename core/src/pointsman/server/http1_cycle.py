@@ -29,8 +29,7 @@ def _written(headers: Headers) -> list[bytes]:
 
 def _is_event_stream(headers: Headers) -> bool:
     """Whether every piece of the body is news (routing.md §6.6)."""
-    pairs = headers.raw if headers.parsed is None else headers.parsed.pairs()
-    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in pairs)
+    return any(name == b"content-type" and value.lower().startswith(b"text/event-stream") for name, value in headers.pairs())
 
 
 class Http1Cycle(Cycle):

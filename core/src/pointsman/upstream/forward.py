@@ -361,7 +361,7 @@ class Forwarding:
         if request.body is not NOTHING:
             return False
         return request.method in REPEATABLE or any(
-            name in (b"idempotency-key", b"x-idempotency-key") for name, _ in request.headers.raw
+            name in (b"idempotency-key", b"x-idempotency-key") for name, _ in request.headers.pairs()
         )
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from pointsman import wire
 from pointsman.api import Peer
-from pointsman.message import HeaderList, Request
+from pointsman.message import HeaderList, Parsed, Request
 
 USUALLY_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 """Methods whose requests say that they have no body (RFC 9110 §8.6)."""
@@ -26,6 +26,8 @@ def request_head(request: Request, peer: Peer, pass_host: bool) -> bytes:
     host = (request.authority if pass_host else b"") or peer.authority
     body = request.body
     parsed = request.headers.parsed
+    if parsed is not None and request.told and parsed.untraced is None and _says_too(request, parsed):
+        parsed = None
     if parsed is not None and request.append_forwarded_for:  # nobody touched the headers
         parts = [request.method, b" ", path, b" HTTP/1.1\r\nHost: ", host, parsed.wire, parsed.chain]
         counted = parsed.seen & wire.LENGTH > 0
@@ -90,6 +92,12 @@ def without_told(request: Request, headers: HeaderList) -> HeaderList:
         return headers
     told = {name for name, _ in told_lines(request)}
     return [line for line in headers if line[0] not in told]
+
+
+def _says_too(request: Request, parsed: Parsed) -> bool:
+    """Whether a middleware added a line in whose place the gateway tells another."""
+    told = {name for name, _ in told_lines(request)}
+    return any(name in told for name, _ in parsed.pairs())
 
 
 def told_lines(request: Request) -> HeaderList:

@@ -44,8 +44,7 @@ class Sticky(Generic[T]):
     def find(self, request: Request) -> tuple[T | None, bool]:
         """Whom the client's cookie names, and whether it says so in the current form; (None, False) if nobody."""
         name = self._name
-        headers = request.headers
-        for key, line in headers.raw if headers.parsed is None else headers.parsed.pairs():
+        for key, line in request.headers.pairs():
             if key == b"cookie" and name in line:
                 for pair in line.split(b";"):
                     one, _, value = pair.partition(b"=")

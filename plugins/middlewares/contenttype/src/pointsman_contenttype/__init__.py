@@ -56,7 +56,7 @@ def _is_unknown(response: Response) -> bool:
 
 def _say(response: Response) -> None:
     if _is_unknown(response) and (content := response.glimpse(SNIFF_BYTES)):
-        response.headers.raw.append((b"content-type", sniff(content)))
+        response.headers.add(b"content-type", sniff(content))
 
 
 @hookimpl

@@ -50,12 +50,12 @@ class PassTLSClientCert:
         self._unreadable = False
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
-        headers = request.headers
         self._names.claim(request)
         secured = request.link.tls
         chain = tuple(secured.certificates()) if secured is not None else ()
         if chain:
-            headers.raw.extend(self._lines(chain))
+            for name, value in self._lines(chain):
+                request.headers.add(name, value)
         return call_next(request)
 
     def _lines(self, chain: tuple[bytes, ...]) -> Lines:

@@ -21,7 +21,6 @@ def disclaim(request: Request) -> None:
 
 def replace(request: Request, path: bytes) -> None:
     """Give the request another path, a canonical one, and say which it had."""
-    line = (REPLACED_PATH, request.path)
-    request.state.setdefault(_STATE, []).append(line)
-    request.headers.raw.append(line)
+    request.headers.add(REPLACED_PATH, request.path)
+    request.state.setdefault(_STATE, []).append(request.headers.pairs()[-1])
     request.rewrite(path)

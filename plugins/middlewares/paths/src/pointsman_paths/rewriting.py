@@ -72,7 +72,7 @@ def strip(request: Request, prefix: bytes, *, force_slash: bool = False) -> bool
         rest = b"/" + rest
     if (rest and not is_sane(rest)) or _BAD_VALUE.search(prefix):
         return False
-    request.headers.raw.append((FORWARDED_PREFIX, prefix))
+    request.headers.add(FORWARDED_PREFIX, prefix)
     request.rewrite(rest)
     return True
 

@@ -43,22 +43,18 @@ class RequestId:
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         header, exchange = self._header, request.exchange
-        raw = request.headers.raw
-        said = [value for name, value in raw if name == header]
+        said = request.headers.get_all(header)
         named = exchange.request_id
         if not named:
             accepts = self._accepts_all or (self._accepts_trusted and request.link.trusted)
             named = exchange.request_id = said[0] if accepts and self._is_sane(said) else self._new()
         if said != [named]:
-            raw[:] = [line for line in raw if line[0] != header]
-            raw.append((header, named))
+            request.headers.set(header, named)
         if not self._response:
             return call_next(request)
 
         def answer(response: Response) -> None:
-            lines = response.headers.raw
-            lines[:] = [line for line in lines if line[0] != header]
-            lines.append((header, named))
+            response.headers.set(header, named)
 
         return amended(call_next, request, answer)
 
