@@ -13,13 +13,16 @@ from typing import Any, ClassVar, Final, Protocol
 
 from pointsman import paths
 from pointsman.errors import BodyTooLarge
-from pointsman.spelling import APART, PREFIXES
+from pointsman.spelling import APART, LONG_NAME, PREFIXES
 
 HeaderList = list[tuple[bytes, bytes]]
 
 _MAX_ADDED: Final = 48
 """How many lines are added to headers that are as they were read, before these are taken apart."""
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_SOUND: Final[set[bytes]] = set()
+"""Names that were looked at and found to be tokens."""
+_MAX_SOUND: Final = 1024
 _BAD_VALUE = re.compile(rb"[\r\n\0]")
 HIGH_WATER = 64 * 1024
 """Bytes a body without a sink may hold before its source is paused."""
@@ -185,8 +188,11 @@ class Spelled(bytes):
 
 
 def _checked(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"header name {name!r} is not a lower-case token (RFC 9110 section 5.1)")
+    if name not in _SOUND:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"header name {name!r} is not a lower-case token (RFC 9110 section 5.1)")
+        if len(_SOUND) < _MAX_SOUND and len(name) <= LONG_NAME:
+            _SOUND.add(bytes(name))
     if _BAD_VALUE.search(value):
         raise ValueError(f"the value of header {name!r} holds CR, LF or NUL (RFC 9110 section 5.5)")
     return name, value
