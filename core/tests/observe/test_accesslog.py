@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config.convert import structure
+from pointsman.config.http_model import Cookie
 from pointsman.config.observability_model import AccessLog
 from pointsman.errors import ConfigError
 from pointsman.message import Address, Exchange, Link, Request, Response
@@ -18,6 +19,9 @@ from pointsman.observe.accessrecord import FIELDS, _split
 from pointsman.observe.observer import Observer, Silent, Watched
 from pointsman.plugins import load_registry
 from pointsman.testing import a_request
+from pointsman.upstream.attentive import AttentiveForwarder
+from pointsman.upstream.composite import Child, StickyOneOf
+from pointsman.upstream.sticky import Sticky
 from pointsman.upstream.transport import peer_from
 
 FORMATS = load_registry(entry_point_plugins=False).log_formats
@@ -105,6 +109,27 @@ def test_headers_are_kept_dropped_and_redacted() -> None:
     assert found["request_Cookie"] == "REDACTED"
     assert "request_X-Not" not in found
     assert (found["origin_X-Own"], found["downstream_X-Own"]) == ("1", "edited")
+
+
+@pytest.mark.parametrize("outer", [False, True])
+async def test_a_cookie_of_the_gateway_is_not_among_what_the_server_said(house: Any, outer: bool) -> None:
+    lines: list[str] = []
+    config = configured({"format": "json", "fields": {"headers": {"defaultMode": "keep"}}})
+    watch = AccessLogSignal(config, line_of(config, FORMATS), lines.append).watch(Watched("web"))
+    pick, cookie = house.forwarder.pick, Cookie("ours")
+    handler: Any = AttentiveForwarder("s@file", pick, house.transport, sticky=Sticky(cookie, "s", [("u", house.peer)]))
+    if outer:
+        child = Child("s@file", house.forwarder)
+        handler = StickyOneOf("w@file", lambda request, tried: child, Sticky(cookie, "w", [("s@file", child)]))
+    house.set_up(observer=Observer([watch], house.loop.time), handler=handler)
+    client = await house.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    house.server.receive(b"HTTP/1.1 200 X\r\nSet-Cookie: theirs=1\r\nContent-Length: 0\r\n\r\n")
+    await house.settle()
+
+    found = json.loads(lines[0])
+    assert client.sent.count(b"\r\nSet-Cookie: ") == 2
+    assert found["origin_Set-Cookie"] == "theirs=1"
+    assert found["downstream_Set-Cookie"].startswith("ours=")
 
 
 def test_a_client_that_is_believed_is_called_by_what_it_says() -> None:

@@ -13,6 +13,7 @@ from pointsman.observe.meter import MAX_VARIETY, Meter, Recording
 from pointsman.observe.observer import Observer, Watched
 from pointsman.observe.series import kind_of, united
 from pointsman.testing import a_request
+from pointsman.upstream.composite_failover import FailoverByStatus
 
 SHOP = Peer("http://10.0.0.1:80", host="10.0.0.1", port=80)
 BOUNDS = (0.1, 1.0)
@@ -203,3 +204,73 @@ def test_refusals_are_told_by_router_and_reason():
     request.exchange.refuse("Too many requests")
 
     assert told(meter, "refusals") == [["r@file", "Too many requests", 2]]
+
+
+POST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: %b\r\nContent-Length: 4\r\n\r\nbody"
+FIRST, STAND_IN = "first@file", "standin@file"
+
+
+def failing_over(house, meter):
+    """A house whose service asks another one when the first says 503."""
+    first, stand_in = (type(house.forwarder)(name, house.forwarder.pick, house.transport) for name in (FIRST, STAND_IN))
+    service = FailoverByStatus("f@file", first, stand_in, None, None, statuses={502, 503})
+    house.set_up(observer=OBSERVERS[meter], handler=service)
+
+
+def bytes_of(meter):
+    """In and out, of the routes and of each service with its status."""
+    news = {family: rows for each in meter.news() for family, rows in each.items()}
+    return [row[-2:] for row in news["routes"]], [(row[0], row[2], *row[-2:]) for row in news.get("attempts", ())]
+
+
+@pytest.mark.parametrize("answers", [(200,), (503, 200)])
+async def test_bytes_count_for_the_service_of_a_failover_that_answered(house, answers):
+    meter = a_meter()
+    failing_over(house, meter)
+    client = await house.ask(POST % b"a/b")
+    for status in answers:
+        house.server.receive(b"HTTP/1.1 %d X\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
+        await house.settle()
+    house.server.receive(b"6\r\nanswer\r\n0\r\n\r\n")
+    await house.settle()
+
+    assert client.sent.endswith(b"6\r\nanswer\r\n0\r\n\r\n")
+    names = (STAND_IN,) if len(answers) == 2 else (FIRST,)
+    given_up = [(FIRST, "503", 4, 0)] if len(answers) == 2 else []
+    assert bytes_of(meter) == ([[4, 6]], [*given_up, *((name, "200", 4, 6) for name in names)])
+
+
+async def test_nobodys_answer_in_the_place_of_both_services_of_a_failover_counts_for_neither(house):
+    meter = a_meter()
+    failing_over(house, meter)
+    await house.ask(POST % b"a/b")
+    house.refuse = ConnectionRefusedError()
+    house.server.receive(b"HTTP/1.1 503 X\r\nContent-Length: 7\r\nConnection: close\r\n\r\nfailure")
+    await house.settle()
+
+    (route,), attempts = bytes_of(meter)
+    assert route[1] > 0
+    assert attempts == [(FIRST, "503", 4, 0), (STAND_IN, "502", 4, 0)]
+
+
+async def test_a_client_that_leaves_a_failover_leaves_its_server(house):
+    meter = a_meter()
+    failing_over(house, meter)
+    client = await house.ask(POST % b"a/b")
+    exchange = house.requests[0].exchange
+    client.break_off()
+    await house.settle()
+
+    assert exchange.attempt.service == FIRST
+    assert bytes_of(meter) == ([[4, 0]], [(FIRST, "499", 4, 0)])
+    assert house.requests[0].exchange.attempt is None
+
+
+async def test_grpc_through_a_failover_is_counted_by_its_trailers(house):
+    meter = a_meter()
+    failing_over(house, meter)
+    await house.ask(POST % b"application/grpc")
+    house.server.receive(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nGrpc-Status: 0\r\n\r\n")
+    await house.settle()
+
+    assert bytes_of(meter) == ([[4, 0]], [(FIRST, "0", 4, 0)])

@@ -68,6 +68,9 @@ class AttentiveForwarding(Forwarding):
         self._dispatch(peer)
 
     def answered(self, response: Response) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:  # it hears what the server said, and nothing of cookies of ours
+            attempt.respond(response)
         peer, service = self._peer, self.service
         if peer is not None:
             if service.sticky is not None and not self._current:

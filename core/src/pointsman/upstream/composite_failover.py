@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Collection
 
 from pointsman.api import Handler
 from pointsman.errors import GatewayError
-from pointsman.message import NOTHING, Body, Request, Response
+from pointsman.message import NOTHING, Body, Exchange, Request, Response
 from pointsman.upstream.replay import AT_MOST, Kept, copied, keep
 from pointsman.upstream.status import Health
 
@@ -83,7 +83,13 @@ class FailoverByStatus(Failover):
     async def _tried(self, request: Request, body: Body) -> Response | None:
         """The first service's answer; None if it is one that the fallback shall replace."""
         attempt = copied(request, body)
-        request.on_done(attempt.finish)
+        exchange, own = request.exchange, attempt.exchange
+
+        def over() -> None:
+            _enter(own, exchange)
+            attempt.finish()
+
+        request.on_done(over)
         try:
             response = await self.main(attempt)
         except GatewayError as error:
@@ -91,11 +97,21 @@ class FailoverByStatus(Failover):
                 raise
             return None
         finally:
-            request.exchange.attempts += attempt.exchange.attempts
-            request.exchange.server = attempt.exchange.server
-            request.exchange.attempt = attempt.exchange.attempt or request.exchange.attempt
+            _enter(own, exchange)
         if response.status in self.statuses:
             response.abandon()
+            attempt.finish()
             return None
-        request.exchange.upstream = attempt.exchange.upstream
+        exchange.upstream = own.upstream
         return response
+
+
+def _enter(own: Exchange, exchange: Exchange) -> None:
+    """What a copy has come to is its client's affair: the server that was asked, and the bytes. Once; again does no harm."""
+    exchange.attempts += own.attempts
+    own.attempts = 0
+    if own.server is not None:
+        exchange.server, own.server = own.server, None
+    if own.attempt is not None:
+        exchange.attempt, own.attempt = own.attempt, None
+        exchange.attempt.exchange = exchange
