@@ -16,6 +16,7 @@ from pointsman.control.probe import Failed, HttpProbe
 from pointsman.testing import answer, connect, eventually, free_port, gateway, upgrade, upstream
 from pointsman.upstream.transport import TransportSettings
 
+from . import paper
 from .stage import head, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,8 +77,21 @@ def balancer(url, transport="trusting"):
     return {"loadBalancer": {"servers": [{"url": url}], "serversTransport": transport}}
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    with paper.installed(tmp_path_factory.mktemp("paper")):
+        yield
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def front(running):
+async def collector(installed):
+    async with upstream() as collector:
+        collector.answers(answer(200))
+        yield collector
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def front(running, collector):
     at = "127.0.0.1"
     services = {
         "tls": balancer(f"https://{at}:{running['tls']}"),
@@ -100,12 +114,13 @@ async def front(running):
     }
     dynamic = {"http": {"routers": routers, "services": services, "serversTransports": transports}}
     async with AsyncExitStack() as stack:
-        front = await started(stack, lambda: gateway(dynamic))
+        static = {"tracing": {"paper": {"url": collector.url}}, "entryPoints": {"web": {}}}
+        front = await started(stack, lambda: gateway(dynamic, static))
 
-        async def answer():
+        async def answers():
             return [(await ask(front, name, "/small")).status for name in ("tls", "nghttpd", "nghttpd-tls")] == [200] * 3
 
-        await eventually(answer)
+        await eventually(answers)
         yield front
 
 
@@ -125,6 +140,30 @@ async def test_a_server_is_spoken_to_as_it_and_the_transport_wish(front, name, p
 
 
 @pytest.mark.real("nginx", "nghttpd")
+@pytest.mark.parametrize(
+    ("name", "path", "version"),
+    [
+        ("tls", "/spoken-1", "2"),
+        ("tls-single", "/spoken-2", "1.1"),
+        ("single", "/spoken-3", "1.1"),
+        ("h2c", "/spoken-4", "2"),
+        ("nghttpd-tls-single", "/spoken-5", None),
+    ],
+)
+async def test_traces_say_what_was_spoken_with_the_server(front, collector, name, path, version):
+    def told():
+        return [
+            span
+            for span in paper.told(collector)
+            if span.name == "ReverseProxy" and span.attributes["url.full"].endswith(path)
+        ]
+
+    await ask(front, name, path)
+    await eventually(told)
+    (span,) = told()
+    assert span.attributes.get("network.protocol.version") == version
+
+
 @pytest.mark.parametrize("name", ["h2c-single", "nghttpd-tls-single", "nghttpd-as-http1"])
 async def test_a_server_that_speaks_only_what_may_not_be_spoken_is_a_bad_gateway(front, name):
     refused = await ask(front, name)

@@ -16,7 +16,7 @@ from pointsman.measures import Metric, Needs
 from pointsman.message import Facts, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.records import LogRecord
-from pointsman.spans import Resource, Span
+from pointsman.spans import REQUEST, Resource, Span
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request. A plain function that returns an awaitable costs less than a coroutine function."""
@@ -205,13 +205,15 @@ class BuildContext(Protocol):
     def handler_for(self, service: str) -> Handler:
         """The handler of a service, named as this instance's configuration names it. ConfigError if there is none."""
 
-    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+    def server(
+        self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0, span_name: str = REQUEST
+    ) -> Handler:
         """The handler of one server outside the services: `http`, `https` or `h2c`, and a host. ValueError for another URL.
 
         Requests keep their own path and query; their Host is that of the URL. Connections are kept, and shared by all
         instances that ask for the same. After `timeout_seconds` (0: never) from the request to the end of its answer it is
         given up: a GatewayError, or a body that breaks off. `pointsman.dialect.client_tls` makes `tls`; None trusts whom
-        the system trusts.
+        the system trusts. In traces each `Request.beside` is a span called `span_name`, by what it is for and always the same.
         """
 
     def chain(self, middlewares: Sequence[str]) -> Binder:

@@ -21,6 +21,9 @@ UNSET: Final = 0
 ERROR: Final = 2
 """Statuses, numbered as in OTLP."""
 
+REQUEST: Final = "Request"
+"""What a span of a request to a server outside the services is called, unless whoever sends it knows better."""
+
 SCOPE: Final = "github.com/traefik/traefik"
 """The instrumentation scope, called as users of the dialect know it."""
 

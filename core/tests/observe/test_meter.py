@@ -39,6 +39,7 @@ def exchanged(meter, request=None, *, status=200, seconds=0.5, attempts=(200,), 
     observer.begin(exchange)
     for each in attempts:
         attempt = observer.attempt(request, "leaf@file", SHOP)
+        attempt.version = answer.get("version", 11)
         attempt.respond(Response(each, answer.get("headers")))
     exchange.status, exchange.retries = status, retries
     exchange.response = Response(status, answer.get("headers"))
@@ -176,10 +177,15 @@ def test_long_values_of_headers_are_nobodys_in_particular():
 def test_what_opentelemetry_calls_durations_is_counted_where_it_is_asked_for():
     meter = a_meter(semantic=True)
     exchanged(meter, a_request(url="http://a.example:8080/"), status=502)
+    exchanged(meter, version=20)
+    exchanged(meter, version=0)
 
     news = {family: rows for each in meter.news() for family, rows in each.items()}
     assert news["server"][0][:8] == ["502", "GET", "502", "http", "1.1", "a.example", "8080", "http"]
-    assert news["client"][0][:8] == ["", "GET", "200", "http", "1.1", "10.0.0.1", "80", "http"]
+    spoken = ("1.1", "2", "")
+    assert [row[:8] for row in news["client"]] == [
+        ["", "GET", "200", "http", each, "10.0.0.1", "80", "http"] for each in spoken
+    ]
 
 
 def test_the_needs_of_several_are_met_together():

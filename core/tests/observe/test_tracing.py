@@ -15,6 +15,7 @@ from pointsman.observe.span_attributes import Descriptions
 from pointsman.observe.steps import attempts, step
 from pointsman.observe.tracing import Sampling, Tracing
 from pointsman.spans import Span, root_of
+from pointsman.upstream.forward import Forwarder
 
 GET = b"GET /a?ok=1&secret=2 HTTP/1.1\r\nHost: a.test:8000\r\nUser-Agent: curl\r\nX-Team: blue\r\n%b\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nX-Kind: tea\r\nContent-Length: 2\r\n\r\nok"
@@ -182,6 +183,7 @@ async def test_a_server_that_cannot_be_reached_is_an_error_of_both(house: Any) -
     assert (traced.server.status, traced.client.status) == (2, 2)
     assert traced.client.error
     assert dict(traced.client.attributes)["http.response.status_code"] == 502
+    assert "network.protocol.version" not in dict(traced.client.attributes)
 
 
 async def test_a_user_and_a_password_of_a_server_are_shown_nowhere(house: Any) -> None:
@@ -211,6 +213,7 @@ async def test_a_client_that_leaves_is_no_error(house: Any) -> None:
     assert traced.server.status == 0
     assert dict(traced.server.attributes)["http.response.status_code"] == 499
     assert "http.response.status_code" not in dict(traced.client.attributes)
+    assert dict(traced.client.attributes)["network.protocol.version"] == "1.1"
 
 
 async def test_what_no_router_has_is_one_span(house: Any) -> None:
@@ -411,20 +414,21 @@ async def test_an_attempt_after_another_without_rewinding_replaces_what_was_said
     assert house.server.take().count(b"Traceparent") == 1
 
 
-async def test_a_request_beside_is_a_client_span_of_its_own_kind(house: Any) -> None:
+@pytest.mark.parametrize("verbose", [False, True])
+async def test_a_request_beside_is_a_client_span_called_as_who_asks_says(house: Any, verbose: bool) -> None:
     async def ask_first(request: Request, call_next: Handler) -> Response:
-        house.forwarder.name = "http://10.0.0.1:9000"  # a server that is in no service
         beside = request.beside(b"GET", b"/check", Headers())
-        (await house.forwarder(beside)).abandon()
-        house.forwarder.name = "s@file"
+        url, plain = "http://10.0.0.1:9000", house.forwarder
+        (await Forwarder(url, plain.pick, plain.transport, span_name="AuthRequest")(beside)).abandon()
         return await call_next(request)
 
-    traced = Traced(house, around=ask_first)
+    traced = Traced(house, around=ask_first, verbose=verbose)
     asked = await traced.ask(answer=b"HTTP/1.1 204 No Content\r\n\r\n")
     house.server.receive(OK)
     await house.settle()
 
-    assert traced.tree() == ["GET", "  AuthRequest", "  ReverseProxy"]
+    served = ["  Service", "    ReverseProxy"] if verbose else ["  ReverseProxy"]
+    assert traced.tree() == ["GET", "  AuthRequest", *served]
     auth = next(span for span in traced.spans if span.name == "AuthRequest")
     assert auth.span_id.encode() in asked
     assert dict(auth.attributes)["http.response.status_code"] == 204

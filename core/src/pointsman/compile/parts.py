@@ -23,6 +23,7 @@ from pointsman.observe.observer import Signal
 from pointsman.plugins import Registry
 from pointsman.server.certificates import Pair
 from pointsman.shared import Commons, LocalCommons, place_key
+from pointsman.spans import REQUEST
 
 Tree = Mapping[str, Mapping[str, Any]]
 """Section path -> full name -> raw element: the merged dynamic configuration."""
@@ -185,14 +186,14 @@ class Context:
         service: Callable[[str, str], Any],
         chain: Callable[[Any, str], tuple[Binder, list[Any]]],
         shared: Callable[[], SharedState],
-        server: Callable[[str, ClientTls | None, float], Any],
+        server: Callable[[str, ClientTls | None, float, str], Any],
         number: Callable[[Kind, str, str, Mapping[str, str]], Number],
     ) -> None:
         self._name = name
         self._number: Callable[[Kind, str, str, Mapping[str, str]], Number] | None = number
         self._deadlines = deadlines
         self._service: Callable[[str, str], Any] | None = service
-        self._server: Callable[[str, ClientTls | None, float], Any] | None = server
+        self._server: Callable[[str, ClientTls | None, float, str], Any] | None = server
         self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
         self._shared: Callable[[], SharedState] | None = shared
         self.needs: list[Any] = []
@@ -223,10 +224,12 @@ class Context:
         handler: Handler = child.handler
         return handler
 
-    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+    def server(
+        self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0, span_name: str = REQUEST
+    ) -> Handler:
         if self._server is None:
             raise RuntimeError("server can be asked only while the instance is built")
-        entry = self._server(url, tls, timeout_seconds)
+        entry = self._server(url, tls, timeout_seconds, span_name)
         self.needs.append(entry)
         handler: Handler = entry.handler
         return handler

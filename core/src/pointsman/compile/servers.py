@@ -12,6 +12,7 @@ from pointsman.api import Handler
 from pointsman.builtin.roundrobin import RoundRobin, RoundRobinConfig
 from pointsman.compile.parts import Surroundings
 from pointsman.net.client_tls import SYSTEM, ClientTls
+from pointsman.spans import REQUEST
 from pointsman.upstream.impatient import ImpatientForwarder, Limits
 from pointsman.upstream.transport import Transport, TransportSettings, peer_from
 
@@ -39,18 +40,20 @@ class Servers:
     def begin(cls, around: Surroundings, old: Mapping[Key, ServerEntry]) -> "Servers":
         return cls(around, old, {})
 
-    def get(self, url: str, tls: ClientTls | None, timeout_seconds: float) -> ServerEntry:
-        """The server of this URL, reached so. ValueError for a URL that is none."""
+    def get(self, url: str, tls: ClientTls | None, timeout_seconds: float, span_name: str = REQUEST) -> ServerEntry:
+        """The server of this URL, reached so. ValueError for a URL that is none, and for a name that is empty."""
+        if not span_name:
+            raise ValueError("a request to a server outside the services has a span, and that has a name")
         peer = peer_from(url)
         tls = tls or SYSTEM
-        key = (peer.tls, peer.h2c, peer.authority, tls.identity, timeout_seconds)
+        key = (peer.tls, peer.h2c, peer.authority, tls.identity, timeout_seconds, span_name)
         entry = self.built.get(key) or self.old.get(key)
         if entry is None:
             transport = Transport(TransportSettings(tls=tls), self.around.deadlines, self.around.names)
             peer.pool = transport.pool_for(peer)
             pick = RoundRobin(RoundRobinConfig(), None).over([peer])
             limits = Limits(request=timeout_seconds)
-            handler = ImpatientForwarder(peer.url, pick, transport, pass_host=False, limits=limits)
+            handler = ImpatientForwarder(peer.url, pick, transport, pass_host=False, limits=limits, span_name=span_name)
             entry = ServerEntry(key, handler, transport)
         return self.keep(entry)
 

@@ -13,6 +13,7 @@ from pointsman.control.merge import Tree, same, unseen
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.net.client_tls import ClientTls
+from pointsman.spans import REQUEST
 
 
 @frozen
@@ -103,7 +104,9 @@ class Context:
             Problem(f"providers.{self._name}", f"a provider serves no requests, so it has no service '{service}'")
         )
 
-    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+    def server(
+        self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0, span_name: str = REQUEST
+    ) -> Handler:
         raise ConfigError(Problem(f"providers.{self._name}", "a provider serves no requests, so it has no servers"))
 
     def counter(self, name: str, help: str, **labels: str) -> Counter:

@@ -262,12 +262,12 @@ class AttemptWatch(RouteWatch):
 
     def _as_client(self, attempt: Attempt, status: int, seconds: float) -> None:
         server = attempt.server
-        key = (status, attempt.request.method, server.url)
+        key = (status, attempt.request.method, server.url, attempt.version)
         series = self.meter.clients.get(key)
         if series is None:
             scheme = "https" if server.tls else "http"
-            version = 20 if server.h2c else 11
-            labels = semantic_labels(status, attempt.request.method, version, scheme, server.host, str(server.port or ""))
+            where = scheme, server.host, str(server.port or "")
+            labels = semantic_labels(status, attempt.request.method, attempt.version, *where)
             series = self.meter.clients[key] = Series(labels, self.meter.places)
         self.meter.bump(series, "client", seconds, 0, 0)
 

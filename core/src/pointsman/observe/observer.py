@@ -47,16 +47,22 @@ class Attempt:
         "server",
         "service",
         "span",
+        "span_name",
         "started",
+        "version",
     )
 
-    def __init__(self, observer: "Observer", request: Request, service: str, server: Peer) -> None:
+    def __init__(self, observer: "Observer", request: Request, service: str, server: Peer, span_name: str) -> None:
         self._observer = observer
         self.request = request
         self.exchange: Exchange = request.exchange
         self.service = service
         """The load balancer that chose, in full; the URL of a server that is in no service."""
         self.server = server
+        self.span_name = span_name
+        """What traces call it; "" for an attempt at a service."""
+        self.version = 0
+        """What is spoken with the server, as `Request.version`; 0 while there is no connection to it."""
         self.started = observer.clock()
         self.answered = 0.0
         """When the head of the answer was here; 0 if there was none."""
@@ -155,13 +161,13 @@ class Observer:
         for each in self._begins:
             each(exchange)
 
-    def attempt(self, request: Request, service: str, server: Peer) -> Attempt:
+    def attempt(self, request: Request, service: str, server: Peer, span_name: str = "") -> Attempt:
         """A server has been chosen for a request: what is to be told of how it goes. It ends with the exchange at last."""
         exchange = request.exchange
         before: Attempt | None = exchange.attempt
         if before is not None:
             before.close()
-        attempt = exchange.attempt = Attempt(self, request, service, server)
+        attempt = exchange.attempt = Attempt(self, request, service, server, span_name)
         request.on_done(attempt.close)
         for each in self._attempt:
             each(attempt)

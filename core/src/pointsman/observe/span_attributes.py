@@ -92,7 +92,7 @@ class Descriptions:
 
     def client(self, described: Any) -> list[tuple[str, AttributeValue]]:
         """Of what `TraceWatch.attempted` keeps."""
-        (method, path, query, lines, server), status, answered = described
+        (method, path, query, lines, server), status, answered, version = described
         peer: Peer = server
         pairs = _pairs(lines)
         named = dict(pairs)
@@ -101,7 +101,6 @@ class Descriptions:
         shown = f"?{self.query(query)}" if query is not None else ""
         found: list[tuple[str, AttributeValue]] = [
             ("http.request.method", TEXTS[method]),
-            ("network.protocol.version", "2" if peer.h2c else "1.1"),
             ("url.full", f"{scheme}://{_user_info(peer.url)}{TEXTS[peer.authority]}{place}{shown}"),
             ("url.scheme", scheme),
             ("user_agent.original", TEXTS[named.get(b"user-agent", b"")]),
@@ -110,6 +109,8 @@ class Descriptions:
             ("server.address", peer.host),
             ("server.port", peer.port or _DEFAULT_PORTS[peer.tls]),
         ]
+        if version:
+            found.append(("network.protocol.version", VERSIONS[version]))
         return self._with_outcome(found, pairs, status, answered)
 
     def query(self, query: bytes | None) -> str:

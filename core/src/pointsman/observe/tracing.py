@@ -269,12 +269,9 @@ class TraceWatch(Silent):
         request = attempt.request
         span_id = above.span_id
         if trace.recording:
-            name = "ReverseProxy"
-            if "://" in attempt.service:
-                name = "AuthRequest"
-            elif trace.detail is not None:
+            if trace.detail is not None and not attempt.span_name:
                 above = self._service(above, attempt)
-            span = attempt.span = self._tracing.below(above, name, CLIENT, attempt.started)
+            span = attempt.span = self._tracing.below(above, attempt.span_name or "ReverseProxy", CLIENT, attempt.started)
             span_id = span.span_id
             path, query = request.path[:MAX_KEPT], request.query
             query = query[:MAX_KEPT] if query is not None else None
@@ -295,7 +292,7 @@ class TraceWatch(Silent):
         if status >= 400 or status < 100:
             span.fail(_no_status(status))
         answered = kept(response.headers) if self._descriptions.wants_response else None
-        span.described = span.described, status, answered
+        span.described = span.described, status, answered, attempt.version
         span.describes = self._descriptions.client
 
     def attempted(self, attempt: Attempt) -> None:
@@ -303,13 +300,13 @@ class TraceWatch(Silent):
         if span is None:
             return
         if span.describes is None:
-            span.described = span.described, attempt.status, None
+            span.described = span.described, attempt.status, None, attempt.version
             span.describes = self._descriptions.client
             if attempt.error is not None:
                 span.fail(without_user_info(str(attempt.error), attempt.server.url)[:256])
         service = span.parent
         end = attempt.finished
-        if span.name == "AuthRequest":
+        if attempt.span_name:
             end = attempt.answered or end  # the client's request goes on after that
         self._tracing.over(span, end)
         if service is not None and service.describes is _as_they_are and service.name == "Service":

@@ -14,7 +14,7 @@ from pointsman.measures import Metric
 from pointsman.message import NOTHING, Address, Body, Exchange, HeaderList, Headers, Link, Request, Response
 from pointsman.net.client_tls import ClientTls
 from pointsman.shared import LocalState
-from pointsman.spans import SERVER, Attributes, Resource, Span
+from pointsman.spans import REQUEST, SERVER, Attributes, Resource, Span
 from pointsman.upstream.transport import peer_from
 
 F = TypeVar("F")
@@ -80,6 +80,8 @@ class FakeContext:
         self._middlewares = dict(middlewares or {})
         self._servers = dict(servers or {})
         self._problems = tuple(problems)
+        self.span_names: dict[str, str] = {}
+        """What traces would call requests to each URL that was asked for."""
         self.metrics = metrics
         self.lost = 0
         """Samples that were said to be dropped."""
@@ -99,8 +101,11 @@ class FakeContext:
             raise ConfigError(f'the service "{service}" does not exist')
         return self._services[service]
 
-    def server(self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0) -> Handler:
+    def server(
+        self, url: str, *, tls: ClientTls | None = None, timeout_seconds: float = 0.0, span_name: str = REQUEST
+    ) -> Handler:
         peer_from(url)
+        self.span_names[url] = span_name
         return self._servers.get(url) or answering(503)
 
     def counter(self, name: str, help: str, **labels: str) -> FakeNumber:

@@ -17,6 +17,8 @@ class Carrier(Source, Protocol):
     body. What it tells after `forwarding` has been let go of is heard by nobody. It is the source of the response's body.
     """
 
+    version: int
+    """11 for HTTP/1.1, 20 for HTTP/2."""
     forwarding: "Forwarding | None"
     deadline: float
     """When patience with the server ends; `expire` is called then."""

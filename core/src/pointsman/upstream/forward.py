@@ -35,6 +35,7 @@ class Forwarder:
         pass_host: bool = True,
         flush_seconds: float = 0.1,
         judge: Judge | None = None,
+        span_name: str = "",
     ) -> None:
         self.name = name
         self.pick = pick
@@ -43,6 +44,8 @@ class Forwarder:
         self.pass_host = pass_host
         self.flush_seconds = flush_seconds
         self.judge = judge
+        self.span_name = span_name
+        """What traces call a request to a server that is in no service; "" for a service."""
 
     def __call__(self, request: Request) -> "Forwarding":
         return Forwarding(self, request)
@@ -171,7 +174,7 @@ class Forwarding:
         exchange = request.exchange
         self._peer = exchange.server = peer
         if exchange.observer is not None:
-            self._attempt = exchange.observer.attempt(request, self.service.name, peer)
+            self._attempt = exchange.observer.attempt(request, self.service.name, peer, self.service.span_name)
 
     def _dispatch(self, peer: Peer) -> None:
         pool = peer.pool
@@ -220,6 +223,8 @@ class Forwarding:
         request.exchange.attempts += 1
         peer.in_flight += 1
         self._connection = connection
+        if self._attempt is not None:
+            self._attempt.version = connection.version
         body = request.body
         alone = self.sent = body is NOTHING
         try:

@@ -64,6 +64,7 @@ class Http1Upstream(asyncio.Protocol):
         "transport",
         "write_paused",
     )
+    version = 11
 
     def __init__(self, owner: "Transport", pool: Pool["Http1Upstream"]) -> None:
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made

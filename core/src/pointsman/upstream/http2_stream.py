@@ -51,6 +51,7 @@ class Http2Stream:
         "reused",
         "write_paused",
     )
+    version = 20
 
     def __init__(self, connection: "Http2Upstream") -> None:
         self.forwarding: Forwarding | None = None

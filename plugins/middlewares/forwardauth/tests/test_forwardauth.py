@@ -290,3 +290,9 @@ async def test_a_user_in_the_address_is_shown_to_the_server_and_to_nobody_else()
 async def _of(answer: Any) -> Response:
     response: Response = await answer
     return response
+
+
+def test_traces_call_its_question_by_its_name() -> None:
+    context = FakeContext()
+    build(ForwardAuth, {"address": "http://127.0.0.1:9000/who"}, context)
+    assert context.span_names == {"http://127.0.0.1:9000/who": "AuthRequest"}

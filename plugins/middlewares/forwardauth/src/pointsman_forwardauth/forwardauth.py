@@ -37,7 +37,9 @@ class ForwardAuth:
         self._address = Address.of(config.address)
         tls = config.tls.settings("tls", context.logger)
         try:
-            self._server = context.server(self._address.url, tls=tls, timeout_seconds=config.timeout)
+            self._server = context.server(
+                self._address.url, tls=tls, timeout_seconds=config.timeout, span_name="AuthRequest"
+            )
         except ValueError as error:
             raise ConfigError(Problem("address", str(error))) from None
         only = header_names("authRequestHeaders", config.auth_request_headers)
