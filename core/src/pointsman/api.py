@@ -213,7 +213,7 @@ class BuildContext(Protocol):
         Requests keep their own path and query; their Host is that of the URL. Connections are kept, and shared by all
         instances that ask for the same. After `timeout_seconds` (0: never) from the request to the end of its answer it is
         given up: a GatewayError, or a body that breaks off. `pointsman.dialect.client_tls` makes `tls`; None trusts whom
-        the system trusts. In traces each `Request.beside` is a span called `span_name`, by what it is for and always the same.
+        the system trusts. In traces each `Request.beside` is a span called `span_name`, a word for its kind.
         """
 
     def chain(self, middlewares: Sequence[str]) -> Binder:

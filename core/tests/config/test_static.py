@@ -13,6 +13,7 @@ from pointsman.config.help import flag_help
 from pointsman.config.implied import with_implied
 from pointsman.config.load import load_text
 from pointsman.config.static import PRECEDENCE, Static, print_static, structure_static
+from pointsman.errors import Problem
 from pointsman.values import Secret
 
 
@@ -362,6 +363,18 @@ def test_traces_go_over_otlp_unless_another_way_is_named(text):
     tracing = made(f"tracing: {text}").tracing
     assert tracing is not None
     assert tracing.exporters == {"otlp": CollectorConfig()}
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "used"),
+    [("2", "2", 1), ("-0.5", "-0.5", 0), ("1e300", "1e+300", 1), ("0.25", "", 0.25)],
+)
+def test_a_rate_that_is_no_share_is_told_once_with_what_is_used_instead(written, shown, used):
+    static = made(f"tracing: {{sampleRate: {written}}}")
+    assert static.tracing is not None
+    assert static.tracing.share == used
+    told = [Problem("tracing.sampleRate", f"must be a share from 0 to 1, got {shown}; {used} is used", warning=True)]
+    assert check(static) == (told if shown else [])
 
 
 def test_an_exporter_is_structured_by_its_own_config():

@@ -1,6 +1,7 @@
 """From the section `tracing` to exporters and a signal."""
 
 from collections.abc import Sequence
+from math import inf, nan
 from typing import Any, ClassVar
 
 import pytest
@@ -128,6 +129,14 @@ async def test_the_smaller_rate_counts() -> None:
     assert running({"paper": PaperConfig(rate=0.5)}).signal.sampling.rate == 0.5
     assert running({"paper": PaperConfig(rate=0.5)}, sample_rate=0.1).signal.sampling.rate == 0.1
     assert running({"paper": PaperConfig(rate=0.5), "second": PaperConfig()}).signal.sampling.rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rate", "own", "bound"),
+    [(7.0, 1.0, "g"), (-1.0, 1.0, "0" * 16), (1.0, -inf, "0" * 16), (1.0, nan, "g"), (0.5, nan, "8" + "0" * 15)],
+)
+async def test_rates_that_are_no_shares_harm_nobody(rate: float, own: float, bound: str) -> None:
+    assert running({"paper": PaperConfig(rate=own)}, sample_rate=rate).signal.bound == bound
 
 
 async def test_what_one_exporter_chooses_is_wanted_and_all_by_one_that_does_not_choose() -> None:

@@ -136,6 +136,10 @@ def _observability(static: Static) -> Problems:
             yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
     if static.metrics is not None and static.metrics.max_label_values < 1:
         yield Problem("metrics.maxLabelValues", f"must be at least 1, got {static.metrics.max_label_values}")
+    tracing = static.tracing
+    if tracing is not None and tracing.share != tracing.sample_rate:
+        message = f"must be a share from 0 to 1, got {tracing.sample_rate:g}; {tracing.share:g} is used"
+        yield Problem("tracing.sampleRate", message, warning=True)
     filters = static.access_log.filters if static.access_log else None
     for text in filters.status_codes if filters else ():
         low, _, high = text.partition("-")

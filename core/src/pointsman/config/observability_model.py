@@ -91,3 +91,8 @@ class Tracing:
     """Deprecated for `resourceAttributes`."""
     exporters: dict[str, Any] = field(factory=dict)
     """By the name that users write below `tracing`, each plugin's own Config instance."""
+
+    @property
+    def share(self) -> float:
+        """`sampleRate`, or the nearest share there is."""
+        return min(1.0, max(0.0, self.sample_rate))

@@ -178,7 +178,7 @@ def _formats(config: TracingConfig, exporters: Sequence[Any], environ: Mapping[s
 def _sampling(config: TracingConfig, exporters: Sequence[Any]) -> Sampling:
     """What old exporters have in their own options counts, too: the smaller of the rates."""
     return Sampling(
-        min(config.sample_rate, max((getattr(each, "sample_rate", 1.0) for each in exporters), default=1.0)),
+        min(config.share, max((getattr(each, "sample_rate", 1.0) for each in exporters), default=1.0)),
         config.sample_errors,
         config.sample_slow,
         all(getattr(each, "short_trace_ids", False) for each in exporters),

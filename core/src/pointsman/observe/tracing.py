@@ -85,7 +85,7 @@ class Tracing:
         self.descriptions = descriptions
         self.done = done
         self.ids = Ids()
-        self.bound = "g" if sampling.rate >= 1 else f"{max(0, int(sampling.rate * 2**64)):016x}"
+        self.bound = "g" if sampling.rate >= 1 else f"{int(max(0.0, sampling.rate) * 2**64):016x}"
         """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
         is_plain = sampling.wanted is None and not (sampling.waits or sampling.short_ids)
         self.roots = Roots(self.bound) if is_plain and propagation.is_default and sampling.rate < 1 else None
