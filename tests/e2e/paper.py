@@ -10,7 +10,20 @@ from typing import Any, ClassVar
 import pytest
 from attrs import frozen
 
-from pointsman import ExporterContext, Headers, LogExporter, LogRecord, Request, Span, SpanExporter, hookimpl
+from pointsman import (
+    BuildContext,
+    ExporterContext,
+    Handler,
+    Headers,
+    LogExporter,
+    LogRecord,
+    Middleware,
+    Request,
+    Response,
+    Span,
+    SpanExporter,
+    hookimpl,
+)
 from pointsman.errors import GatewayError
 from pointsman.testing import Upstream
 
@@ -57,6 +70,29 @@ class PaperLogs(Paper):
 def _plain(span: Span) -> list[Any]:
     ids = (span.trace_id, span.span_id, span.parent_id)
     return [span.start_ns, span.name, *ids, span.status, span.error or "", dict(span.attributes)]
+
+
+@frozen
+class TearingConfig:
+    why: str
+
+
+class Tearing:
+    """A middleware that breaks."""
+
+    name: ClassVar[str] = "tearing"
+    Config: ClassVar[type] = TearingConfig
+
+    def __init__(self, config: TearingConfig, context: BuildContext) -> None:
+        self._why = config.why
+
+    async def __call__(self, request: Request, call_next: Handler) -> Response:
+        raise RuntimeError(self._why)
+
+
+@hookimpl
+def pointsman_middlewares() -> list[type[Middleware]]:
+    return [Tearing]
 
 
 @hookimpl

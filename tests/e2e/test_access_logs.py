@@ -1,5 +1,6 @@
 """Lines for requests: what they say, what is left out, who gets none, and where they go (operations.md §3.2 to §3.5)."""
 
+import gzip
 import json
 import re
 import signal
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from pointsman.testing import answer, eventually, free_port, gateway, upstream
 
@@ -141,6 +143,43 @@ async def test_exporters_get_lines_of_requests_with_their_spans_and_what_all_pro
     assert attributes["RequestPath"] == "/one?x=1"
     assert isinstance(attributes["StartUTC"], int)
     assert "stopped" in own.read_text()
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+async def test_collectors_find_what_the_gateway_says_of_a_request_by_its_trace(tmp_path: Path, flags: str) -> None:
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+    def told() -> list[Any]:
+        bodies = [gzip.decompress(each.body) for each in collector.requests if each.target == b"/v1/logs"]
+        of_scopes = [
+            scope
+            for body in bodies
+            for resource in ExportLogsServiceRequest.FromString(body).resource_logs
+            for scope in resource.scope_logs
+        ]
+        records = [record for scope in of_scopes for record in scope.log_records]
+        return [record for record in records if "into pieces" in record.body.string_value]
+
+    def tearing(urls: Any) -> Any:
+        found = routed({"all": {"rule": "PathPrefix(`/`)", "middlewares": ["torn"]}}, urls)
+        return {"http": {**found["http"], "middlewares": {"torn": {"tearing": {"why": "into pieces"}}}}}
+
+    with paper.installed(tmp_path):
+        async with upstream() as collector:
+            collector.answers(answer(200))
+            static = {
+                "experimental": {"otlpLogs": True},
+                "log": {"otlp": {"http": {"endpoint": collector.url}}},
+                "tracing": {"paper": {"url": collector.url}},
+                "entryPoints": {"web": {}},
+            }
+            async with staged(tearing, static, ["a"]) as stage:
+                assert (await stage.get("/", Traceparent=f"00-{trace}-{parent}-{flags}")).status == 500
+                await eventually(told, "it is told")
+    (record,) = told()
+    assert (record.trace_id.hex(), record.flags, record.severity_number) == (trace, int(flags), 17)
+    assert len(record.span_id) == 8
+    assert {each.key for each in record.attributes} == {"routerName"}
 
 
 async def test_a_file_that_nobody_may_write_ends_the_start(tmp_path: Path) -> None:

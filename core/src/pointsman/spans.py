@@ -158,8 +158,11 @@ def root_of(exchange: Any) -> Span | Passing | None:
     return span  # type: ignore[no-any-return]
 
 
-def log_fields(exchange: Any) -> dict[str, str]:
+def log_fields(exchange: Any) -> dict[str, Any]:
     """What an event of the log that is about a request gives as `extra`, to be found by."""
     root = root_of(exchange)
     fields = {"routerName": exchange.router, "request_id": exchange.request_id.decode("latin-1")}
-    return fields if root is None else {**fields, "trace_id": root.trace_id, "span_id": root.span_id}
+    if root is None:
+        return fields
+    sampled = isinstance(root, Span) and bool(root.trace.sampled)
+    return {**fields, "trace_id": root.trace_id, "span_id": root.span_id, "trace_sampled": sampled}

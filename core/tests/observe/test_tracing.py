@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pointsman.api import Handler
-from pointsman.logs.lines import Common, fields_of
+from pointsman.logs.lines import Common, Json, fields_of
 from pointsman.message import Headers, Request, Response
 from pointsman.observe.logexport import LogRelay
 from pointsman.observe.observer import Observer, Watched
@@ -347,8 +347,9 @@ async def test_the_log_says_to_which_trace_a_failure_belongs(
     assert f"trace_id={TRACE}" in Common(False).format(record)
     sent: list[Any] = []
     LogRelay(sent.append, lambda call, *given: call(*given)).emit(record)
-    assert (sent[0].trace_id, sent[0].span_id) == (TRACE, fields["span_id"])
+    assert (sent[0].trace_id, sent[0].span_id, sent[0].sampled) == (TRACE, fields["span_id"], rate == 1.0)
     assert "trace_id" not in dict(sent[0].attributes)
+    assert "sampled" not in Json().format(record)
 
 
 async def test_old_exporters_may_ask_for_short_traces_and_shared_spans(house: Any) -> None:

@@ -112,7 +112,13 @@ class LogRelay(logging.Handler):
         trace_id, span_id = fields.pop("trace_id", ""), fields.pop("span_id", "")
         attributes = [(name, value if isinstance(value, int) else str(value)) for name, value in fields.items()]
         told = LogRecord(
-            int(record.created * 1e9), severity, record.getMessage(), attributes, trace_id=trace_id, span_id=span_id
+            int(record.created * 1e9),
+            severity,
+            record.getMessage(),
+            attributes,
+            trace_id=trace_id,
+            span_id=span_id,
+            sampled=getattr(record, "trace_sampled", False),
         )
         try:
             self._call_soon(self._add, told)
