@@ -127,3 +127,21 @@ def test_what_is_printed_masks_secrets_and_shows_defaults(tmp_path: Path, capsys
     assert "very-secret" not in printed
     assert "passHostHeader: true" in printed
     assert "r@file" in printed
+
+
+def test_headers_that_let_somebody_in_are_masked_as_the_api_masks_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "routes.yml"
+    file.write_text(
+        "http:\n"
+        "  middlewares: {m: {headers: {customRequestHeaders: {X-Api-Key: in-request, X-Shop: '7'}}}}\n"
+        "  services:\n"
+        "    s: {loadBalancer: {servers: [{url: 'http://a'}], healthCheck: {path: /, headers: {Authorization: in-check}}}}\n"
+    )
+    main(["check", "--print", str(file)])
+    printed = capsys.readouterr().out
+    assert "in-request" not in printed
+    assert "in-check" not in printed
+    assert "X-Api-Key: REDACTED" in printed
+    assert "X-Shop: '7'" in printed

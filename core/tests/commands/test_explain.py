@@ -127,6 +127,14 @@ def test_a_request_arrives_where_its_url_leads(
     assert f"{winner} takes the request" in printed
 
 
+def test_without_a_port_that_listens_it_arrives_where_there_are_routers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    router = "    r: {rule: 'Host(`a.test`)', service: s, entryPoints: [web]}\n"
+    main(["explain", "GET", "http://a.test/", static_for(tmp_path, HEAD + router)])
+    assert " on entry point web" in capsys.readouterr().out.splitlines()[0]
+
+
 CONNECTIONS = """
 http:
   routers: {web: {rule: 'Host(`web.test`)', service: s, entryPoints: [db], tls: {options: strict}}}

@@ -12,6 +12,7 @@ from pointsman.config.load import dump_yaml
 from pointsman.config.middlewares import Kinds
 from pointsman.config.plain import unstructure
 from pointsman.config.static import print_static
+from pointsman.inspection.masking import masked
 from pointsman.plugins import load_registry
 
 _ROUTERS = ("http.routers", "tcp.routers", "udp.routers")
@@ -57,7 +58,7 @@ def shown(reading: Reading, middlewares: Kinds, tcp_middlewares: Kinds) -> str:
         if elements:
             area, _, key = section.partition(".")
             kinds = tcp_middlewares if section == TCP_MIDDLEWARES else middlewares
-            dynamic.setdefault(area, {})[key] = {name: _plain(section, raw, kinds) for name, raw in elements.items()}
+            dynamic.setdefault(area, {})[key] = {name: masked(_plain(section, raw, kinds)) for name, raw in elements.items()}
     return dump_yaml({"static": print_static(reading.static), "dynamic": dynamic})
 
 

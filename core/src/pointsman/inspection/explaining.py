@@ -77,7 +77,7 @@ def ask(asking: Asking, static: Static, compiled: Compiled) -> Asked:
 
 
 def entry_point_for(url: str, named: str, static: Static, compiled: Compiled) -> str:
-    """Where a request arrives: where it is said to, or at the URL's port, or else where routers are by default."""
+    """Where a request arrives: where it is said to, or at the URL's port, or else by default, where such routers are."""
     points = compiled.snapshot.doors
     if named and named not in points:
         raise ConfigError(Problem("entryPoint", f"there is no entry point '{named}'; there are {', '.join(points)}"))
@@ -88,8 +88,10 @@ def entry_point_for(url: str, named: str, static: Static, compiled: Compiled) ->
         raise ConfigError(Problem(url, str(error))) from None
     at_port = (name for name in points if static.entry_points[name].listen.port == port)
     defaults = static.default_entry_points
-    secure = (name for name in defaults if parts.scheme.lower() in ("https", "wss") and points[name].has_https)
-    return named or next(at_port, None) or next(secure, None) or next(iter(defaults), None) or next(iter(points))
+    secure = parts.scheme.lower() in ("https", "wss")
+    tables = compiled.snapshot.secure if secure else compiled.snapshot.tables
+    fitting = (name for name in defaults if name in tables and len(tables[name]))
+    return named or next(at_port, None) or next(fitting, None) or next(iter(defaults), None) or next(iter(points))
 
 
 def _head(asking: Asking) -> bytes:
