@@ -201,6 +201,21 @@ async def test_a_refused_document_leaves_the_last_good_one_and_says_why_once():
         await eventually(lambda: watcher.problems == [])
 
 
+async def test_a_provider_was_last_good_when_nothing_it_read_was_broken():
+    one = Scripted()
+    async with watching(("one", one)) as (watcher, _):
+        await saying(one)
+        one.publish(A)
+        await watcher.first_ready.wait()
+        good = watcher.states["one"].last_success
+        one.publish(A, [Problem("routes.yml:3:1", "a value was expected here")])
+        await eventually(lambda: watcher.problems)
+        state = watcher.states["one"]
+        assert (state.last_success, state.last_error) == (good, "routes.yml:3:1: a value was expected here")
+        one.publish(A, [Problem("routes.yml", "is old", warning=True)])
+        await eventually(lambda: watcher.states["one"].last_success != good)
+
+
 @pytest.mark.spec("P-7")
 async def test_an_unknown_root_key_is_ignored():
     one = Scripted()

@@ -168,7 +168,10 @@ class Feed:
         except Exception as error:  # what a provider gives may be anything at all
             changed = False
             self._refuse((Problem(f"providers.{self.name}", f"gave what cannot be checked: {_first_line(error)}"),))
-        if not self._refusal:
+        broken = next((problem for problem in problems if not problem.warning), None)
+        if broken is not None:
+            self._last_error, self._last_error_at = str(broken), time.time()
+        elif not self._refusal:
             self._last_success = time.time()
         return changed
 
