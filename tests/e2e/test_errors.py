@@ -1,13 +1,14 @@
 """A server that fails costs its request, and nothing else (routing.md section 6.7)."""
 
 import asyncio
+import json
 import socket
 import time
 
 import pytest
 import pytest_asyncio
 
-from pointsman.testing import CLOSE, RESET
+from pointsman.testing import CLOSE, RESET, eventually
 
 from .stage import balancer, routed, staged
 
@@ -43,8 +44,17 @@ async def stage(full):
         }
         return document
 
-    async with staged(dynamic, servers=["a"]) as stage:
+    async with staged(dynamic, {"log": {"levels": {"server": "DEBUG"}, "format": "json"}}, servers=["a"]) as stage:
         yield stage
+
+
+async def test_why_the_gateway_answers_for_a_server_is_in_the_log_at_debug_in_one_line(stage):
+    before = len(stage.gateway.log())
+    assert (await stage.get("/", "refused.test")).status == 502
+    await eventually(lambda: "refused@file" in stage.gateway.log()[before:], "it is said")
+    (said,) = map(json.loads, stage.gateway.log()[before:].splitlines())
+    assert (said["level"], said["area"], said["routerName"]) == ("debug", "server", "refused@file")
+    assert said["message"].startswith("router refused@file: 502: cannot connect to http://127.0.0.1:")
 
 
 @pytest.mark.spec("R-4")

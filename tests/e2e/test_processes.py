@@ -27,6 +27,19 @@ async def status_of(port: int) -> int:
         return answer.status
 
 
+async def test_what_a_middleware_says_of_its_options_is_said_once_however_many_build_it() -> None:
+    async with upstream() as server:
+        document = routes(server.port)
+        document["http"]["middlewares"] = {"m": {"stripPrefix": {"prefixes": ["/x"], "forceSlash": True}}}
+        document["http"]["routers"] |= {
+            name: {"rule": f"Host(`{name}.test`)", "service": "s", "middlewares": ["m"]} for name in ("one", "two")
+        }
+        async with gateway(document, {"log": {"level": "WARN"}}, workers=2) as running:
+            said = [line for line in running.log().splitlines() if "forceSlash" in line]
+            assert len(said) == 1, said
+            assert "middlewareName=m@file" in said[0]
+
+
 async def test_a_worker_that_dies_is_replaced_and_nobody_is_refused() -> None:
     async with upstream() as server, gateway(routes(server.port), workers=2) as running:
         workers = children_of(running.process.pid)

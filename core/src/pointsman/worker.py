@@ -88,6 +88,7 @@ class Worker:
         commons: Commons | None = None,
         signals: Sequence[Signal] = (),
         recording: Recording | None = None,
+        tells: bool = True,
     ) -> None:
         self.static = static
         self.counts = Counts(recording)
@@ -111,6 +112,7 @@ class Worker:
             (*signals, *self.counts.signals),
             time.monotonic,
             self.counts.numbers,
+            tells,
         )
         self._logs = Logs(around, os.environ)
         self._journal = AccessJournal(static.access_log, registry.log_formats, self.loop, self._logs.requests)
@@ -536,9 +538,18 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         if kind == "ping":
             _tell(writer, {"alive": True})
         elif kind == "begin":
-            static, control_socket, secrets, recording = content
+            static, control_socket, secrets, recording, tells = content
             reopen = setup_logging(static.log)
-            worker = Worker(static, load_registry(), sockets, control_socket, secrets, commons=commons, recording=recording)
+            worker = Worker(
+                static,
+                load_registry(),
+                sockets,
+                control_socket,
+                secrets,
+                commons=commons,
+                recording=recording,
+                tells=tells,
+            )
             if recording is not None:
                 telling = loop.create_task(keep_telling(worker))
             gc.collect()

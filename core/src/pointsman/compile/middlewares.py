@@ -124,7 +124,8 @@ class Middlewares:
             self.around.counting(name, place),
         )
         try:
-            instance = self.around.registry.middlewares[kind](config, context)
+            with self.around.building(name, place):
+                instance = self.around.registry.middlewares[kind](config, context)
         except (ConfigError, ValueError) as error:
             raise ConfigError(problems_in(f"{path}.{kind}", error)) from error
         except Exception as error:  # a plugin's constructor may do anything; its routers stay closed

@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -75,6 +76,8 @@ class Surroundings:
     """The loop's."""
     numbers: Numbers = field(factory=Numbers)
     """What is counted beside requests."""
+    tells: bool = True
+    """Whether it is this process that says what plugins say of their options; all workers build the same."""
 
     def counting(self, name: str, place: tuple[str, ...]) -> Callable[[Kind, str, str, Mapping[str, str]], Number]:
         """What gives a middleware in one place, of a router or a service, its counters and gauges."""
@@ -89,6 +92,16 @@ class Surroundings:
             return self.numbers.number(kind, name, help, {**labels, **owner}, place)
 
         return number
+
+    @contextmanager
+    def building(self, name: str, place: tuple[str, ...]) -> Iterator[None]:
+        """While a middleware is built: what it says of its options is said once, not for each place, nor by each worker."""
+        logger = logging.getLogger(f"pointsman.plugin.{name}")
+        logger.disabled = not self.tells or place != ("declared", "0", name)
+        try:
+            yield
+        finally:
+            logger.disabled = False
 
     def of_service(self, name: str, help: str, service: str) -> Number:
         """A counter that a service has for itself."""

@@ -216,6 +216,8 @@ class Gateway:
         await self._metering.applied(tree, bool(delta))
         self._knowledge.tree = tree
         await self._checker.follow(tree, delta)
+        if delta:
+            log.info("a new configuration is in force: %s", delta)
 
     def _problems(self) -> Iterator[tuple[str, Problem]]:
         """All that is wrong now, and who found it."""

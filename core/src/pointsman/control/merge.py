@@ -36,6 +36,15 @@ class Delta:
     def __bool__(self) -> bool:
         return bool(self.set or self.delete)
 
+    def __str__(self) -> str:
+        """How much of what changes: `http.routers 2 set, 1 gone; http.services 1 set`."""
+        parts = []
+        for section in sorted({*self.set, *self.delete}):
+            counts = (len(self.set.get(section, ())), "set"), (len(self.delete.get(section, ())), "gone")
+            told = [f"{count} {what}" for count, what in counts if count]
+            parts.append(f"{section} {', '.join(told)}")
+        return "; ".join(parts)
+
 
 def empty_tree() -> Tree:
     """A tree that says nothing."""

@@ -272,7 +272,8 @@ class Process:
         self._heard_of, self._beats = False, 0
         beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
-            await self._send(writer, "begin", (self._static, self._control_socket, self._secrets, self._recording))
+            beginning = (self._static, self._control_socket, self._secrets, self._recording, self.number == 0)
+            await self._send(writer, "begin", beginning)
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)
             await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)

@@ -25,6 +25,8 @@ def rescue(error: BaseException, exchange: Exchange) -> Response:
     if isinstance(error, ClientGone):
         return Response(499)
     if isinstance(error, GatewayError):
+        if error.status >= 500 and log.isEnabledFor(logging.DEBUG):
+            log.debug("router %s: %d: %s", exchange.router or "(none)", error.status, error, extra=log_fields(exchange))
         response = _said(error)
         for amend in error.amendments:
             amend(response)
