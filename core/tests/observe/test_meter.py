@@ -40,9 +40,9 @@ def exchanged(meter, request=None, *, status=200, seconds=0.5, attempts=(200,), 
     for each in attempts:
         attempt = observer.attempt(request, "leaf@file", SHOP)
         attempt.version = answer.get("version", 11)
-        attempt.respond(Response(each, answer.get("headers")))
+        exchange.response = Response(each, answer.get("headers"))
+        attempt.respond(exchange.response)
     exchange.status, exchange.retries = status, retries
-    exchange.response = Response(status, answer.get("headers"))
     exchange.trailers = answer.get("trailers")
     exchange.error = answer.get("error")
     exchange.bytes_in, exchange.bytes_out = 3, 5
@@ -256,7 +256,7 @@ async def test_nobodys_answer_in_the_place_of_both_services_of_a_failover_counts
 
     (route,), attempts = bytes_of(meter)
     assert route[1] > 0
-    assert attempts == [(FIRST, "503", 4, 0), (STAND_IN, "502", 4, 0)]
+    assert attempts == [(FIRST, "503", 4, 7), (STAND_IN, "502", 4, 0)]
 
 
 async def test_a_client_that_leaves_a_failover_leaves_its_server(house):
@@ -280,3 +280,34 @@ async def test_grpc_through_a_failover_is_counted_by_its_trailers(house):
     await house.settle()
 
     assert bytes_of(meter) == ([[4, 0]], [(FIRST, "0", 4, 0)])
+
+
+async def another(request, call_next):
+    (await call_next(request)).abandon()
+    return Response(200, [], b"ours, not theirs")
+
+
+async def wrapped(request, call_next):
+    response = await call_next(request)
+    return Response(200, list(response.headers), response.body)
+
+
+async def edited(request, call_next):
+    response = await call_next(request)
+    response.headers.set(b"x-ours", b"1")
+    return response
+
+
+@pytest.mark.parametrize(("around", "sent"), [(another, 16), (wrapped, 6), (edited, 6)])
+@pytest.mark.parametrize("whole", [False, True])
+async def test_what_a_middleware_answers_in_the_place_of_a_server_is_not_the_servers(house, around, sent, whole):
+    meter = a_meter()
+    house.set_up(observer=OBSERVERS[meter], around=around)
+    await house.ask(POST % b"a/b")
+    house.server.receive(b"HTTP/1.1 200 X\r\nContent-Length: 6\r\n\r\n" + (b"answer" if whole else b""))
+    await house.settle()
+    house.server.offer(b"" if whole else b"answer")
+    await house.settle()
+
+    came = 6 if whole or around is not another else 0
+    assert bytes_of(meter) == ([[4, sent]], [("s@file", "200", 4, came)])

@@ -16,7 +16,7 @@ from attrs import frozen
 from pointsman.api import Peer
 from pointsman.errors import NoServer
 from pointsman.measures import Needs
-from pointsman.message import Exchange, Request
+from pointsman.message import Exchange, Request, Response
 from pointsman.observe.observer import Attempt, Silent, Watch, Watched
 from pointsman.observe.series import (
     CLIENT_GONE,
@@ -231,9 +231,9 @@ class AttemptWatch(RouteWatch):
         if meter.headers:
             key += meter.values_of(request)
         series = meter.attempts.get(key) or self._new_attempt(key)
-        if exchange.attempt is attempt:
+        if response is exchange.response or _passed_on(response, exchange.response):
             bytes_out = exchange.origin_bytes or exchange.bytes_out
-        else:
+        else:  # the client got another answer
             bytes_out = len(response.content or b"") if response is not None else 0
         seconds = attempt.finished - attempt.started
         if not series.count:
@@ -288,6 +288,13 @@ SEMANTIC: Final = (
 def semantic_labels(status: int, method: bytes, version: int, scheme: str, host: str, port: str) -> tuple[str, ...]:
     known = METHODS.get(method, "_OTHER")
     return (str(status) if status >= 400 else "", known, str(status), "http", _VERSIONS.get(version, ""), host, port, scheme)
+
+
+def _passed_on(response: Response | None, answer: Response | None) -> bool:
+    """Whether the body of a server's answer is that of what the client got."""
+    if response is None or answer is None or response.content is not None or answer.content is not None:
+        return False
+    return response.body is answer.body
 
 
 def _label(value: bytes) -> str:
