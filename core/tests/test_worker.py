@@ -1,14 +1,19 @@
 """What a worker does with what it hears of servers (routing.md §5.4; §9, row 4)."""
 
 import asyncio
-from typing import Any
+import weakref
+from collections.abc import Awaitable
+from typing import Any, ClassVar
 
 import pytest
+from attrs import frozen
 
+from pointsman import BuildContext, Handler, Middleware, Request, Response, hookimpl
 from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.static import Static
 from pointsman.control.merge import Tree, merge
 from pointsman.plugins import load_registry
+from pointsman.testing import eventually
 from pointsman.worker import Worker
 
 A, B, C = (f"http://{name}.example" for name in "abc")
@@ -168,3 +173,41 @@ async def test_a_server_that_has_left_keeps_no_idle_connection_and_who_began_bef
     assert not pool.give("a connection"), "it is not kept"
     snapshot.holders -= 1
     snapshot.on_free()
+
+
+@frozen
+class WordConfig:
+    word: str = ""
+
+
+class Word:
+    name: ClassVar[str] = "word"
+    Config: ClassVar[type] = WordConfig
+    alive: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()
+
+    def __init__(self, config: WordConfig, context: BuildContext) -> None:
+        self.alive.add(self)
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        return call_next(request)
+
+
+class Plugin:
+    @hookimpl
+    def pointsman_middlewares(self) -> list[type[Middleware]]:
+        return [Word]
+
+
+async def test_a_configuration_that_nobody_uses_any_more_takes_no_memory():
+    one = Worker(Static(entry_points={"web": EntryPoint(":80")}), load_registry(Plugin(), entry_point_plugins=False), {})
+    built = 0
+    for number in range(5):
+        document = {
+            "routers": {"r": {"rule": "PathPrefix(`/`)", "service": "s", "middlewares": ["w"]}},
+            "services": {"s": unchecked(A)},
+            "middlewares": {"w": {"word": {"word": f"{number}"}}},
+        }
+        merged, _ = merge({"file": {"http": document}})
+        assert not await one.apply(merged)
+        built = len(Word.alive) if not number else built
+    await eventually(lambda: len(Word.alive) == built, "only what is in use is left")

@@ -136,7 +136,7 @@ class Worker:
         self.counts.read_from(self.entries, self.http3_entries, self.udp_entries)
         self._applying = asyncio.Lock()
         self._down = Down()
-        self._retired: deque[tuple[Snapshot, list[Any]]] = deque()
+        self._retired: deque[tuple[Snapshot, list[Any], asyncio.TimerHandle]] = deque()
         self._pruned = True
         """Whether every pool that is kept is of a server that some service has."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -252,14 +252,15 @@ class Worker:
         snapshot = old.snapshot
         snapshot.retired = True
         snapshot.on_free = self._free
-        self._retired.append((snapshot, dropped))
+        timer = self.loop.call_later(RETIRE_SECONDS, self._force, snapshot)
+        self._retired.append((snapshot, dropped, timer))
         self._later(self._let_go(old, new))
-        self.loop.call_later(RETIRE_SECONDS, self._force, snapshot)
         self._free()
 
     def _free(self) -> None:
         while self._retired and not self._retired[0][0].holders:
-            _, dropped = self._retired.popleft()
+            _, dropped, timer = self._retired.popleft()
+            timer.cancel()  # it would keep all of the configuration that long
             if dropped:
                 self._later(_close_all(dropped))
 
@@ -307,7 +308,7 @@ class Worker:
 
     def _force(self, snapshot: Snapshot) -> None:
         """Long streams do not keep what they began under alive for ever."""
-        if any(retired is snapshot for retired, _ in self._retired):
+        if any(retired is snapshot for retired, *_ in self._retired):
             snapshot.holders = 0
             self._free()
 
