@@ -9,10 +9,11 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+import trustme
 
 from pointsman.testing import answer, connect, eventually, gateway, upstream
 
-from .redis_servers import Redis, needs_redis
+from .redis_servers import Redis, certificates, needs_redis
 
 LONG = os.environ.get("POINTSMAN_LONG_STORIES") == "1"
 SECONDS, TOLERANCE = (10.0, 0.02) if LONG else (2.5, 0.05)
@@ -92,3 +93,44 @@ async def test_two_gateways_with_one_redis_let_in_what_the_limit_says(tmp_path):
             assert gateways[0].log().count("cannot be used") == 1
     finally:
         redis.kill()
+
+
+@needs_redis
+@pytest.mark.real("redis-server")
+async def test_a_renewed_certificate_reaches_redis_without_a_restart(tmp_path):
+    def write(authority):
+        """What the gateway shows, and whom it trusts."""
+        leaf = authority.issue_cert("gateway.test")
+        leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+        leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    old, new = trustme.CA(), trustme.CA()
+    redis = Redis(tmp_path / "redis", tls=certificates(tmp_path / "old", old))
+    write(old)
+    tls = {key: str(tmp_path / f"{key}.pem") for key in ("ca", "cert", "key")}
+    own = {"endpoints": [redis.endpoint], "tls": tls}
+    async with upstream(answer(200)) as server, gateway(document(server.url, redis=own, burst=1000), workers=2) as running:
+
+        async def statuses():
+            found = set()
+            for _ in range(16):
+                async with connect(running.port()) as client:
+                    found.add((await client.get("/", "minute.test")).status)
+            return found
+
+        try:
+            redis.start()
+            await eventually(lambda: heard(statuses, {200}))
+            options = certificates(tmp_path / "new", new)
+            redis.ask("CONFIG", "SET", *(part.removeprefix("--") for part in options))
+            redis.ask("CLIENT", "KILL", "TYPE", "normal")
+            await eventually(lambda: heard(statuses, {500}))
+            write(new)
+            await eventually(lambda: heard(statuses, {200}))
+        finally:
+            redis.kill()
+
+
+async def heard(statuses, expected):
+    return await statuses() == expected

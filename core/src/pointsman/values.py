@@ -5,6 +5,7 @@ A plugin's attrs `Config` uses them as annotations; the converter knows how each
 
 import os
 import re
+import stat
 from typing import Any, Final, NewType
 
 from attrs import field
@@ -69,6 +70,8 @@ def read_text(path: str) -> str:
     """What a file holds. ValueError, with the path and the reason, if it cannot be read or is larger than 4 MiB."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(0, "it is no regular file")
             content = file.read(MAX_TEXT_BYTES + 1)
     except OSError as error:
         raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None

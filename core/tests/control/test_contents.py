@@ -119,7 +119,7 @@ def test_a_pair_is_replaced_only_when_both_fit(files: Files, monkeypatch: pytest
     assert (certificate, key) == before
     assert [str(problem) for problem in found.problems] == [
         "tls.certificates.c: the key is not that of the certificate (for a.test); a pair belongs together; "
-        "what was read before stays in force"
+        "what was read before stays in force until this is put right"
     ]
 
     files.write(key=after[1])

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import weakref
 from typing import Any
 
 import pytest
@@ -54,11 +55,24 @@ def test_two_are_the_same_that_say_the_same() -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused_at_its_place(raw: dict[str, str], path: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as refused:
-        block(**raw).settings()
-    (problem,) = refused.value.problems
+    config, problems = structure(ClientTLS, raw, "tls")
+    if config is not None:
+        with pytest.raises(ConfigError) as refused:
+            config.settings()
+        problems = [*refused.value.problems]
+    (problem,) = problems
     assert problem.path == path
+    assert message in problem.message
     assert "PRIVATE" not in str(problem)
+
+
+def test_who_says_the_same_has_the_same_settings_as_long_as_anybody_has_them() -> None:
+    settings = block(ca=CA, cert=CERT, key=KEY).settings()
+    assert block(ca=CA, cert=CERT, key=KEY).settings() is settings
+    assert block(ca=CA, cert=CERT, key=KEY, insecureSkipVerify=True).settings() is not settings
+    left = weakref.ref(settings)
+    del settings
+    assert left() is None
 
 
 def test_the_key_is_not_shown() -> None:

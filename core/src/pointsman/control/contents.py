@@ -1,33 +1,32 @@
-"""What configuration values name is put in their place: certificates, keys and authorities, by the content of their files.
+"""What configuration values name is put in their place: certificates, keys, authorities and texts, by what the files hold.
 
 It is done here and not in the file provider, since any provider may name files, since they must be followed whoever names
 them, and since all workers shall get the same content. Blocking: to be called in a thread, one call at a time.
 
-Theory of operation. Whatever a model calls FileOrContent and does not look like PEM is a path, and so is whatever the
-options of a middleware call TextFile. Files are looked at when somebody says that they may have changed; a file that is
-younger than a moment may still be being written, and is looked at again. What was once good stays until what replaces it
-is good too: certificate and key are replaced one after the other, and until both fit the pair before them is served. A
-value that was never good stays a path, and whoever builds its element says why.
+Theory of operation. Whatever a model or the options of a middleware call FileOrContent and does not look like PEM is a path,
+and so is what options call TextFile (`forms`). Files are looked at when somebody says that they may have changed; a file
+that is younger than a moment may still be being written, and is looked at again. What was once good stays until what
+replaces it is good too: certificate and key are replaced one after the other, and until both fit the pair before them is
+used. However many elements name a file, it is read once, and judged once by each class that wants it. A value that was never
+good stays a path, and whoever builds its element says why.
 """
 
 import os
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
 from pointsman.builtin.file_scan import Watched, list_file
-from pointsman.config.blocks import fields_of, inner_class
 from pointsman.config.dynamic import MIDDLEWARES, SECTIONS
 from pointsman.config.middlewares import NO_KINDS, Kinds
-from pointsman.config.spelling import spelled
+from pointsman.control.forms import MARK, Form, Group, Judge, Value, form_of, form_of_middlewares
 from pointsman.control.merge import Tree, same
-from pointsman.control.texts import MARK, Text, texts_of
 from pointsman.errors import Problem
 from pointsman.net.pem import is_pem, load_authorities, read_pem
-from pointsman.values import FileOrContent, TextFile, read_text
+from pointsman.values import TextFile, read_text
 
 SETTLE_SECONDS: Final = 0.05
 """How long a file must have rested before it is believed that its writer has finished."""
@@ -37,8 +36,6 @@ COARSE_SECONDS: Final = 2.0
 """The coarsest clock of a file system: two writes within it may bear the same time."""
 
 Signature = tuple[int, int, int, int, int]
-Value = tuple[str, ...]
-"""A value, or a certificate and its key, as they are written: what belongs together."""
 
 
 @define
@@ -80,6 +77,39 @@ class _File:
         return SETTLE_SECONDS - age if 0 <= age < SETTLE_SECONDS else 0.0  # else it is from the future, and no help
 
 
+@define
+class _Standing:
+    """How a value fares with one judge."""
+
+    good: Value | None = None
+    """The contents in force."""
+    refused: Value | None = None
+    """The contents that were judged last, if they were not good, and what was said."""
+    refusal: str = ""
+    doubtful_since: float | None = None
+    """When something came that would take the good away."""
+
+    def verdict(self, judge: Judge, value: Value, found: Value) -> str:
+        if found == self.good:
+            return ""
+        if found != self.refused:
+            self.refused, self.refusal = found, judge(value, found)
+        return self.refusal
+
+    def settle(self, found: Value, error: str, settling: bool) -> tuple[Value, str, bool]:
+        """What is in force, what to say about it, and whether that may change by itself."""
+        if not error and (self.good is None or not settling):
+            self.good, self.refused, self.doubtful_since = found, None, None
+        if self.good is None or self.good is found:
+            return found, "", False
+        now = time.monotonic()
+        if self.doubtful_since is None:
+            self.doubtful_since = now
+        if not error or now - self.doubtful_since < PATIENCE_SECONDS:
+            return self.good, "", True
+        return self.good, f"{error}; what was read before stays in force until this is put right", False
+
+
 @frozen
 class _Element:
     """An element with contents in place of paths."""
@@ -106,15 +136,13 @@ class Contents:
     """All files that the configuration names. `kinds` are the middlewares whose options may."""
 
     kinds: Kinds = NO_KINDS
-    _forms: Mapping[str, "Form"] = Factory(dict)
+    _forms: Mapping[str, Form] = Factory(dict)
     _files: dict[str, _File] = Factory(dict)
     _elements: dict[tuple[str, str], _Element] = Factory(dict)
-    _good: dict[Value, Value] = Factory(dict)
-    _doubts: dict[Value, float] = Factory(dict)
-    """What would take something good away, and since when."""
+    _standings: dict[tuple[Judge, Value], _Standing] = Factory(dict)
 
     def __attrs_post_init__(self) -> None:
-        self._forms = {**_FORMS, MIDDLEWARES: dict(texts_of(self.kinds))}
+        self._forms = {**_FORMS, MIDDLEWARES: form_of_middlewares(self.kinds)}
 
     def inline(self, tree: Tree, *, look: bool = False) -> Inlined:
         """The tree with contents. `look`: files that were read before may have changed."""
@@ -169,30 +197,21 @@ class Contents:
             file.look()
         return file
 
-    def settle(self, value: Value, found: Value, error: str) -> tuple[Value, str, bool]:
+    def settle(self, judge: Judge, value: Value, paths: Collection[str]) -> tuple[Value, str, bool]:
         """What is in force for a value, what to say about it, and whether that may change by itself."""
-        good = self._good.get(value)
-        settling = good is not None and any(
-            self._files[part].settling_seconds for part in value if part in self._files and not is_pem(part)
-        )
-        if not error and not settling:
-            self._good[value] = found
-            self._doubts.pop(value, None)
-            return found, "", False
-        if good is None:
-            return found, "", False
-        since = self._doubts.setdefault(value, time.monotonic())
-        if not error or time.monotonic() - since < PATIENCE_SECONDS:
-            return good, "", True
-        return good, f"{error}; what was read before stays in force", False
+        files = {path: self.file(path) for path in paths}
+        found = tuple(part if part not in files or (text := files[part].text) is None else text for part in value)
+        standing = self._standings.setdefault((judge, value), _Standing())
+        unread = next((file.error for file in files.values() if file.error), "")
+        settling = any(file.settling_seconds for file in files.values())
+        return standing.settle(found, unread or standing.verdict(judge, value, found), settling)
 
     def _forget(self, elements: Collection[_Element]) -> None:
         paths = frozenset().union(*(element.paths for element in elements))
         for path in self._files.keys() - paths:
             del self._files[path]
-        for value in [value for value in self._good if not any(part in paths for part in value)]:
-            del self._good[value]
-            self._doubts.pop(value, None)
+        for key in [key for key in self._standings if paths.isdisjoint(key[1])]:
+            del self._standings[key]
 
     def _again(self, elements: Collection[_Element]) -> float:
         if any(element.doubtful for element in elements):
@@ -210,76 +229,69 @@ class _Reading:
         self.problems: list[Problem] = []
         self.doubtful = False
 
-    def block(self, raw: Any, form: "Form", at: str = "") -> Any:
+    def block(self, raw: Any, form: Form, at: str = "") -> Any:
         if not isinstance(raw, Mapping):
             return raw
         inlined = dict(raw)
         keys = {str(key).lower(): key for key in raw}
-        for lower, inner in form.items():
-            key = keys.get(lower)
-            if key is not None and isinstance(inner, Text):
-                inlined[key] = self._text(raw[key], inner, f"{at}.{key}")
-            elif key is not None and not isinstance(inner, str):
-                inlined[key] = self._inside(raw[key], inner, f"{at}.{key}")
-        if form.get("certfile") == form.get("keyfile") == ONE:
-            self._pair(inlined, keys, at)
+        for lower, judge in form.lists.items():
+            if lower in keys:
+                inlined[keys[lower]] = self._list(raw[keys[lower]], judge, f"{at}.{keys[lower]}")
+        for lower, inner in form.inner.items():
+            if lower in keys:
+                inlined[keys[lower]] = self._inside(raw[keys[lower]], inner, f"{at}.{keys[lower]}")
+        if form.each is not None:
+            inlined = {key: self._inside(value, form.each, f"{at}.{key}") for key, value in raw.items()}
+        for group in form.groups:
+            inlined |= self._group(raw, group, keys, at)
         return inlined
 
-    def _inside(self, raw: Any, inner: "Form | None", at: str) -> Any:
-        if inner is None:
-            return self._list(raw, at)
+    def _inside(self, raw: Any, inner: Form, at: str) -> Any:
         if isinstance(raw, list | tuple):
             return [self.block(each, inner, f"{at}[{number}]") for number, each in enumerate(raw)]
         return self.block(raw, inner, at)
 
-    def _pair(self, block: dict[Any, Any], keys: Mapping[str, Any], at: str) -> None:
-        certificate, key = (keys.get(lower) for lower in ("certfile", "keyfile"))
-        value = tuple(str(block.get(name) or "") for name in (certificate, key))
-        if certificate is None or not value[0]:
-            return
-        found = self._settled(value, _unfit, at)
-        block[certificate] = found[0]
-        if key is not None:
-            block[key] = found[1]
-
-    def _list(self, raw: Any, at: str) -> Any:
+    def _list(self, raw: Any, judge: Judge, at: str) -> Any:
         if isinstance(raw, str) and not is_pem(raw):
             raw = [part.strip() for part in raw.split(",")]
         if not isinstance(raw, list | tuple):
             return raw
         return [
-            self._settled((each,), _untrustworthy, f"{at}[{number}]")[0] if isinstance(each, str) else each
+            self._settled((each,), judge, f"{at}[{number}]")[0] if isinstance(each, str) else each
             for number, each in enumerate(raw)
         ]
 
-    def _text(self, raw: Any, text: Text, at: str) -> Any:
-        """What is no path of a file that can be read stays, and whoever builds the element says why."""
-        if not isinstance(raw, str) or not raw:
-            return raw
-        key = MARK + raw
-        (content,) = self._settled((key,), lambda found: text.refused(raw, found), at)
-        return raw if content == key else TextFile(raw, content)
+    def _group(self, raw: Mapping[Any, Any], group: Group, keys: Mapping[str, Any], at: str) -> dict[Any, Any]:
+        """Its options with contents. What cannot be read stays as it is, and whoever builds the element says why."""
+        given = [raw.get(keys.get(lower)) for lower in group.keys]
+        written = tuple(each if isinstance(each, str) else "" for each in given)
+        if not group.is_text:
+            found = self._settled(written, group.judge, at)
+            return {keys[lower]: each for lower, was, each in zip(group.keys, written, found, strict=True) if was}
+        if not written[0]:
+            return {}
+        key = keys[group.keys[0]]
+        marked = MARK + written[0]
+        (text,) = self._settled((marked,), group.judge, f"{at}.{key}")
+        return {key: raw[key] if text == marked else TextFile(written[0], text)}
 
-    def _settled(self, value: Value, judge: Callable[..., str], at: str) -> Value:
+    def _settled(self, value: Value, judge: Judge, at: str) -> Value:
         paths = [part for part in value if part and (part.startswith(MARK) or not is_pem(part))]
         if not paths:
             return value
         self.paths.update(paths)
-        files = {path: self._contents.file(path) for path in paths}
-        errors = [file.error for file in files.values() if file.error]
-        texts = {path: file.text for path, file in files.items() if file.text is not None}
-        found = tuple(texts.get(part, part) for part in value)
-        in_force, problem, doubtful = self._contents.settle(value, found, errors[0] if errors else judge(*found))
+        in_force, problem, doubtful = self._contents.settle(judge, value, paths)
         self.doubtful |= doubtful
         if problem:
             self.problems.append(Problem(f"{self._path}{at}", problem))
         return in_force
 
 
-def _unfit(certificate: str, key: str) -> str:
+def _unfit(_: Value, found: Value) -> str:
     """Why these are no pair; "" if they are."""
     from pointsman.server.x509 import read_pair
 
+    certificate, key = found
     try:
         read_pair(certificate, key or certificate)
     except ValueError as error:
@@ -287,40 +299,21 @@ def _unfit(certificate: str, key: str) -> str:
     return ""
 
 
-def _untrustworthy(authorities: str) -> str:
+def _untrustworthy(_: Value, found: Value) -> str:
     """Why nobody can be verified by these; "" if somebody can."""
     try:
-        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), authorities)
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), *found)
     except ValueError as error:
         return str(error)
     return ""
 
 
-ONE: Final = "one"
-Form = dict[str, Any]
-"""Where in a block FileOrContent stands, by key in lower case: ONE, None for a list of them, or the form of inner blocks."""
-
-
-def _form(cls: type) -> Form:
-    form: Form = {}
-    for attribute in fields_of(cls):
-        annotation = attribute.type
-        listed = get_args(annotation)[0] if get_origin(annotation) is list else None
-        inner = inner_class(annotation if listed is None else listed)
-        key = spelled(attribute).lower()
-        if FileOrContent in (annotation, listed):
-            form[key] = ONE if listed is None else None
-        elif inner is not None and (deeper := _form(inner)):
-            form[key] = deeper
-    return form
-
-
 _FORMS: Final[Mapping[str, Form]] = {
-    section: form for section, cls in SECTIONS.items() if cls is not dict and (form := _form(cls))
+    section: form for section, cls in SECTIONS.items() if cls is not dict and (form := form_of(cls, _unfit, _untrustworthy))
 }
 """Of the sections that may name files."""
 
 
 def _concerns(raw: Any, form: Form) -> bool:
     """Whether a middleware is of a kind that may name files."""
-    return isinstance(raw, Mapping) and any(str(key).lower() in form for key in raw)
+    return isinstance(raw, Mapping) and any(str(key).lower() in form.inner for key in raw)

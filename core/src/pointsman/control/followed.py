@@ -63,7 +63,9 @@ class FollowedFiles:
         try:
             self._watch = Watch([directory for directory, _, _ in watched], self._look) if watched else None
         except (OSError, UnicodeError, RuntimeError) as error:
-            log.warning("changes of certificate files are not told (%s); they are looked at now and then", error)
+            log.warning(
+                "changes of files that the configuration names are not told (%s); they are looked at now and then", error
+            )
         if before is not None:
             before.stop()
 

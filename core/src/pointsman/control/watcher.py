@@ -1,7 +1,7 @@
 """All providers to one tree: what each says is checked, merged, compared, and handed on when it changed.
 
 Theory of operation. Each provider has a Feed, which runs it, checks its messages and keeps the last good one. One task here
-waits until any feed has something new, merges all of them, puts the contents of certificate files in place of their names
+waits until any feed has something new, merges all of them, puts the contents of files in place of their names
 (`contents`), and awaits `on_change` with the new tree and what changed since the one before. The tree is replaced only after
 `on_change` came back: what was not handed on is part of the next change. The first call waits until every provider has been
 heard of, at most a second, so that the gateway opens its doors with as much as there is. (style.md, "The life of one

@@ -24,6 +24,7 @@ class ClientTls:
     """
 
     __slots__ = (
+        "__weakref__",
         "_authorities",
         "_contexts",
         "_names",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman import Response
-from pointsman.errors import GatewayError
+from pointsman import Response, TextFile
+from pointsman.errors import ConfigError, GatewayError
 from pointsman.testing import FakeContext, a_request, answering, build
 from pointsman_errors.errors import Errors
 
@@ -103,6 +103,18 @@ async def test_a_page_may_stand_in_a_file(tmp_path: Any):
     path.write_text("sorr\u00fd: {status}")
     response = await shown(errors({"400-499": {"file": str(path)}}), 410)
     assert response.content == "sorr\u00fd: 410".encode()
+
+
+async def test_the_text_of_a_file_may_have_been_read_already():
+    response = await shown(errors({"404": {"file": TextFile("/nowhere", "read: {status}")}}))
+    assert response.content == b"read: 404"
+
+
+@pytest.mark.parametrize(("text", "word"), [("x" * (1 << 20) + "x", "larger"), ("\ufffd", "UTF-8")], ids=["large", "bytes"])
+def test_the_configuration_refuses_a_text_that_is_no_page(text: str, word: str):
+    with pytest.raises(ConfigError, match=word) as refused:
+        errors({"404": {"file": TextFile("/nowhere", text)}})
+    assert [problem.path for problem in refused.value.problems] == ["errors.pages.404.file"]
 
 
 def test_a_file_that_is_too_large_or_no_text_is_refused(tmp_path: Any):

@@ -1,10 +1,12 @@
 """What users write under `errors`, and which of several ranges is meant for a status."""
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
+from attrs.validators import optional
 
+from pointsman import TextFile
 from pointsman.dialect.statuses import status_range
 from pointsman.errors import ConfigError, Problem
 
@@ -12,6 +14,20 @@ T = TypeVar("T")
 
 LOWEST_SENT: Final = 200
 """What is lower is no answer."""
+MAX_BYTES: Final = 1024 * 1024
+
+
+def check_text(text: str) -> None:
+    """ValueError for one that is no page."""
+    if "\ufffd" in text:
+        raise ValueError("it is not UTF-8")
+    if len(text.encode()) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+
+
+def _sendable(_: Any, attribute: Any, file: TextFile) -> None:
+    if file.text is not None:  # else whoever reads it will say
+        check_text(file.text)
 
 
 @frozen
@@ -19,7 +35,7 @@ class Page:
     """A page that needs no service: its text, or the file that holds it."""
 
     body: str = ""
-    file: str = ""
+    file: TextFile | None = field(default=None, validator=optional(_sendable))
     content_type: str = "text/html; charset=utf-8"
 
 

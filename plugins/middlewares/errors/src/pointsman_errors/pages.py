@@ -2,19 +2,16 @@
 
 import html
 import json
-import os
 import re
-import stat
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
 from pointsman import Headers, Request, Response, reason
 from pointsman.errors import ConfigError, Problem
-from pointsman_errors.config import Page
+from pointsman_errors.config import Page, check_text
 from pointsman_errors.target import url_of
 
-MAX_BYTES: Final = 1024 * 1024
 KEPT: Final = frozenset((b"allow", b"proxy-authenticate", b"retry-after", b"www-authenticate"))
 """Headers of the answer that a client needs to do better; all others describe what is not sent."""
 
@@ -72,23 +69,17 @@ def _escape_for(content_type: str) -> Callable[[str], str]:
 
 
 def _text(page: Page, path: str) -> str:
-    if bool(page.body) == bool(page.file):
+    file = page.file if page.file is not None and page.file.path else None
+    if bool(page.body) == bool(file):
         raise ConfigError(Problem(path, "give it either a body or a file"))
-    if page.body:
+    if file is None:
         return page.body
     try:
-        return _read(page.file)
-    except (OSError, ValueError) as error:
-        word = getattr(error, "strerror", None) or ("it is not UTF-8" if isinstance(error, UnicodeError) else str(error))
-        raise ConfigError(Problem(f"{path}.file", f"the file {page.file} cannot be read: {word}")) from None
-
-
-def _read(name: str) -> str:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not even for a pipe
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
-    return content.decode()
+        text = file.read()
+    except ValueError as error:
+        raise ConfigError(Problem(f"{path}.file", str(error))) from None
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise ConfigError(Problem(f"{path}.file", f"the file {file.path} cannot be sent: {error}")) from None
+    return text

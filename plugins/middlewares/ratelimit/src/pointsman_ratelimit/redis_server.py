@@ -24,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisClusterException, RedisError
 
+from pointsman.dialect.client_tls import ClientTls
 from pointsman.errors import ConfigError, Problem
 from pointsman_ratelimit.config import RedisConfig
 
@@ -44,7 +45,7 @@ class Settings:
     endpoints: tuple[Endpoint, ...]
     config: RedisConfig
     identity: tuple[object, ...] | None
-    context: ssl.SSLContext | None = field(eq=False)
+    tls: ClientTls | None = field(eq=False)
     logger: logging.Logger = field(eq=False)
 
 
@@ -56,8 +57,7 @@ def settings_of(config: RedisConfig, logger: logging.Logger) -> Settings:
     tls = config.tls.settings("redis.tls", logger) if config.tls is not None else None
     if config.db and len(endpoints) > 1 and config.sentinel is None:
         logger.warning("redis.db has no effect: a cluster has the database 0 only")
-    identity, context = (tls.identity, tls.context()) if tls is not None else (None, None)
-    return Settings(endpoints, config, identity, context, logger)
+    return Settings(endpoints, config, tls.identity if tls is not None else None, tls, logger)
 
 
 def _endpoint(text: str) -> Endpoint:
@@ -125,7 +125,7 @@ class Server:
             "socket_connect_timeout": config.dial_timeout if config.dial_timeout > 0 else None,
             "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
         }
-        tls: dict[str, Any] = {"tls_context": settings.context} if settings.context is not None else {}
+        tls: dict[str, Any] = {"tls_context": settings.tls.context()} if settings.tls is not None else {}
         if config.sentinel is not None:
             return self._by_sentinel(options, tls)
         if len(settings.endpoints) > 1:
