@@ -200,7 +200,7 @@ async def test_an_address_that_is_none_ends_the_start(address):
 
 @pytest.mark.spec("O-24")
 async def test_an_unknown_log_level_does_not_end_the_start():
-    async with staged(lambda urls: routed(ROUTES, urls), {"log": {"level": "chatty"}}, ["a"]) as stage:
+    async with staged(lambda urls: routed(ROUTES, urls), {"log": {"level": "chatty"}}, ["a"], workers=2) as stage:
         assert (await stage.get("/", "a.test")).status == 200
         assert len([line for line in stage.gateway.log().splitlines() if "chatty" in line]) == 1
 

@@ -224,6 +224,17 @@ def test_proxy_protocol_needs_somebody_to_trust():
     assert message.startswith("entryPoints.web.proxyProtocol: no trusted IPs provided")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ping: {terminatingStatusCode: 20}", "ping.terminatingStatusCode: must be a status from 200 to 599, got 20"),
+        ("tracing: {sampleSlow: -1s}", "tracing.sampleSlow: must not be negative, got -1s; 0 is off"),
+    ],
+)
+def test_a_number_that_would_mean_something_else_is_refused(text, said):
+    assert problems(text) == [said]
+
+
 @pytest.mark.spec("O-23")
 @pytest.mark.parametrize("section", ["log", "accessLog"])
 def test_otlp_logs_need_their_switch(section):

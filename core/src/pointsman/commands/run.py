@@ -30,9 +30,11 @@ def run(argv: Sequence[str], registry: Registry) -> int:
         path = loaded.config.log.file_path
         raise ConfigError(Problem("log.filePath", f"cannot write to {path}: {error.strerror}; name another file")) from None
     for problem in (*loaded.warnings, *registry.problems):
-        if log.isEnabledFor(logging.WARNING):
+        if problem.loud:
+            log.error("%s", problem)
+        elif log.isEnabledFor(logging.WARNING):
             log.warning("%s", problem)
-        elif problem.path != "log.level":  # which the log itself has said
+        else:
             # whoever starts a gateway hears this, whatever is logged later
             print(f"warning: {problem}", file=sys.stderr)
     log.info("configuration from %s", loaded.source)

@@ -126,11 +126,11 @@ def _providers(static: Static) -> Problems:
 def _observability(static: Static) -> Problems:
     if static.log.level.upper() not in LEVELS:
         message = f"unknown level '{static.log.level}'; ERROR is used{suggestion(static.log.level, LEVELS)}"
-        yield Problem("log.level", message, warning=True)
+        yield Problem("log.level", message, warning=True, loud=True)
     for area, level in static.log.levels.items():
         if level.upper() not in LEVELS:
             message = f"unknown level '{level}'; that of the rest is used{suggestion(level, LEVELS)}"
-            yield Problem(f"log.levels.{area}", message, warning=True)
+            yield Problem(f"log.levels.{area}", message, warning=True, loud=True)
     for section, exporters in (("log", static.log.exporters), ("accessLog", getattr(static.access_log, "exporters", {}))):
         if "otlp" in exporters and not static.experimental.otlp_logs:
             yield Problem(f"{section}.otlp", "needs experimental.otlpLogs: true")
@@ -140,6 +140,8 @@ def _observability(static: Static) -> Problems:
     if tracing is not None and tracing.share != tracing.sample_rate:
         message = f"must be a share from 0 to 1, got {tracing.sample_rate:g}; {tracing.share:g} is used"
         yield Problem("tracing.sampleRate", message, warning=True)
+    if tracing is not None and tracing.sample_slow < 0:
+        yield Problem("tracing.sampleSlow", f"must not be negative, got {tracing.sample_slow:g}s; 0 is off")
     filters = static.access_log.filters if static.access_log else None
     for text in filters.status_codes if filters else ():
         low, _, high = text.partition("-")
@@ -151,6 +153,9 @@ def _observability(static: Static) -> Problems:
 def _others(static: Static) -> Problems:
     if static.workers is not None and static.workers < 1:
         yield Problem("workers", f"must be at least 1, got {static.workers}")
+    if static.ping is not None and not 200 <= static.ping.terminating_status_code <= 599:
+        message = f"must be a status from 200 to 599, got {static.ping.terminating_status_code}"
+        yield Problem("ping.terminatingStatusCode", message)
     if static.api is not None and not _BASE_PATH.fullmatch(static.api.base_path):
         yield Problem("api.basePath", "must begin with / and hold only letters, digits and / _ . : ~ -")
     if static.core.default_rule_syntax not in ("", "v2", "v3"):

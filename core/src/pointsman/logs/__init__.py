@@ -56,6 +56,8 @@ class LogSettings(Protocol):
 def setup_logging(settings: LogSettings) -> Callable[[], None]:
     """Send the log where `log` in the static configuration says; the returned function reopens its file (SIGUSR1).
 
+    A level that is none is ERROR; whoever checks the configuration says so.
+
     OSError if the file cannot be opened.
     """
     handler: logging.Handler
@@ -83,8 +85,6 @@ def setup_logging(settings: LogSettings) -> Callable[[], None]:
     root.addHandler(handler)
     logging.raiseExceptions = False  # a log that cannot be written is nobody's reason to print tracebacks
     _set_levels(logging.ERROR if level is None else level, settings.levels)
-    if level is None:
-        logging.getLogger("pointsman").error("log.level: '%s' is not a level; using ERROR", settings.level)
     return reopen
 
 
