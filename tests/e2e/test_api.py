@@ -272,7 +272,7 @@ async def test_traffic_is_told_per_entry_point_router_service_and_server(stage):
         assert each["1m"]["errorRate"] == 0
         assert each["1m"]["latency"]["p99"] > 0
         assert sum(each["history"]["requests"]) >= 3
-    assert traffic["servers"][0]["url"] == stage.urls["a"]
+    assert (traffic["servers"][0]["url"], traffic["servers"][0]["status"]) == (stage.urls["a"], "UP")
     assert traffic["entryPoints"] == []
     points = {each["name"]: each for each in (await told(stage, "/api/traffic?kind=entryPoints"))["entryPoints"]}
     assert points["web"]["connections"] >= 1

@@ -71,6 +71,7 @@ def dynamic(urls):
             **many,
             "gateway": {"rule": "PathPrefix(`/gw`)", "service": "api@internal", "priority": 900, "entryPoints": ["web"]},
             "canary": {"rule": "Host(`canary.test`)", "service": "split", "middlewares": ["front", "break"]},
+            "fuse": {"rule": "Host(`fuse.test`)", "service": "dark", "middlewares": ["break"]},
             "lost": {"rule": "Host(`lost.test`)", "service": "nobody"},
             "odd": {"rule": "Host(`odd.test`)", "service": "main", "entryPoints": ["web", "nope"]},
             "sl/ash": {"rule": "Path(`/sl`)", "service": "main", "tls": {}},
@@ -80,6 +81,7 @@ def dynamic(urls):
             "main": balancer(urls["a"], urls["closed"], healthCheck=checked),
             "split": {"weighted": {"services": [{"name": "main", "weight": 3}, {"name": "spare", "weight": 1}]}},
             "spare": balancer(urls["b"]),
+            "dark": balancer(urls["closed"], passiveHealthCheck={"maxFailedAttempts": 1, "failureWindow": "60s"}),
         },
         "middlewares": {
             "front": {"headers": {"customRequestHeaders": {"X-A": HOSTILE}}},
@@ -234,9 +236,9 @@ async def test_lists_are_filtered_searched_sorted_and_paged(browser):
     async with browser.tab("http/routers") as tab:
         page = tab.page
         assert len(await tab.rows()) == 50
-        await expect(page.locator(".range")).to_have_text(f"1 to 50 of {MANY + 7}")
+        await expect(page.locator(".range")).to_have_text(f"1 to 50 of {MANY + 8}")
         await page.click("text=Next")
-        await expect(page.locator(".range")).to_have_text(f"51 to 100 of {MANY + 7}")
+        await expect(page.locator(".range")).to_have_text(f"51 to 100 of {MANY + 8}")
         await page.fill("#search", "many-12")
         await expect(page.locator("tbody tr")).to_have_count(10)
         assert (await tab.rows())[0] == "many-120@file"
@@ -303,6 +305,17 @@ async def test_what_passes_is_counted(browser):
         await tab.page.click(".filters >> text=Entry points")
         await expect(row).to_have_count(0)
         await expect(tab.page.locator("tbody tr", has_text="web")).to_be_visible()
+
+
+async def test_traffic_says_which_circuits_are_open_and_which_servers_are_down(browser):
+    async with browser.tab("traffic?of=routers") as tab:
+        for _ in range(12):
+            await browser.stage.get("/", host="fuse.test")
+        row = tab.page.locator("tbody tr", has_text="fuse@file")
+        await expect(row).to_contain_text("Circuit open", timeout=15_000)
+        await expect(tab.page.locator("tbody .names .badge")).to_have_count(1)
+        await tab.page.click(".filters >> text=Servers")
+        await expect(tab.page.locator("tbody tr", has_text="dark@file")).to_contain_text("Down", timeout=10_000)
 
 
 async def test_entry_points_show_their_connections(browser):

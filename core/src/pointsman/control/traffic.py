@@ -85,7 +85,9 @@ class Traffic:
         steps = _number(query, "history", HISTORY, STEPS)
         limit = _number(query, "limit", SHOWN, 1000)
         name = first(query, "name")
-        load, states = await asyncio.gather(self._known.ask_all("load", {}), self._known.ask_all("states", {}))
+        load, states, condition = await asyncio.gather(
+            self._known.ask_all("load", {}), self._known.ask_all("states", {}), self._known.condition()
+        )
         connections, in_flight = _loads(load)
 
         def telling() -> Slices[dict[str, Any]]:
@@ -98,6 +100,8 @@ class Traffic:
                 told[kind] = found = []
                 for names in history.busiest(limit, lambda names: not name or name in names):
                     one = dict(zip(LABELS[kind], names, strict=True)) | history.told(names, steps)
+                    if kind == "servers":
+                        one["status"] = condition.word(names[0], shown_url(names[1]))
                     found.append(_with_load(kind, names, one, connections, in_flight))
                     yield
             return told

@@ -202,7 +202,7 @@ SCHEMAS: dict[str, Schema] = {
             "entryPoints": array(block("", {"name": STRING, **_WINDOWS}, _TRAFFIC)),
             "routers": array(block("", {"name": STRING, "service": STRING, **_WINDOWS}, _TRAFFIC)),
             "services": array(block("", {"name": STRING, **_WINDOWS}, _TRAFFIC)),
-            "servers": array(block("", {"service": STRING, "url": STRING, **_WINDOWS}, _TRAFFIC)),
+            "servers": array(block("", {"service": STRING, "url": STRING, "status": HEALTH, **_WINDOWS}, _TRAFFIC)),
         },
     ),
     "Loss": block(

@@ -40,6 +40,11 @@ class Condition:
     """Service -> URL -> how many workers say that it is failing, and how many have ejected it."""
     workers: int
 
+    def word(self, service: str, url: str) -> str:
+        """Of a URL as it is shown: `DOWN` where active checks say so, or where no worker uses the server; else `UP`."""
+        judged = max(self.judged.get(service, {}).get(url, (0, 0)))
+        return UP if self.probed.get(service, {}).get(url, True) and judged < self.workers else DOWN
+
 
 NOTHING_KNOWN = Condition({}, {}, 1)
 
@@ -160,7 +165,7 @@ def _server_statuses(shown: Mapping[str, Any], service: str, condition: Conditio
         url = server.get("url") or server.get("address", "")
         failing, ejected = judged.get(url, (0, 0))
         up = probed.get(url, True)
-        statuses[url] = UP if up and max(failing, ejected) < condition.workers else DOWN
+        statuses[url] = condition.word(service, url)
         if not up or failing or ejected:
             details[url] = {"probes": UP if up else DOWN, "failing": failing, "ejected": ejected}
     told: dict[str, Any] = {"serverStatus": statuses} if statuses else {}

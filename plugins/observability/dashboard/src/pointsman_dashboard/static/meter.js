@@ -26,6 +26,10 @@ export async function traffic(signal, parameters, window = "1m") {
       rows.set(keyOf(group, row.name, row.server), row);
     }
   }
+  for (const { router, state, workers } of answer.states ?? []) {
+    const row = rows.get(keyOf("routers", router));
+    if (row && workers && state !== "closed" && row.state !== "open") row.state = state;
+  }
   return { rows, states: answer.states ?? [], connections: answer.connections ?? {}, untracked: answer.untracked ?? {} };
 }
 
@@ -36,6 +40,7 @@ function rowOf(group, told, window, stepSeconds) {
     group,
     name: told.name ?? told.service,
     server: told.url ?? "",
+    state: told.status,
     rate: requestsPerSecond,
     errors: errorRate,
     clientErrors: clientErrorRate,

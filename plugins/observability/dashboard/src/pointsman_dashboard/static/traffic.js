@@ -120,9 +120,13 @@ export function trafficPage(_frame, parameters) {
 
 const buttons = (choices, chosen) => choices.map(([value, text]) => h("button", { type: "button", value, "aria-pressed": String(value === chosen) }, text));
 
+/** A router whose circuit is open, and a server that is down, are said to be; all others are well. */
+const stateOf = (row) => (!row.state || row.state === "UP" ? null : badge(row.state));
+
 function nameOf(row) {
   if (row.group === "entryPoints") return h("span", { class: "name" }, row.name);
   const kind = row.group === "routers" ? "http/routers" : "http/services";
   const link = h("a", { class: "name", href: `#/${kind}/${encodeURIComponent(row.name)}` }, row.name);
-  return row.server ? [h("span", { class: "mono" }, row.server), " ", h("small", {}, link)] : link;
+  const name = row.server ? [h("span", { class: "mono" }, row.server), " ", h("small", {}, link)] : [link];
+  return [...name, " ", stateOf(row)];
 }
