@@ -396,6 +396,11 @@ def test_an_exporter_is_structured_by_its_own_config():
     assert print_static(static)["tracing"]["otlp"] == {"endpoint": "http://c", "headers": {"token": "REDACTED"}}
 
 
+def test_keys_in_queries_of_collectors_are_not_shown():
+    static = made("tracing: {otlp: {endpoint: 'https://c/v1?Api-Key=abc&format=zipkin'}}")
+    assert print_static(static)["tracing"]["otlp"]["endpoint"] == "https://c/v1?Api-Key=REDACTED&format=REDACTED"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -5,6 +5,7 @@ follows from it.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from pointsman.config.sections import Sections, structure_section
 from pointsman.config.spelling import camel_case, spelled, suggestion, unknown_key
 from pointsman.config.tls_model import Spiffe
 from pointsman.errors import Problem
-from pointsman.values import Duration, FileOrContent, allow_empty, option
+from pointsman.values import MASK, Duration, FileOrContent, allow_empty, option
 
 PRECEDENCE: Final = (
     "kubernetesgateway", "kubernetescrd", "kubernetes", "kubernetesingressnginx", "swarm", "docker", "file", "redis",
@@ -223,6 +224,7 @@ class Static:
         return sorted(name for name, point in self.entry_points.items() if point.listen.protocol == "udp")
 
 
+_QUERY_VALUE: Final = re.compile(r"(?<==)[^&]+")
 _EXPORTING: Final[Mapping[str, tuple[str, type[Any], str]]] = {
     "metrics": ("metrics", Metrics, ""),
     "tracing": ("tracing", Tracing, "otlp"),
@@ -339,4 +341,17 @@ def print_static(static: Static) -> dict[str, Any]:
     for section in (camel_case(attribute) for attribute, _, _ in _EXPORTING.values()):
         if section in plain:
             plain[section] |= plain[section].pop("exporters")
+    hushed: dict[str, Any] = _without_queries(plain)
+    return hushed
+
+
+def _without_queries(plain: Any) -> Any:
+    """The same, but for the values in queries of URLs: some collectors take their keys there."""
+    if isinstance(plain, dict):
+        return {key: _without_queries(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_without_queries(item) for item in plain]
+    if isinstance(plain, str) and "://" in plain and "?" in plain:
+        before, _, query = plain.partition("?")
+        return f"{before}?{_QUERY_VALUE.sub(MASK, query)}"
     return plain
