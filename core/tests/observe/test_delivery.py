@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pointsman.observe.delivery import Delivery, Limits
+from pointsman.shared import AcrossState, MemoryFile
 from pointsman.spans import Span
 from pointsman.testing import a_span, eventually
 
@@ -51,6 +52,37 @@ async def test_a_full_batch_goes_at_once_and_the_rest_after_a_while() -> None:
     assert collector.batches == [2]
     await delivery.stop()
     assert collector.batches == [2, 1]
+
+
+async def test_one_of_all_workers_tells_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    file = MemoryFile.create(2)
+    (first, one, _), (second, other, _) = delivering(), delivering()
+    for number, delivery in enumerate((one, other)):
+        delivery.shared = AcrossState(file, number, b"outages")
+    first.error = second.error = OSError("nobody is there")
+    add(one, 2)
+    await eventually(lambda: one.dropped == 2)
+    add(other, 2)
+    await eventually(lambda: other.dropped == 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "tracing.paper: spans cannot be exported, and are dropped as long as that lasts: nobody is there"
+    ]
+
+    first.error = second.error = None
+    for collector, delivery in ((second, other), (first, one)):
+        add(delivery, 2)
+        await eventually(lambda sent=collector.batches: sent == [2])
+    assert [record.getMessage() for record in caplog.records[1:]] == [
+        "tracing.paper: spans are exported again; 2 were dropped"
+    ]
+
+    second.error = OSError("gone once more")  # and now it is the other one's turn
+    add(other, 2)
+    await eventually(lambda: len(caplog.records) == 3)
+    await one.stop()
+    await other.stop()
+    file.close()
 
 
 async def test_what_waits_goes_when_its_time_has_come() -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 
 from pointsman.api import Handler
-from pointsman.compile.parts import Surroundings
+from pointsman.compile.parts import OUTAGES, Surroundings
 from pointsman.compile.servers import Servers
 from pointsman.errors import Problem
 from pointsman.net.client_tls import ClientTls
@@ -31,6 +31,8 @@ class Logs:
         self._own, self.problems = deliveries("log", static.log)
         self.requests, more = deliveries("accessLog", static.access_log if requests else None)
         self.problems += more
+        for delivery in (*self._own.deliveries, *self.requests.deliveries):
+            delivery.shared = around.commons.state(OUTAGES)
 
     async def start(self) -> None:
         """Begin to send; from now on what is logged is taken, too."""

@@ -35,6 +35,8 @@ TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
 _SECTIONS: Final = ("http.", "tcp.", "udp.")
+OUTAGES: Final = b"outages"
+"""The place of the state in which workers agree who tells of an outage."""
 MENTIONED: Final = 10
 """How many known names a message lists."""
 

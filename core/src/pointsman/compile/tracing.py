@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import evolve, frozen
 
 from pointsman.api import Handler
-from pointsman.compile.parts import Surroundings
+from pointsman.compile.parts import OUTAGES, Surroundings
 from pointsman.compile.servers import Servers
 from pointsman.errors import Problem
 from pointsman.net.client_tls import ClientTls
@@ -40,6 +40,8 @@ def with_traces(around: Surroundings, environ: Mapping[str, str]) -> tuple[Surro
     found, problems = exporting(around.static.tracing, known, reach, version_of("pointsman"), environ)
     if found is None:
         return around, None, problems
+    for delivery in found.deliveries:
+        delivery.shared = around.commons.state(OUTAGES)
     found.lost = around.numbers.number(
         "counter", "pointsman_tracing_dropped_spans_total", "Spans that could not be exported.", {}
     ).add

@@ -1,7 +1,7 @@
 """Spans and log records on the way to one exporter: a bounded queue, and a task that takes batches out (operations.md §5.2).
 
 A collector that is away, slow or refuses costs some of them, never requests: what finds no room or cannot be exported is
-counted, and told once, and once more when it is over.
+counted, and told once, and once more when it is over. That is told by the worker which found out first.
 """
 
 import asyncio
@@ -11,6 +11,9 @@ from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 from attrs import frozen
+
+from pointsman.api import SharedState
+from pointsman.shared import LocalState
 
 T = TypeVar("T")
 log = logging.getLogger("pointsman.tracing")
@@ -69,6 +72,8 @@ class Delivery(Generic[T]):
         self._room = limits.queue
         self._full = limits.batch
         self._lost = lost
+        self.shared: SharedState = LocalState(b"")
+        """Of all workers: who tells of an outage."""
         self._queue: list[T] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +81,7 @@ class Delivery(Generic[T]):
         self._overflowed = 0
         self._outage = 0
         """How many things it has cost so far; 0: there is none."""
+        self._tells = False
         self._crowded = False
 
     def add(self, thing: T) -> None:
@@ -102,6 +108,7 @@ class Delivery(Generic[T]):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+        self._keep_quiet()
         left = len(self._queue)
         self._queue.clear()
         if left:
@@ -137,6 +144,8 @@ class Delivery(Generic[T]):
 
     def _failed(self, number: int, error: Exception) -> None:
         if not self._outage:
+            self._tells = self.shared.enter(self.name.encode(), 1)
+        if not self._outage and self._tells:
             reason = f"it took longer than {self._limits.export_seconds:g} s" if isinstance(error, TimeoutError) else error
             log.warning(
                 "%s: %s cannot be exported, and are dropped as long as that lasts: %s", self.name, self._things, reason
@@ -145,9 +154,15 @@ class Delivery(Generic[T]):
         self._count(number)
 
     def _went(self) -> None:
-        if self._outage:
+        if self._outage and self._tells:
             log.warning("%s: %s are exported again; %d were dropped", self.name, self._things, self._outage)
-            self._outage = 0
+        self._outage = 0
+        self._keep_quiet()
+
+    def _keep_quiet(self) -> None:
+        if self._tells:
+            self._tells = False
+            self.shared.leave(self.name.encode())
 
     def _tell_of_overflow(self) -> None:
         number, self._overflowed = self._overflowed, 0

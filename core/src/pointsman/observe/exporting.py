@@ -55,7 +55,7 @@ class Exporting:
         self.lost: Callable[[int], object] = lambda number: None
         """Called with the number of spans that were dropped."""
         self._exporters = exporters
-        self._deliveries = [
+        self.deliveries = [
             Delivery(name, exporter.export, limits, lambda number: self.lost(number)) for name, exporter in exporters.items()
         ]
         self._setting: asyncio.TimerHandle | None = None
@@ -67,13 +67,13 @@ class Exporting:
             Propagation(_formats(config, instances, environ)),
             _sampling(config, instances),
             descriptions,
-            self._deliveries[0].add if len(self._deliveries) == 1 else self._to_all,
+            self.deliveries[0].add if len(self.deliveries) == 1 else self._to_all,
             add_internals=config.add_internals,
         )
         self._set_clock()
 
     def _to_all(self, span: Span) -> None:
-        for delivery in self._deliveries:
+        for delivery in self.deliveries:
             delivery.add(span)
 
     def _set_clock(self) -> None:
@@ -86,13 +86,13 @@ class Exporting:
     async def start(self) -> None:
         """Open what exporters need, and begin to export."""
         self._keep_clock()
-        await begin("tracing", self._exporters, self._deliveries)
+        await begin("tracing", self._exporters, self.deliveries)
 
     async def stop(self) -> None:
         """Export what is there, within 5 s."""
         if self._setting is not None:
             self._setting.cancel()
-        await end("tracing", self._exporters, self._deliveries)
+        await end("tracing", self._exporters, self.deliveries)
 
 
 async def begin(section: str, exporters: Mapping[str, Any], deliveries: Sequence[Delivery[Any]]) -> None:

@@ -27,25 +27,25 @@ class LogDeliveries:
         self._section = section
         self._exporters = exporters
         limits = Limits.of(environ, "OTEL_BLRP_", DELAY_MILLISECONDS)
-        self._deliveries = [
+        self.deliveries = [
             Delivery(name, exporter.export, limits, section=section, things="records")
             for name, exporter in exporters.items()
         ]
 
     def __bool__(self) -> bool:
-        return bool(self._deliveries)
+        return bool(self.deliveries)
 
     def add(self, record: LogRecord) -> None:
         """To every exporter that has room for it."""
-        for delivery in self._deliveries:
+        for delivery in self.deliveries:
             delivery.add(record)
 
     async def start(self) -> None:
-        await begin(self._section, self._exporters, self._deliveries)
+        await begin(self._section, self._exporters, self.deliveries)
 
     async def stop(self) -> None:
         """Send what is left, within 5 s."""
-        await end(self._section, self._exporters, self._deliveries)
+        await end(self._section, self._exporters, self.deliveries)
 
 
 def log_deliveries(
