@@ -322,7 +322,8 @@ async def test_a_file_cut_off_while_it_is_written_does_no_harm(tmp_path):
         (b"http: {routers: {a: {rule: '\xff'}}}", "is not UTF-8 text"),
         (b"just text", "expected a block with http, tcp, udp or tls"),
         (b"http:\n\trouters: {}", "dyn.yml:2:1"),
-        (b"http: {routers: {a: {rule: Host(`{{ env `X` }}`)}}}", "templates"),
+        (b"http: {routers: {a: {rule: Host(`{{ nope `X` }}`)}}}", "dyn.yml:1:37: the function 'nope' is not known"),
+        (b"{{ range until 2 }}\nhttp: [\n{{ end }}", "dyn.yml:5:1: a value was expected"),
         (b"x" * 2000, "so split it"),
     ],
 )
@@ -335,6 +336,73 @@ async def test_a_file_that_cannot_be_used_is_reported_and_the_last_good_one_stay
         problem = await told.complaint(complaint)
         assert problem.path.startswith(str(path))
         assert set(told.routers) == {"a"}
+
+
+LOOP = "http:\n  routers:\n{{ range until 2 }}    r{{ . }}: {rule: 'Host(`{{ env \"PM_HOST\" }}`)', service: s}\n{{ end }}"
+
+
+@pytest.mark.spec("P-14", "P-15")
+async def test_a_file_is_a_template_and_what_it_makes_counts(tmp_path, monkeypatch):
+    path = tmp_path / "dyn.yml"
+    path.write_text(LOOP)
+    monkeypatch.setenv("PM_HOST", "a.org")
+    async with following(filename=path) as told:
+        assert told.routers == {name: {"rule": "Host(`a.org`)", "service": "s"} for name in ("r0", "r1")}
+        path.write_text(LOOP.replace("until 2", "list 5"))
+        await told.routes("r5")
+        assert told.problems == ()
+
+
+@pytest.mark.spec("P-16")
+async def test_split_gives_a_list_and_takes_the_text_first(tmp_path):
+    path = tmp_path / "dyn.toml"
+    name, service = '{{ split "a,b" "," | join "-" }}', '{{ index (split "a,b" ",") 1 }}'
+    path.write_text(f"[http.routers.{name}]\nrule = 'Host(`x`)'\nservice = '{service}'\n")
+    async with following(filename=path) as told:
+        assert told.routers == {"a-b": {"rule": "Host(`x`)", "service": "b"}}
+
+
+async def test_a_refresh_renders_again_what_did_not_change(tmp_path, monkeypatch):
+    path = tmp_path / "dyn.yml"
+    path.write_text(LOOP)
+    monkeypatch.setenv("PM_HOST", "a.org")
+    provider, told = a_provider(filename=path, watch=False), Told()
+    task = asyncio.create_task(provider.provide(told))
+    try:
+        await told.routes("r0", "r1")
+        monkeypatch.setenv("PM_HOST", "b.org")
+        provider.refresh()
+        await eventually(lambda: told.routers["r0"]["rule"] == "Host(`b.org`)")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_broken_template_stops_no_other_file_and_keeps_what_it_said(tmp_path):
+    (tmp_path / "a.yml").write_text(a_file("a"))
+    (tmp_path / "b.yml").write_text(a_file("{{ lower `B` }}"))
+    async with following(directory=tmp_path) as told:
+        assert set(told.routers) == {"a", "b"}
+        (tmp_path / "b.yml").write_text(a_file("{{ lower .Name }}"))
+        problem = await told.complaint("can't evaluate field Name in type bool")
+        assert problem.path == f"{tmp_path}/b.yml:3:14"
+        (tmp_path / "a.yml").write_text(a_file("a2"))
+        await told.routes("a2", "b")
+
+
+async def test_bytes_that_are_no_text_any_more_are_an_error(tmp_path):
+    path = tmp_path / "a.yml"
+    path.write_text(a_file("a{{ trunc 1 `é` }}"))
+    async with following(filename=path) as told:
+        await told.complaint("its template makes text that is not UTF-8")
+
+
+async def test_the_text_after_templating_is_logged_if_one_asks_for_it(tmp_path, caplog):
+    path = tmp_path / "a.yml"
+    path.write_text(a_file("{{ lower `B` }}") + "# {{ `{{` }}")
+    with caplog.at_level("DEBUG"):
+        a_provider(filename=path, debug_log_generated_template=True).read()
+    assert f"text of {path}:\n{a_file('b')}# {{{{" in caplog.text
 
 
 async def test_a_file_that_may_not_be_read_keeps_its_last_good_content(tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ Theory of operation. A file is read when its signature (device, inode, size, tim
 one was so young that another write may hide behind it; then its bytes decide. Nobody tells when a writer has finished, so a
 change must have rested for a moment; and what would take something away (an empty file, one that cannot be read or
 understood) must last a little longer, since it is what a file looks like while it is being written or replaced.
+
+A file with `{{` is a template of Go; what it makes is the text that counts.
 """
 
 import hashlib
@@ -12,6 +14,8 @@ import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+
+from attrs import evolve
 
 from pointsman.builtin.file_scan import shown
 from pointsman.config.load import load_text
@@ -22,6 +26,9 @@ SETTLE_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 0.3
 COARSE_SECONDS: Final = 2.0
 """The coarsest clock of a file system: two writes within it may bear the same time."""
+
+_MARK: Final = b"{{"
+"""What makes a file a template: its text may change while its bytes do not."""
 
 Check = Callable[[Mapping[str, Any]], Sequence[Problem]]
 Signature = tuple[int, int, int, int, int]
@@ -66,6 +73,8 @@ class Source:
         self._doubt = Doubt()
         self._signature: Signature | None = None
         self._fresh = False
+        self._forced = False
+        """Whether it shall be read in any case, as soon as it has rested."""
         self._digest = b""
 
     def __repr__(self) -> str:
@@ -76,8 +85,9 @@ class Source:
 
         `force` reads it in any case. `trusting` believes what it finds at once: there is nothing to lose yet.
         """
+        self._forced |= force
         try:
-            if not force and not self._fresh and _signature(os.stat(self.path)) == self._signature:
+            if not self._forced and not self._fresh and _signature(os.stat(self.path)) == self._signature:
                 self._doubt.clear()
                 return False, 0.0
             data, info = self._read(trusting)
@@ -88,7 +98,7 @@ class Source:
         except ConfigError as error:
             return self._doubtful(error.problems, trusting)
         digest = hashlib.blake2b(data, digest_size=16).digest()
-        if digest == self._digest:
+        if digest == self._digest and not (self._forced and _MARK in data):
             self._remember(info, digest)
             return False, 0.0
         return self._take(data, info, digest, trusting)
@@ -130,12 +140,16 @@ class Source:
         except UnicodeDecodeError as error:
             message = f"is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8"
             raise ConfigError(Problem(self.shown, message)) from None
+        made = self._rendered(text)
         if self._log_text is not None:
-            self._log_text(self.shown, text)
-        if (at := text.find("{{")) >= 0:
-            place = f"{self.shown}:{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"
-            raise ConfigError(Problem(place, "templates ('{{ ... }}') are not known in this version; write out the result"))
-        document = load_text(text, self.shown)
+            self._log_text(self.shown, made)
+        try:
+            document = load_text(made, self.shown)
+        except ConfigError as error:
+            if made is text:
+                raise
+            where = "; the place is that in the text after templating"
+            raise ConfigError([evolve(each, message=each.message + where) for each in error.problems]) from None
         if document is None:
             return {}, ()
         problems = [
@@ -146,6 +160,20 @@ class Source:
             raise ConfigError(problems)
         return document, problems
 
+    def _rendered(self, text: str) -> str:
+        if _MARK.decode() not in text:
+            return text
+        from pointsman.dialect.gotemplate import FILE_FUNCTIONS, Template  # costs those who have templates
+
+        made = Template.parse(text, name=self.shown, functions=FILE_FUNCTIONS).render(False)
+        try:
+            made.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                Problem(self.shown, "its template makes text that is not UTF-8; see what cuts characters")
+            ) from None
+        return made
+
     def _doubtful(self, problems: tuple[Problem, ...], trusting: bool) -> tuple[bool, float]:
         if not trusting and problems != self.problems and (again := self._doubt.remaining()):
             return False, again
@@ -155,6 +183,7 @@ class Source:
         return changed, 0.0
 
     def _remember(self, info: os.stat_result, digest: bytes) -> None:
+        self._forced = False
         self._doubt.clear()
         self._signature, self._digest = _signature(info), digest
         self._fresh = time.time() - info.st_mtime < COARSE_SECONDS
