@@ -101,6 +101,7 @@ class Descriptions:
         shown = f"?{self.query(query)}" if query is not None else ""
         found: list[tuple[str, AttributeValue]] = [
             ("http.request.method", TEXTS[method]),
+            ("network.protocol.version", VERSIONS[version or (20 if peer.h2c else 11)]),
             ("url.full", f"{scheme}://{_user_info(peer.url)}{TEXTS[peer.authority]}{place}{shown}"),
             ("url.scheme", scheme),
             ("user_agent.original", TEXTS[named.get(b"user-agent", b"")]),
@@ -109,8 +110,6 @@ class Descriptions:
             ("server.address", peer.host),
             ("server.port", peer.port or _DEFAULT_PORTS[peer.tls]),
         ]
-        if version:
-            found.append(("network.protocol.version", VERSIONS[version]))
         return self._with_outcome(found, pairs, status, answered)
 
     def query(self, query: bytes | None) -> str:
