@@ -16,9 +16,10 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pointsman.testing.wire import connect, eventually
 
@@ -28,12 +29,19 @@ READY_ENTRY_POINT = "traefik"
 """Never a default entry point, so routers under test do not land on it (routing.md section 4.1)."""
 
 
+_PORTS: Final = range(12_000, 32_000)
+"""Below those that systems give to connections: nothing else takes one between being found free and being used."""
+_next_port = count(os.getpid() * 7919)
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that was free on 127.0.0.1 a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that was free on 127.0.0.1 a moment ago. Processes that ask at the same time begin at different places."""
+    for number in islice(_next_port, len(_PORTS)):
+        port = _PORTS[number % len(_PORTS)]
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port of 127.0.0.1 is free")
 
 
 class Gateway:
