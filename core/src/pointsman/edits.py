@@ -19,7 +19,7 @@ MAX_KEPT: Final = 16
 class HeaderEdit:
     """Drops every line of certain names and adds lines at the end. ValueError for a line that is none."""
 
-    __slots__ = ("_added", "_names", "_simple", "_wire", "lines", "names")
+    __slots__ = ("_added", "_simple", "_wire", "lines", "names")
 
     def __init__(self, names: Iterable[bytes], lines: Sequence[tuple[bytes, bytes]] = (), *, response: bool = False) -> None:
         """`response` says which kind of message it is for."""

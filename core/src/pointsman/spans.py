@@ -4,6 +4,7 @@ A span is kept cheaply while requests are served: ids are text, times are of the
 together when an exporter asks for them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -41,8 +42,9 @@ class Resource:
         return str(self.attributes.get("service.name", ""))
 
 
-_PARENT: Final = b"\r\nTraceparent: 00-"
-_PARENT_LENGTH: Final = len(_PARENT) + 32 + 1 + 16 + 3
+TRACEPARENT: Final = "\r\nTraceparent: 00-%s-%s-00"
+"""What servers are told of traces that are not sampled, with the ids of trace and span (W3C Trace Context §3.2)."""
+_TOLD: Final = re.compile((TRACEPARENT % ("([0-9a-f]{32})", "([0-9a-f]{16})")).encode())
 
 
 class Passing:
@@ -59,10 +61,8 @@ class Passing:
     @classmethod
     def of(cls, told: bytes) -> "Passing | None":
         """That of a request whose server is told nothing but a `traceparent`; None if it is told anything else."""
-        if not told.startswith(_PARENT) or len(told) != _PARENT_LENGTH:
-            return None
-        ids = told[len(_PARENT) :].decode()
-        return cls(ids[:32], ids[33:49], None)
+        ids = _TOLD.fullmatch(told)
+        return cls(ids[1].decode(), ids[2].decode(), None) if ids is not None else None
 
     def fail(self, message: str = "") -> None:
         """Nobody will know."""

@@ -7,10 +7,11 @@ request that takes 1.5 µs; of many made at once each takes a fifth.
 import os
 from typing import Final
 
+from pointsman.spans import TRACEPARENT
+
 _NUMBER: Final = 128
 """How many are drawn at a time."""
-_TOLD: Final = "\r\nTraceparent: 00-%s%s-%s-00|" * _NUMBER
-"""What servers are told of traces that are not sampled (W3C Trace Context §3.2)."""
+_TOLD: Final = (TRACEPARENT % ("%s%s", "%s") + "|") * _NUMBER
 
 
 class Roots:

@@ -10,7 +10,7 @@ the snapshot back and runs the request's `on_done` callbacks.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -77,9 +77,7 @@ class Cycle(Exchange):
         self.service = route.service
         try:
             if route.observers is not None:
-                observer = route.observers.get(self.request.link.entry_point)
-                if observer is not None and not observer.begin(self):
-                    self.observer = observer
+                self._observe(route.observers)
             answer: Any = route.handler(self.request)
             if type(answer) is Response:
                 self.respond(answer)
@@ -94,10 +92,13 @@ class Cycle(Exchange):
 
     def _refuse(self, response: Response) -> None:
         """Answer in the place of routers."""
-        observer = self.snapshot.unrouted.get(self.request.link.entry_point)
+        self._observe(self.snapshot.unrouted)
+        self.respond(response)
+
+    def _observe(self, observers: Mapping[str, Any]) -> None:
+        observer = observers.get(self.request.link.entry_point)
         if observer is not None and not observer.begin(self):
             self.observer = observer
-        self.respond(response)
 
     async def _run(self, answer: Awaitable[Response]) -> None:
         try:
