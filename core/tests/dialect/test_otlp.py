@@ -43,7 +43,9 @@ def test_resource_and_scope_stand_once_around_all_spans():
 def test_a_span_carries_all_that_it_knows():
     server = a_span("GET", attributes=[("url.path", "/ä"), ("http.response.status_code", 200)])
     server.remote, server.parent_id, server.trace_state = True, "00f067aa0ba902b7", "a=1"
-    client = a_span("ReverseProxy", CLIENT, [("sizes", ("a",)), ("on", False), ("n", -1)], parent=server, error="too bad")
+    client = a_span(
+        "ReverseProxy", CLIENT, [("sizes", ("a",)), ("on", False), ("n", -1), ("share", 0.5)], parent=server, error="too bad"
+    )
     first, second = spans_of(decoded([server, client]))
 
     assert first.trace_id.hex() == second.trace_id.hex() == server.trace_id
@@ -55,7 +57,7 @@ def test_a_span_carries_all_that_it_knows():
     assert attributes(first) == [("url.path", "/ä"), ("http.response.status_code", 200)]
     assert (first.status.code, first.status.message) == (0, "")
     assert second.parent_span_id.hex() == server.span_id
-    assert attributes(second) == [("sizes", ["a"]), ("on", False), ("n", -1)]
+    assert attributes(second) == [("sizes", ["a"]), ("on", False), ("n", -1), ("share", 0.5)]
     assert (second.kind, second.status.code, second.status.message) == (3, 2, "too bad")
 
 
@@ -98,12 +100,19 @@ def test_every_batch_carries_the_same_as_it_was_given(batch):
 def test_memory_is_bounded_however_many_values_there_are():
     encoder = SpanEncoder()
     for number in range(10_000):
-        encoder.encode(a_span(f"n{number}", attributes=[("path", f"/{number}"), ("port", number), (f"k{number}", "v")]))
+        encoder.encode(
+            a_span(f"n{number}", attributes=[("path", f"/{number}"), ("server.port", number), (f"k{number}", "v")])
+        )
 
-    assert max(len(kept) for kept in (encoder._texts, encoder._numbers, encoder._names, encoder._keys)) <= 4096
+    assert max(len(kept) for kept in (encoder._attributes, encoder._attributes._keys, encoder._names)) <= 4096
 
 
 def test_text_that_is_no_unicode_is_carried_as_far_as_it_is():
     (span,) = spans_of(decoded([a_span("G\ud800", attributes=[("a\udcff", "b\udcff")], error="\udcff")]))
 
     assert (span.name, attributes(span), span.status.message) == ("G?", [("a?", "b?")], "?")
+
+
+def test_a_list_that_a_plugin_gives_is_taken_too():
+    (span,) = spans_of(decoded([a_span(attributes=[("sizes", ["a", "b"]), ("n", 1)])]))
+    assert attributes(span) == [("sizes", ["a", "b"]), ("n", 1)]

@@ -54,6 +54,20 @@ async def test_a_full_batch_goes_at_once_and_the_rest_after_a_while() -> None:
     assert collector.batches == [2, 1]
 
 
+async def test_what_comes_while_a_batch_is_under_way_waits_for_company() -> None:
+    collector, delivery, _ = delivering(Limits(6, 2, 60.0))
+    collector.hangs.clear()
+    add(delivery, 2)
+    await asyncio.sleep(0.01)
+    add(delivery, 3)
+    collector.hangs.set()
+    await eventually(lambda: collector.batches == [2, 2])
+    await asyncio.sleep(0.01)
+    assert collector.batches == [2, 2]
+    await delivery.stop()
+    assert collector.batches == [2, 2, 1]
+
+
 async def test_one_of_all_workers_tells_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     file = MemoryFile.create(2)

@@ -16,6 +16,10 @@ _IDS: Final = struct.Struct("<2s16s2s8s")
 _SAMPLED, _KNOWN, _REMOTE = 0x01, 0x100, 0x200
 _KEPT: Final = 4096
 _KEPT_LENGTH: Final = 256
+_WHOLE: Final = frozenset(
+    ("client.port", "http.request.body.size", "http.response.status_code", "network.peer.port", "server.port")
+)
+"""Attributes that are always whole numbers."""
 
 K = TypeVar("K")
 
@@ -52,13 +56,36 @@ class Envelope:
         return delimited(1, self._resource + content)
 
 
+class _Attributes(dict[tuple[str, AttributeValue], bytes]):
+    """Attributes of spans, as field number 9 of one."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, bytes] = {}
+
+    def __missing__(self, pair: tuple[str, AttributeValue]) -> bytes:
+        name, value = pair
+        if type(value) is str:
+            return self._text(name, value)
+        encoded = key_value(9, name, value)
+        return _keep(self, pair, encoded) if name in _WHOLE else encoded  # elsewhere, 1 may stand for True or 1.0
+
+    def _text(self, name: str, value: str) -> bytes:
+        content = value.encode("utf-8", "replace")
+        size = len(content)
+        if size > _KEPT_LENGTH:
+            return key_value(9, name, value)
+        key = self._keys.get(name) or _keep(self._keys, name, text(1, name))
+        if size + len(key) > 120:
+            return _keep(self, (name, value), key_value(9, name, value))
+        encoded = b"\x4a%c%b\x12%c\x0a%c%b" % (len(key) + size + 4, key, size + 2, size, content)
+        return _keep(self, (name, value), encoded)
+
+
 class SpanEncoder:
     """Makes field number 2 of a ScopeSpans from each span."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, bytes] = {}
-        self._texts: dict[tuple[str, str], bytes] = {}
-        self._numbers: dict[tuple[str, int], bytes] = {}
+        self._attributes = _Attributes()
         self._names: dict[tuple[str, int], bytes] = {}
 
     def encode(self, span: Span) -> bytes:
@@ -70,15 +97,11 @@ class SpanEncoder:
             self._names.get((span.name, span.kind)) or self._name(span.name, span.kind),
             _TIMES.pack(b"\x39", span.start_ns, b"\x41", span.end_ns),
         ]
-        texts, numbers = self._texts, self._numbers
-        for pair in span.attributes:
-            kind = type(pair[1])
-            if kind is str:
-                parts.append(texts.get(pair) or self._text(pair))  # type: ignore[arg-type]
-            elif kind is int:
-                parts.append(numbers.get(pair) or self._number(pair))  # type: ignore[arg-type]
-            else:
-                parts.append(key_value(9, *pair))
+        attributes, known = span.attributes, self._attributes
+        try:
+            parts += [known[pair] for pair in attributes]
+        except TypeError:  # a plugin's list
+            parts += [key_value(9, name, value) for name, value in attributes]
         if trace_state:
             parts.append(text(3, trace_state))
         if error is not None:
@@ -90,20 +113,6 @@ class SpanEncoder:
     def _name(self, name: str, kind: int) -> bytes:
         encoded = text(5, name) + integer(6, kind)
         return _keep(self._names, (name, kind), encoded)
-
-    def _text(self, pair: tuple[str, str]) -> bytes:
-        name, value = pair
-        content = value.encode("utf-8", "replace")
-        size = len(content)
-        if size > _KEPT_LENGTH:
-            return key_value(9, name, value)
-        key = self._keys.get(name) or _keep(self._keys, name, text(1, name))
-        if size + len(key) > 120:
-            return _keep(self._texts, pair, key_value(9, name, value))
-        return _keep(self._texts, pair, b"\x4a%c%b\x12%c\x0a%c%b" % (len(key) + size + 4, key, size + 2, size, content))
-
-    def _number(self, pair: tuple[str, int]) -> bytes:
-        return _keep(self._numbers, pair, key_value(9, *pair))
 
 
 def _keep(kept: dict[K, bytes], key: K, encoded: bytes) -> bytes:

@@ -117,16 +117,21 @@ class Delivery(Generic[T]):
 
     async def _run(self) -> None:
         while not self._stopping:
-            with suppress(TimeoutError):
+            is_due = False
+            try:
                 async with asyncio.timeout(self._limits.delay_seconds):
                     await self._wake.wait()
+            except TimeoutError:
+                is_due = True
             self._wake.clear()
-            await self._drain()
+            await self._drain(is_due)
             self._tell_of_overflow()
 
-    async def _drain(self) -> None:
+    async def _drain(self, is_due: bool) -> None:
+        """Export full batches, and before them one that is not, if it is due. A stop leaves nothing."""
         queue = self._queue
-        while queue:
+        while len(queue) >= self._full or (queue and (is_due or self._stopping)):
+            is_due = False
             batch = queue[: self._full]
             del queue[: len(batch)]
             try:

@@ -147,7 +147,7 @@ def _values(captured: Mapping[bytes, str], pairs: Pairs) -> list[tuple[str, Sequ
     for name, value in pairs if captured else ():
         if name in captured:
             found.setdefault(captured[name], []).append(TEXTS[value])
-    return list(found.items())
+    return [(name, tuple(values)) for name, values in found.items()]
 
 
 def _split(target: bytes) -> tuple[bytes, bytes | None]:

@@ -18,7 +18,7 @@ from pointsman.message import Exchange, Headers, Request
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
-from pointsman.observe.roots import Roots
+from pointsman.observe.roots import TOLD, Roots
 from pointsman.observe.span_attributes import MAX_KEPT, Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
@@ -88,7 +88,7 @@ class Tracing:
         self.bound = "g" if sampling.rate >= 1 else f"{int(max(0.0, sampling.rate) * 2**64):016x}"
         """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
         is_plain = sampling.wanted is None and not (sampling.waits or sampling.short_ids)
-        self.roots = Roots(self.bound) if is_plain and propagation.is_default and sampling.rate < 1 else None
+        self.roots = Roots() if is_plain and propagation.is_default and sampling.rate < 1 else None
         """Those of new traces, where they can be drawn in advance."""
         self.epoch_ns = 0
         """When `time.monotonic` was 0, in nanoseconds since 1970: asked again now and then, for the clock may be set."""
@@ -134,9 +134,9 @@ class TraceWatch(Silent):
     __slots__ = (
         "_bound",
         "_descriptions",
-        "_drawn",
         "_entry_point",
         "_ids",
+        "_least",
         "_propagation",
         "_reads",
         "_roots",
@@ -157,8 +157,8 @@ class TraceWatch(Silent):
         sampling = self._sampling = tracing.sampling
         self._wanted = sampling.wanted
         self._bound = tracing.bound
+        self._least = tracing.bound.encode()
         self._roots = tracing.roots
-        self._drawn = tracing.roots.drawn if tracing.roots is not None else []
         detail = tracing if watched.verbose else None
         self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
         self._unsampled = Trace(False, False, detail) if not sampling.waits else None
@@ -169,23 +169,19 @@ class TraceWatch(Silent):
         request: Any = exchange.request
         headers: Headers = request.headers
         parsed = headers.parsed
-        silent = parsed is not None and parsed.untraced is self._reads
-        drawn = self._drawn
-        if silent and drawn and type(drawn[-1]) is bytes:  # the usual way first
-            request.told = drawn.pop()
-            return True
         propagation = self._propagation
-        silent = silent or (parsed is not None and propagation.silent(parsed))
+        silent = parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed))
         remote = None if silent else propagation.extract(headers)
         parent, own, sampled, debug = "", "", None, False
-        if remote is None and self._roots is not None:
-            root = drawn.pop() if drawn else self._roots.draw()
-            if type(root) is bytes:
-                request.told = root
+        roots = self._roots
+        if remote is None and roots is not None:
+            root = next(roots.drawn, None) or roots.draw()
+            if root[1] >= self._least:  # the usual end
+                request.told = TOLD % root
                 if not silent:
                     propagation.remove_from(headers)
                 return True
-            trace_id, sampled = str(root), True
+            trace_id, own, sampled = (root[0] + root[1]).decode(), root[2].decode(), True
         elif remote is None:
             trace_id = self._new_trace()
         else:

@@ -76,8 +76,11 @@ class Cycle(Exchange):
         self.router = route.name
         self.service = route.service
         try:
-            if route.observers is not None:
-                self._observe(route.observers)
+            observers = route.observers
+            if observers is not None:
+                observer = observers.get(self.request.link.entry_point)
+                if observer is not None and not observer.begin(self):
+                    self.observer = observer
             answer: Any = route.handler(self.request)
             if type(answer) is Response:
                 self.respond(answer)

@@ -1,10 +1,10 @@
 """The way to a collector, for every signal: OTLP over HTTP or gRPC, gzipped, tried again where that may help."""
 
 import logging
-import zlib
 from typing import Any, Final, Protocol
 
 from attrs import frozen
+from isal import isal_zlib
 
 from pointsman import Handler
 from pointsman.dialect.collectors import Collector, Endpoint, Patience, sent_headers
@@ -14,7 +14,8 @@ from pointsman_otlp.grpc import GrpcCollector, server_url
 
 _AGENT: Final = (b"user-agent", b"pointsman-otlp")
 _GZIP_BITS: Final = 31
-_FASTEST: Final = 1
+_LEVEL: Final = 1
+"""A quarter of the time of zlib's fastest, for as few bytes."""
 
 
 @frozen
@@ -64,8 +65,7 @@ class OtlpClient:
 
     async def send(self, request: bytes) -> None:
         """Send one Export...ServiceRequest. Undelivered, with the reason, if the collector does not take it."""
-        compressor = zlib.compressobj(_FASTEST, zlib.DEFLATED, _GZIP_BITS)
-        self._look_at(await self._collector.post(compressor.compress(request) + compressor.flush()))
+        self._look_at(await self._collector.post(isal_zlib.compress(request, _LEVEL, _GZIP_BITS)))
 
     def _look_at(self, answer: bytes) -> None:
         """Say once, and again after it has taken everything, that it took less than all."""
