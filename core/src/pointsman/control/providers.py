@@ -17,16 +17,20 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
     built: Built = [(Internal.name, Internal(static, registry))]
     contexts: dict[str, Context] = {}
     problems: list[Problem] = []
-    for kind, config in static.providers.kinds.items():
-        name = kind.lower()
-        context = Context(name, registry.middlewares, registry.tcp_middlewares)
+    by_lower = {kind.lower(): cls for kind, cls in registry.providers.items()}
+    asked = [(f"providers.{kind}", kind.lower(), kind, config) for kind, config in static.providers.kinds.items()]
+    for kind, config in static.providers.plugin.items():
+        asked.append((f"providers.plugin.{kind}", f"plugin-{kind.lower()}", kind, config))
+    for path, whole, kind, config in asked:
+        cls = by_lower[kind.lower()]
         try:
-            provider = registry.providers[kind](config, context)
+            spread = getattr(cls, "instances", None)
+            for name, own in (spread(config) if spread is not None else {whole: config}).items():
+                context = Context(name, registry.middlewares, registry.tcp_middlewares)
+                built.append((name, cls(own, context)))
+                contexts[name] = context
         except ConfigError as error:
-            problems += [Problem(problem.path or f"providers.{kind}", problem.message) for problem in error.problems]
+            problems += [Problem(problem.path or path, problem.message) for problem in error.problems]
         except Exception as error:  # a plugin's constructor may do anything
-            problems.append(Problem(f"providers.{kind}", f"the plugin failed: {type(error).__name__}: {error}"))
-        else:
-            built.append((name, provider))
-            contexts[name] = context
+            problems.append(Problem(path, f"the plugin failed: {type(error).__name__}: {error}"))
     return built, contexts, problems
