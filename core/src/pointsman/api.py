@@ -236,6 +236,19 @@ class ProviderContext(BuildContext, Protocol):
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         """Problems in the shape of a document: unknown keys, wrong types. Empty if it would be accepted whole."""
 
+    def from_labels(self, labels: Mapping[str, str]) -> tuple[dict[str, Any], Sequence[Problem]]:
+        """The document that labels with the root `traefik.` say, and warnings (providers.md §3.1-§3.4).
+
+        Other labels are passed over. `loadBalancer.server` stays a block of its own, with `port` and `scheme` as text.
+        ConfigError, with every problem, for labels that cannot be used.
+        """
+
+    def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
+        """The document that a store's keys say, given relative to its root key: `http/routers/r/rule` (providers.md §4.1).
+
+        ConfigError, with every problem, refuses all of it.
+        """
+
 
 class Feature(Protocol):
     """Every plugin class: a name, a configuration, a constructor without I/O.

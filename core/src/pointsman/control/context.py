@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from pointsman.api import Binder, Counter, Gauge, Handler, SharedState
 from pointsman.config.dynamic import declared, structure_document
+from pointsman.config.labels import from_keys, from_labels
 from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.control.merge import Tree, same, unseen
 from pointsman.deadlines import Deadlines
@@ -78,6 +79,7 @@ class Context:
 
     def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
         self._name = name
+        self._kinds = middlewares, tcp_middlewares
         self.deadlines = Deadlines()
         self.shape = Shape(name, middlewares, tcp_middlewares)
 
@@ -98,6 +100,12 @@ class Context:
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         verdict = self.shape.check(document)
         return [evolve(problem, warning=True) for problem in verdict.problems] if verdict.accepted else verdict.problems
+
+    def from_labels(self, labels: Mapping[str, str]) -> tuple[dict[str, Any], Sequence[Problem]]:
+        return from_labels(labels, *self._kinds)
+
+    def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
+        return from_keys(pairs, *self._kinds)
 
     def handler_for(self, service: str) -> Handler:
         raise ConfigError(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pointsman import paths
 from pointsman.api import Binder, Handler, Middleware, SharedState
 from pointsman.config.convert import structure
+from pointsman.config.labels import from_keys, from_labels
 from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.measures import Metric
@@ -131,6 +132,14 @@ class FakeContext:
 
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         return self._problems
+
+    def from_labels(self, labels: Mapping[str, str]) -> tuple[dict[str, Any], Sequence[Problem]]:
+        """As a provider gets it where no middleware is installed."""
+        return from_labels(labels, {})
+
+    def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
+        """As a provider gets it where no middleware is installed."""
+        return from_keys(pairs, {})
 
 
 def a_span(

@@ -1,0 +1,241 @@
+"""A tree of names and texts to plain data in the dialect's spelling, by the models (providers.md §3.2, §4.1).
+
+What a text is for is told by the annotation of its field. What does not fit is a Problem with the name as it was written;
+a value that only its element refuses is left for whoever builds that.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pointsman.config.convert import hook_for
+from pointsman.config.dynamic import CERTIFICATES, MIDDLEWARES, SECTIONS, TCP_MIDDLEWARES
+from pointsman.config.label_model import (
+    NEVER_ALONE,
+    NEVER_ALONE_INSIDE,
+    SECTIONS_BEYOND_LABELS,
+    SERVERS,
+    Field,
+    Shape,
+    fields,
+    shape_of,
+)
+from pointsman.config.middlewares import Kinds
+from pointsman.config.mistakes import ABSENT, BadValue
+from pointsman.config.nodes import Node
+from pointsman.config.scalars import FALSE, TRUE
+from pointsman.config.spelling import unknown_key
+from pointsman.errors import Problem
+
+
+class Texts:
+    """Reads one tree; collects what is wrong with it, and what is worth a warning."""
+
+    def __init__(self, separator: str, middlewares: Kinds, tcp_middlewares: Kinds, *, labels: bool) -> None:
+        self._separator = separator
+        self._kinds = {MIDDLEWARES: middlewares, TCP_MIDDLEWARES: tcp_middlewares}
+        self._labels = labels
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def document(self, roots: Mapping[str, Node]) -> dict[str, Any]:
+        """The document below the nodes `http`, `tcp`, `udp` and `tls`, by their names in lower case."""
+        document: dict[str, Any] = {}
+        for area, root in roots.items():
+            if root.single:
+                self._alone(root, tolerated=not self._labels and not root.value)
+                continue
+            found: dict[str, Any] = {}
+            for node in [*root.children.values(), *root.items.values()]:
+                self._section(area, node, found)
+            document[area] = found
+        return document
+
+    def _section(self, area: str, node: Node, into: dict[str, Any]) -> None:
+        known = {path.lower(): path for path in SECTIONS if path.startswith(f"{area}.")}
+        section = known.get(f"{area}.{node.name.lower()}")
+        if section is None:
+            self._wrong(node, unknown_key(node.name, [path.partition(".")[2] for path in known.values()]))
+        elif self._labels and section in SECTIONS_BEYOND_LABELS:
+            self._beyond(node)
+        elif node.single:
+            self._alone(node, tolerated=not self._labels and not node.value)
+        elif section in self._kinds:
+            into[section.partition(".")[2]] = self._map(node, lambda each: self._middleware(each, section))
+        elif section == CERTIFICATES:
+            into["certificates"] = self._blocks(node, SECTIONS[section])
+        else:
+            into[section.partition(".")[2]] = self._map(node, lambda each: self._fields(each, SECTIONS[section]))
+
+    def _middleware(self, node: Node, section: str) -> Any:
+        kinds = self._kinds[section]
+        by_lower = {name.lower(): name for name in kinds}
+        options: dict[str, Any] = {}
+        for lower, each in node.children.items():
+            kind = by_lower.get(lower)
+            if kind is not None:
+                self._options(
+                    each, kind, kinds, options, lower not in NEVER_ALONE and bool(getattr(kinds[kind], "allow_empty", False))
+                )
+            elif lower != "plugin":
+                options[each.name] = self._free(each)
+            elif each.single:
+                self._alone(each)
+            else:
+                inner: dict[str, Any] = {}
+                for name, one in each.children.items():
+                    known = by_lower.get(name)
+                    if known is None:
+                        inner[one.name] = self._free(one)
+                    else:
+                        self._options(one, known, kinds, inner, True)
+                options["plugin"] = inner
+        for each in node.items.values():
+            self._wrong(each, unknown_key(each.name, kinds))
+        return options
+
+    def _options(self, node: Node, kind: str, kinds: Kinds, into: dict[str, Any], allow_empty: bool) -> None:
+        value = self._block(node, kinds[kind].Config, allow_empty, middleware=True)
+        if value is not ABSENT:
+            into[kind] = value
+
+    def _value(self, node: Node, shape: Shape, allow_empty: bool = False, *, middleware: bool = False) -> Any:
+        match shape.kind:
+            case "block":
+                return self._block(node, shape.inner, allow_empty, middleware=middleware)
+            case "blocks":
+                return self._blocks(node, shape.inner, middleware=middleware)
+            case "list":
+                return self._list(node, shape.inner)
+            case "map":
+                if node.single:
+                    return self._alone(node)
+                inner = shape_of(shape.inner)
+                if inner.kind == "block":
+                    return self._map(node, lambda each: self._fields(each, inner.inner, middleware=middleware))
+                return self._map(node, lambda each: self._value(each, inner, middleware=middleware))
+            case "free":
+                return self._free(node)
+            case _:
+                return self._scalar(node, shape.inner)
+
+    def _block(self, node: Node, cls: type, allow_empty: bool, *, middleware: bool = False) -> Any:
+        text = node.value
+        if allow_empty and text is not None:
+            if not self._is_on(node, text):
+                return ABSENT
+            node.value = None
+        if node.single:
+            return {} if allow_empty else self._alone(node)
+        return self._fields(node, cls, middleware=middleware)
+
+    def _fields(self, node: Node, cls: type, *, middleware: bool = False) -> dict[str, Any]:
+        if node.value and node.value.strip().lower() != "true":
+            self._warn(node, "is a block of options; its own value has no effect")
+        known = fields(cls, self._labels)
+        block: dict[str, Any] = {}
+        for lower, child in node.children.items():
+            field = known.get(lower)
+            if field is None:
+                self._unknown(child, cls, known)
+            elif field.beyond:
+                self._beyond(child)
+            else:
+                allow_empty = field.allow_empty and not (middleware and field.spelled in NEVER_ALONE_INSIDE)
+                value = self._value(child, field.shape, allow_empty, middleware=middleware)
+                if value is not ABSENT:
+                    block[field.spelled] = value
+        for item in node.items.values():
+            self._wrong(item, f"(field not found, node: {item.name}): {node.name} is not a list and takes no index")
+        return block
+
+    def _blocks(self, node: Node, cls: type, *, middleware: bool = False) -> Any:
+        listed = node.listed()
+        if not listed:
+            hint = f"{node.name}{'[0].' if self._labels else '/0/'}"
+            self._wrong(node, f"expected a list of blocks; write {hint}<option>")
+            return ABSENT
+        return [self._fields(each, cls, middleware=middleware) for each in listed]
+
+    def _list(self, node: Node, element: Any) -> Any:
+        listed = node.listed()
+        if listed is None:
+            self._wrong(node, "expected a list; write its elements with commas between them")
+            return ABSENT
+        if listed and not node.value:
+            found = [self._scalar(each, element) for each in listed]
+            return [each for each in found if each is not ABSENT]
+        if listed:
+            self._warn(node, "is given as a whole and by index; the index is ignored")
+        text = node.value or ""
+        parts = [part.strip() for part in text.split(",")] if text.strip() else []
+        found = [self._text(node, part, element) for part in parts]
+        return [each for each in found if each is not ABSENT]
+
+    def _map(self, node: Node, read: Callable[[Node], Any]) -> dict[str, Any]:
+        found = {}
+        for child in node.children.values():
+            value = read(child)
+            if value is not ABSENT:
+                found[child.name] = value
+        for item in node.items.values():
+            self._wrong(item, f"(field not found, node: {item.name}): {node.name} is not a list and takes no index")
+        return found
+
+    def _free(self, node: Node) -> Any:
+        if node.single:
+            return node.value or ""
+        if not node.children or not self._labels:
+            listed = node.listed()
+            if listed is not None:
+                return [self._free(each) for each in listed]
+        return self._map(node, self._free)
+
+    def _scalar(self, node: Node, annotation: Any) -> Any:
+        if not node.single:
+            below = next(iter([*node.children.values(), *node.items.values()]))
+            self._wrong(below, f"(field not found, node: {below.name[:100]}): nothing can stand below a single value")
+            return ABSENT
+        return self._text(node, node.value or "", annotation)
+
+    def _text(self, node: Node, text: str, annotation: Any) -> Any:
+        """The value as whoever structures the document takes it."""
+        try:
+            value = hook_for(annotation)(text, None)
+        except BadValue:
+            return text
+        except ValueError as error:
+            self._wrong(node, str(error))
+            return ABSENT
+        return value if annotation in (bool, int) else text
+
+    def _is_on(self, node: Node, text: str) -> bool:
+        lower = text.strip().lower()
+        if lower in ("", "true"):
+            return True
+        if text in TRUE:
+            self._warn(node, f"'{text}' is taken as true; write true, since others take it as false")
+            return True
+        if text not in FALSE and lower != "false":
+            self._warn(node, f"'{text[:60]}' turns it off, with all below it; write true or false")
+        return False
+
+    def _alone(self, node: Node, *, tolerated: bool = False) -> Any:
+        if not tolerated:
+            self._wrong(node, f"{node.name} cannot be a standalone element; give it at least one option, or leave it out")
+        return ABSENT
+
+    def _unknown(self, node: Node, cls: type, known: Mapping[str, Field]) -> None:
+        if self._labels and cls in SERVERS and node.name.lower() == "servers":
+            message = f"unknown key 'servers' (field not found, node: {node.name}); there is one, so write server.port"
+        else:
+            message = unknown_key(node.name, [field.spelled for field in known.values()])
+        self._wrong(node, message)
+
+    def _beyond(self, node: Node) -> None:
+        self._warn(node, "labels cannot say this, so it is left out; say it in another provider, such as a file")
+
+    def _wrong(self, node: Node, message: str) -> None:
+        self.problems.append(Problem(node.path(self._separator), message))
+
+    def _warn(self, node: Node, message: str) -> None:
+        self.warnings.append(Problem(node.path(self._separator), message, warning=True))
