@@ -162,14 +162,16 @@ def _escaped(match: re.Match[str], column: int) -> bytes:
 class _Parser:
     """Recursive descent. Each method begins at its first token and leaves the position after its last."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, what: str, example: str) -> None:
         self._tokens = tokenise(text)
         self._position = 0
         self._calls = 0
+        self._what = what
+        self._example = example
 
     def rule(self) -> Node:
         if not self._tokens:
-            raise RuleError("the rule is empty")
+            raise RuleError(f"the {self._what} is empty")
         tree = self._any_of(0)
         kind, value, column = self._peek()
         if kind != "end":
@@ -208,7 +210,7 @@ class _Parser:
         elif kind == "name" and value not in _MEANT:
             part = self._call(value, column)
         else:
-            self._unexpected(kind, value, column, "a matcher such as Host(`example.com`)")
+            self._unexpected(kind, value, column, self._example)
         return Not(part) if negated else part
 
     def _group(self, depth: int, column: int) -> Node:
@@ -224,7 +226,7 @@ class _Parser:
     def _call(self, name: str, column: int) -> Call:
         self._calls += 1
         if self._calls > MAX_CALLS:
-            raise RuleError(f"more than {MAX_CALLS} matchers in one rule, at column {column}", column)
+            raise RuleError(f"more than {MAX_CALLS} matchers in one {self._what}, at column {column}", column)
         self._position += 1
         if not self._take("("):
             kind, value, here = self._peek()
@@ -262,18 +264,21 @@ class _Parser:
 
     def _unexpected(self, kind: str, value: str, column: int, wanted: str) -> Never:
         if kind == "end":
-            raise RuleError(f"the rule ends where {wanted} is expected")
+            raise RuleError(f"the {self._what} ends where {wanted} is expected")
         meant = _MEANT.get(value)
         hint = f"did you mean '{meant}'?" if meant else f"expected {wanted}"
         raise RuleError(f"unexpected {value!r} at column {column}; {hint}", column)
 
 
-def parse_tree(text: str) -> Node:
-    """The syntax tree of a rule. Raises RuleError and nothing else."""
+def parse_tree(text: str, *, what: str = "rule", example: str = "a matcher such as Host(`example.com`)") -> Node:
+    """The syntax tree of a rule, or of what else is written so. Raises RuleError and nothing else.
+
+    `what` and `example` are what messages call it, and say may stand where something is missing.
+    """
     if len(text) > MAX_LENGTH:
-        raise RuleError(f"the rule is longer than {MAX_LENGTH} characters")
+        raise RuleError(f"the {what} is longer than {MAX_LENGTH} characters")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise RuleError(f"a lone surrogate at column {error.start + 1} is not a character", error.start + 1) from None
-    return _Parser(text).rule()
+    return _Parser(text, what, example).rule()
