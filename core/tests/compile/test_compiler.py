@@ -125,6 +125,24 @@ def test_a_router_with_a_problem_is_closed_and_says_why(raw: dict[str, Any], mes
     assert winner(compiled, "http://a.test/other") == "other@file"
 
 
+async def test_a_guarded_router_refuses_what_comes_back_before_its_middlewares_see_it() -> None:
+    guarded = router("Path(`/g`)", middlewares=["m"], loopGuard=True, priority=99)
+    parts = {"middlewares": {"m": {"mark": {"word": "m"}}}, "services": {"s": balancer()}}
+    compiled = compiler().compile_now(tree(routers={"g": guarded, "r": router(middlewares=["m"])}, **parts))
+    marks = {}
+    for name, path in (("g", "/g"), ("r", "/")):
+        request = a_request(url=f"http://a.test{path}")
+        handler = compiled.snapshot.tables["web"].match(request).target.handler
+        handler(request)
+        marks[name] = request.headers.get(b"x-traefik-router")
+        if marks[name]:
+            back = a_request(url=f"http://a.test{path}", headers={"X-Traefik-Router": marks[name].decode()})
+            assert (await handler(back)).status == 400
+            assert b"x-mark" not in back.headers
+    assert marks["g"]
+    assert marks["r"] is None
+
+
 @pytest.mark.spec("R-28")
 def test_an_unknown_entry_point_beside_a_known_one_is_a_warning() -> None:
     compiled = compiler().compile_now(tree(routers={"r": router(entryPoints=["nope", "web"])}, services={"s": balancer()}))

@@ -9,6 +9,7 @@ from attrs import Factory, define, evolve, frozen
 from pointsman.api import Handler
 from pointsman.compile.entrypoints import is_model
 from pointsman.compile.https import Claim, filling, named_hosts, settling
+from pointsman.compile.loopguard import guarded
 from pointsman.compile.middlewares import Middlewares, Place, Use
 from pointsman.compile.observing import Observing
 from pointsman.compile.parts import (
@@ -534,6 +535,8 @@ class _Run:
         else:
             place = provider_place(name, self.compiler._precedence)
             serves = service.name if service is not None else ""
+            if router.loop_guard:
+                last = guarded(last, shown)
             if detailed:
                 last = step(last, "Router", router_attributes(shown, serves, router.rule))
             observers = self.compiler.observing.of_router(points, shown, serves, router.rule, router.observability)

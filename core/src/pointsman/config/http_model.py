@@ -45,6 +45,8 @@ class Router:
     parent_refs: list[str] = field(factory=list)
     tls: RouterTLS | None = allow_empty(default=None)
     observability: RouterObservability | None = None
+    loop_guard: bool = False
+    """Refuse requests that come back to it (new). The default rules of providers make such routers."""
 
 
 def _without_password(url: str) -> Url:

@@ -12,6 +12,7 @@ from hashlib import sha1, sha256
 from typing import Final, Generic, TypeVar
 
 from pointsman.config.http_model import Cookie
+from pointsman.dialect.fnv import fnv1
 from pointsman.message import Request
 
 T = TypeVar("T")
@@ -78,16 +79,8 @@ def current_value(key: str) -> bytes:
 
 def former_values(key: str) -> list[bytes]:
     """What older versions of the dialect wrote: the key itself, its FNV-1, and the FNV-1 of that."""
-    hashed = _fnv1(key.encode())
-    return [key.encode(), hashed, _fnv1(hashed)]
-
-
-def _fnv1(data: bytes) -> bytes:
-    """FNV-1 of 64 bits in hexadecimal, without leading zeros (not FNV-1a)."""
-    value = 0xCBF29CE484222325
-    for byte in data:
-        value = (value * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF) ^ byte
-    return b"%x" % value
+    hashed = b"%x" % fnv1(key.encode())
+    return [key.encode(), hashed, b"%x" % fnv1(hashed)]
 
 
 def _attributes(cookie: Cookie) -> tuple[bytes, bytes]:

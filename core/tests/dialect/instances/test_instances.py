@@ -447,6 +447,14 @@ def test_a_default_rule_sees_what_is_known(template, expected):
     assert rules(template, instance) == ({"My_App.Été-9--x": expected}, [])
 
 
+def test_only_routers_of_the_default_rule_have_a_loop_guard():
+    document, _ = became(one(labels={"http.routers.a.rule": "Host(`a`)", "http.routers.b.priority": "7"}))
+    assert {name: router.get("loopGuard") for name, router in section(document, "http.routers").items()} == {
+        "a": None,
+        "b": True,
+    }
+
+
 @pytest.mark.parametrize(
     ("template", "text"),
     [

@@ -107,6 +107,7 @@ class _Maker:
                 raise _Dropped(f"Error while parsing default rule: {error}") from None
             if not router["rule"].strip():
                 raise _Dropped("Undefined rule; the default rule gives no text for it")
+            router["loopGuard"] = True
         if not router.get("service"):
             if len(services) > 1:
                 message = (
