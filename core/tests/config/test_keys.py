@@ -6,6 +6,7 @@ import pytest
 
 from pointsman.config.dynamic import structure_document
 from pointsman.config.labels import from_keys
+from pointsman.control.context import Context
 from pointsman.errors import ConfigError
 
 GOOD: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
@@ -54,7 +55,7 @@ GOOD: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", GOOD)
 def test_keys_say_a_document(case):
     keys, expected = GOOD[case]
-    document = from_keys(keys, {})
+    document, _ = from_keys(keys, {})
     assert document == expected
     assert structure_document(document, {})[1] == []
 
@@ -63,7 +64,6 @@ BAD = {
     "http/routers/r/nope": ("x", "field not found, node: nope"),
     "http/routers": ("x", "routers cannot be a standalone element"),
     "http/routers/r/priority": ("many", "expected a whole number"),
-    "http/services/s/loadbalancer/servers": ("a", "write servers/0/<option>"),
     "http/services/s/loadbalancer/servers/x/url": ("a", "expected a list"),
     "http/services/s/loadbalancer/server/port": ("80", "field not found, node: server"),
     "http/routers/r/" + "x/" * 100: ("1", "longer than"),
@@ -78,3 +78,27 @@ def test_keys_of_no_use_refuse_all(key):
         from_keys({key: value, "http/services/good/middlewares": "x"}, {})
     (problem,) = refusal.value.problems
     assert key.startswith(problem.path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected", "message"),
+    [
+        ({"entrypoints": "a", "entrypoints/0": "b"}, {"entryPoints": ["b"]}, "by number"),
+        ({"tls": "1"}, {"tls": {}}, "taken as true"),
+        ({"tls/domains": "x"}, {"tls": {}}, "write domains/0/<option>"),
+        ({"rule": "x", "Rule": "y"}, {"rule": "x"}, "given twice"),
+    ],
+)
+def test_what_traefik_takes_in_silence_is_warned_of_once(keys, expected, message, caplog):
+    context = Context("redis", {})
+    pairs = {f"http/routers/r/{key}": value for key, value in keys.items()}
+    assert context.from_keys(pairs) == {"http": {"routers": {"r": expected}}}
+    context.from_keys(pairs | {"http/routers/other/rule": "x"})
+    (record,) = caplog.records
+    assert record.name == "pointsman.providers.redis"
+    assert message in record.message
+
+
+def test_a_number_may_hold_several_elements_with_commas():
+    document, _ = from_keys({"http/routers/r/entrypoints/0": "a, b", "http/routers/r/entrypoints/1": "c"}, {})
+    assert document["http"]["routers"]["r"] == {"entryPoints": ["a", "b", "c"]}

@@ -1,12 +1,14 @@
 """Labels to documents: what they say, what is worth a warning, and what skips the container."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from attrs import field, frozen
 
-from pointsman.config.dynamic import structure_document
+from pointsman.config.dynamic import structure_document, structure_middleware
 from pointsman.config.labels import from_labels
 from pointsman.errors import ConfigError
+from pointsman.values import Duration, allow_empty
 
 R = "traefik.http.routers.r."
 S = "traefik.http.services.s.loadbalancer."
@@ -106,3 +108,119 @@ def test_labels_of_no_use_are_refused_by_their_names(label):
 def test_enabled_is_told_to_be_enable():
     with pytest.raises(ConfigError, match="did you mean 'enable'"):
         from_labels({"traefik.enabled": "true"}, {})
+
+
+WARNED: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
+    "1 is true": ({R + "tls": "1"}, of_router(tls={}), "taken as true"),
+    "t is true": ({R + "tls": "t", R + "tls.certresolver": "x"}, of_router(tls={"certResolver": "x"}), "taken as true"),
+    "yes is off": ({R + "tls": "yes", R + "tls.certresolver": "x"}, of_router(), "turns it off"),
+    "a near miss": ({"traefik.httpx.routers.r.rule": "x"}, {}, "did you mean 'http'"),
+    "other parts of tls": ({"traefik.tls.certificates[0].certfile": "x"}, {}, "can only say"),
+    "another store": ({"traefik.tls.stores.other.defaultgeneratedcert.resolver": "x"}, {}, "can only say"),
+    "a certificate": ({"traefik.tls.stores.default.defaultcertificate.certfile": "x"}, {}, "cannot say this"),
+    "parents": ({R + "parentrefs": "x"}, of_router(), "cannot say this"),
+    "a transport": ({"traefik.http.serverstransports.t.servername": "x"}, {}, "cannot say this"),
+    "a composite": (
+        {"traefik.http.services.s.weighted.services[0].name": "x"},
+        {"http": {"services": {"s": {}}}},
+        "cannot say this",
+    ),
+    "two spellings": ({R + "Rule": "x", R + "rule": "y"}, of_router(rule="y"), "given twice"),
+    "a list in two ways": ({R + "entrypoints": "a", R + "entrypoints[0]": "b"}, of_router(entryPoints=["a"]), "by number"),
+    "blocks as text": ({R + "tls.domains": "a.b"}, of_router(tls={}), "write domains[0].<option>"),
+    "a value and options": (
+        {S + "healthcheck": "false", S + "healthcheck.path": "/"},
+        of_balancer(healthCheck={"path": "/"}),
+        "has no effect",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_what_traefik_takes_in_silence_is_warned_of(case):
+    labels, expected, message = WARNED[case]
+    document, (warning,) = from_labels(labels, {})
+    assert document == expected
+    assert warning.warning
+    assert message in warning.message
+    assert warning.path in labels or any(label.lower().startswith(warning.path.lower()) for label in labels)
+
+
+@frozen
+class SourceConfig:
+    depth: int = 0
+
+
+@frozen
+class LimitConfig:
+    average: int
+    source: SourceConfig | None = allow_empty(default=None)
+    rewrites: dict[str, int] = field(factory=dict)
+    wait: Duration = Duration(1.0)
+    names: list[str] = field(factory=list)
+
+
+class Limit:
+    name: ClassVar[str] = "rateLimit"
+    Config: ClassVar[type] = LimitConfig
+    allow_empty: ClassVar[bool] = True
+
+    def __init__(self, config: Any, context: Any) -> None: ...
+    def __call__(self, request: Any, call_next: Any) -> Any: ...
+
+
+M = "traefik.http.middlewares.m."
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({M + "ratelimit": ""}, {"rateLimit": {}}),
+        ({M + "ratelimit": "false", M + "ratelimit.average": "1"}, {}),
+        ({M + "RateLimit.Average": "5"}, {"rateLimit": {"average": 5}}),
+        ({M + "ratelimit.source": "true"}, {"rateLimit": {"source": {}}}),
+        ({M + "ratelimit.rewrites.418": "404"}, {"rateLimit": {"rewrites": {"418": 404}}}),
+        ({M + "ratelimit.names[0]": "a,b", M + "ratelimit.names[1]": "c"}, {"rateLimit": {"names": ["a,b", "c"]}}),
+        ({M + "plugin.ratelimit.average": "5"}, {"plugin": {"rateLimit": {"average": 5}}}),
+        ({M + "plugin.other": "true"}, {"plugin": {"other": {}}}),
+    ],
+)
+def test_a_middleware_is_read_as_its_plugin_says(labels, expected):
+    assert from_labels(labels, {"rateLimit": Limit}) == ({"http": {"middlewares": {"m": expected}}}, [])
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "message"),
+    [
+        ("ratelimit.avrage", "5", "did you mean 'average'"),
+        ("ratelimit.average", "many", "whole number"),
+        ("ratelimit.wait", "soon", "a duration"),
+        ("ratelimit.rewrites", "x", "standalone"),
+        ("plugin", "x", "standalone"),
+    ],
+)
+def test_an_option_that_its_plugin_does_not_have_is_refused(label, text, message):
+    with pytest.raises(ConfigError, match=message):
+        from_labels({M + label: text}, {"rateLimit": Limit})
+
+
+def test_a_kind_that_is_not_installed_leaves_its_middleware_to_be_named():
+    document, warnings = from_labels({M + "ratelimit.average": "5", M + "ratelimit.redis.endpoints": "a,b"}, {})
+    assert warnings == []
+    written = document["http"]["middlewares"]["m"]
+    assert structure_document(document, {})[0] is not None
+    (problem,) = structure_middleware(written, "http.middlewares.m", {})[2]
+    assert "pip install pointsman-ratelimit" in problem.message
+
+
+def test_of_thousands_of_mistakes_the_first_are_told():
+    with pytest.raises(ConfigError) as refusal:
+        from_labels({f"{R}nope{number}": "x" for number in range(3000)}, {})
+    assert len(refusal.value.problems) == 100
+
+
+def test_no_label_is_too_deep_for_a_plugin_with_free_keys():
+    deep = M + "plugin.p" + ".x" * 50
+    assert from_labels({deep: "v"}, {})[1] == []
+    with pytest.raises(ConfigError, match="longer than"):
+        from_labels({deep + ".x" * 50: "v"}, {})

@@ -48,6 +48,7 @@ BEYOND_LABELS: Final[Mapping[type, tuple[str, ...]]] = {
     Service: ("weighted", "highestRandomWeight", "mirroring", "failover"),
     TCPService: ("weighted",),
     UDPService: ("weighted",),
+    LabelServer: ("fenced",),
     LabelTCPServer: ("address",),
     LabelUDPServer: ("address",),
     TLSStore: ("defaultCertificate",),
@@ -60,10 +61,21 @@ SECTIONS_BEYOND_LABELS: Final = (
     CERTIFICATES,
     "tls.options",
 )
-NEVER_ALONE: Final = frozenset(("grpcweb", "buffering", "encodedcharacters"))
-"""Kinds of middlewares that a document may write as `{}`, and labels and keys may not."""
-NEVER_ALONE_INSIDE: Final = frozenset(("sourceCriterion", "redis", "tls"))
-"""Blocks inside middlewares of which that is so."""
+NEVER_ALONE: Final = frozenset(
+    (
+        "buffering",
+        "encodedcharacters",
+        "forwardauth.tls",
+        "grpcweb",
+        "inflightreq.sourcecriterion",
+        "inflightreq.sourcecriterion.ipstrategy",
+        "ratelimit.redis",
+        "ratelimit.redis.tls",
+        "ratelimit.sourcecriterion",
+        "ratelimit.sourcecriterion.ipstrategy",
+    )
+)
+"""Parts of middlewares that a document may write as `{}`, and labels and keys may not (providers.md §3.2)."""
 
 
 @frozen

@@ -1,17 +1,20 @@
 """Labels of containers and keys of stores to documents (providers.md §3.1-§3.4, §4.1)."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
+
+from attrs import define, field
 
 from pointsman.config.middlewares import NO_KINDS, Kinds
 from pointsman.config.nodes import Node, put_key, put_label, too_long
 from pointsman.config.spelling import suggestion
-from pointsman.config.texts import Texts
+from pointsman.config.texts import MAX_PROBLEMS, Texts
 from pointsman.errors import ConfigError, Problem
 
 ROOT: Final = "traefik"
 AREAS: Final = ("http", "tcp", "udp", "tls")
-_STORE: Final = ("stores", "default")
+_STORE: Final = ["stores", "default"]
 
 
 def from_labels(
@@ -23,52 +26,43 @@ def from_labels(
     `loadBalancer.server` stays as it is written, with `port` and `scheme` as text.
     """
     root = Node("")
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
-    given = [label for label in labels if label[:8].lower() == "traefik."]
-    given.sort()
-    for label in given:
+    told = _Told()
+    for label in sorted(label for label in labels if label[:8].lower() == "traefik."):
         segments = label.split(".")
         area = segments[1].lower()
-        if area not in AREAS or (area == "tls" and len(segments) < 4) or segments[0] != ROOT:
-            problem = _apart(label, segments, area)
-        elif area == "tls" and (segments[2].lower(), segments[3].lower()) != _STORE:
-            problem = _not_of_tls(label)
+        if area not in AREAS or segments[0] != ROOT:
+            told.add(_apart(label, segments, area))
+        elif area == "tls" and [segment.lower() for segment in segments[2:4]] != _STORE:
+            told.add(_not_of_tls(label))
         else:
             if area == "tls":
-                segments[3] = "default"
-            problem = too_long(label, segments) or put_label(root, label, segments, labels[label])
-        if problem is not None:
-            (warnings if problem.warning else problems).append(problem)
-    texts = Texts(".", middlewares, tcp_middlewares, labels=True)
-    document = texts.document(root.children[ROOT].children) if root.children else {}
-    problems += texts.problems
-    if problems:
-        raise ConfigError(problems)
-    return document, [*warnings, *texts.warnings]
+                segments[2:4] = _STORE
+            told.add(too_long(label, segments) or put_label(root, label, segments, labels[label]))
+    areas = root.children[ROOT].children if root.children else {}
+    document, warnings = _document(Texts(".", middlewares, tcp_middlewares, labels=True), areas, told)
+    if document.get("tls") == {"stores": {"default": {}}}:
+        del document["tls"]  # it would only be in the way of another provider's
+    return document, warnings
 
 
 def _apart(label: str, segments: list[str], area: str) -> Problem | None:
     """What is to be said of a label that is no dynamic configuration."""
-    path = label[:200]
+    path, word = label[:200], segments[1][:100]
     if segments[0] != ROOT:
-        if area not in (*AREAS, "enable"):
-            return None
-        return Problem(path, f"invalid label root {segments[0]}; it is written traefik, in lower case")
-    if area == "tls":
-        return _not_of_tls(label)
+        wrong = area in AREAS or area == "enable"
+        return Problem(path, f"invalid label root {segments[0]}; it is written traefik, in lower case") if wrong else None
     if area == "enable":
-        return (
-            Problem(path, f"(field not found, node: {segments[2][:100]}): nothing can stand below enable")
-            if segments[2:]
-            else None
-        )
+        below = ".".join(segments[2:])[:100]
+        return Problem(path, f"(field not found, node: {below}): nothing can stand below enable") if below else None
     if area.startswith("enable"):
-        return Problem(
-            path, f"unknown key '{segments[1][:100]}' (field not found, node: {segments[1][:100]}); did you mean 'enable'?"
-        )
-    meant = suggestion(area, AREAS) or next((f"; did you mean '{known}'?" for known in AREAS if area.startswith(known)), "")
+        return Problem(path, f"unknown key '{word}' (field not found, node: {word}); did you mean 'enable'?")
+    meant = _meant(area[:20])
     return Problem(path, f"is ignored{meant}", warning=True) if meant else None
+
+
+@lru_cache(256)
+def _meant(area: str) -> str:
+    return suggestion(area, AREAS) or next((f"; did you mean '{known}'?" for known in AREAS if area.startswith(known)), "")
 
 
 def _not_of_tls(label: str) -> Problem:
@@ -76,26 +70,39 @@ def _not_of_tls(label: str) -> Problem:
     return Problem(label[:200], message, warning=True)
 
 
-def from_keys(pairs: Mapping[str, str], middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> dict[str, Any]:
-    """The document that a store's keys, relative to its root key, say; ConfigError with every problem refuses it whole.
+def from_keys(
+    pairs: Mapping[str, str], middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS
+) -> tuple[dict[str, Any], Sequence[Problem]]:
+    """The document that a store's keys, relative to its root key, say, and warnings; ConfigError refuses it whole.
 
     Other first segments than http, tcp, udp and tls are ignored, and so are folders: keys with a slash at the end, without
     a value.
     """
     root = Node("")
-    problems: list[Problem] = []
+    told = _Told()
     for key in sorted(pairs):
-        value = pairs[key]
         segments = [segment for segment in key.split("/") if segment]
-        if not segments or segments[0].lower() not in AREAS or (key[-1] == "/" and not value):
-            continue
-        if problem := too_long(key, segments):
-            problems.append(problem)
-        else:
-            put_key(root, segments, value)
-    texts = Texts("/", middlewares, tcp_middlewares, labels=False)
-    document = texts.document(root.children)
-    problems += texts.problems
-    if problems:
+        if segments and segments[0].lower() in AREAS and (pairs[key] or key[-1] != "/"):
+            told.add(too_long(key, segments) or put_key(root, key, segments, pairs[key]))
+    return _document(Texts("/", middlewares, tcp_middlewares, labels=False), root.children, told)
+
+
+@define
+class _Told:
+    """What is told of names before it is known what they mean."""
+
+    problems: list[Problem] = field(factory=list)
+    warnings: list[Problem] = field(factory=list)
+
+    def add(self, problem: Problem | None) -> None:
+        if problem is not None:
+            told = self.warnings if problem.warning else self.problems
+            if len(told) < MAX_PROBLEMS:
+                told.append(problem)
+
+
+def _document(texts: Texts, areas: Mapping[str, Node], told: _Told) -> tuple[dict[str, Any], Sequence[Problem]]:
+    document = texts.document(areas)
+    if problems := [*told.problems, *texts.problems]:
         raise ConfigError(problems)
-    return document
+    return document, [*told.warnings, *texts.warnings]

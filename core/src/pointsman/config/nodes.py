@@ -72,7 +72,7 @@ def _number(numbered: tuple[int, Node]) -> int:
 
 
 def put_label(root: Node, label: str, segments: Iterable[str], value: str) -> Problem | None:
-    """Put the value of one label where its segments lead; the Problem if they lead nowhere."""
+    """Put the value of one label where its segments lead. The Problem if they lead nowhere; a warning if one was there."""
     way: list[str | int] = []
     for segment in segments:
         if not segment:
@@ -83,19 +83,21 @@ def put_label(root: Node, label: str, segments: Iterable[str], value: str) -> Pr
             way += indexed[1], int(indexed[2])
         else:
             return Problem(label[:200], f"invalid field name '{segment[:100]}': an element of a list is written name[0]")
+    return _put(root, label, way, value)
+
+
+def put_key(root: Node, key: str, segments: Iterable[str], value: str) -> Problem | None:
+    """Put the value of one key of a store where its segments lead; a warning if one was there."""
+    return _put(root, key, segments, value)
+
+
+def _put(root: Node, said: str, way: Iterable[str | int], value: str) -> Problem | None:
     node = root
     for name in way:
         node = node.item(name) if isinstance(name, int) else node.child(name)
+    again = node.value is not None and node.value != value
     node.value = value
-    return None
-
-
-def put_key(root: Node, segments: Iterable[str], value: str) -> None:
-    """Put the value of one key of a store where its segments lead."""
-    node = root
-    for segment in segments:
-        node = node.child(segment)
-    node.value = value
+    return Problem(said[:200], "is given twice, in two spellings; this one is used", warning=True) if again else None
 
 
 def too_long(name: str, segments: list[str]) -> Problem | None:

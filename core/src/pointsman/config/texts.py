@@ -5,13 +5,12 @@ a value that only its element refuses is left for whoever builds that.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pointsman.config.convert import hook_for
 from pointsman.config.dynamic import CERTIFICATES, MIDDLEWARES, SECTIONS, TCP_MIDDLEWARES
 from pointsman.config.label_model import (
     NEVER_ALONE,
-    NEVER_ALONE_INSIDE,
     SECTIONS_BEYOND_LABELS,
     SERVERS,
     Field,
@@ -25,6 +24,9 @@ from pointsman.config.nodes import Node
 from pointsman.config.scalars import FALSE, TRUE
 from pointsman.config.spelling import unknown_key
 from pointsman.errors import Problem
+
+MAX_PROBLEMS: Final = 100
+"""What is told of one tree; nobody reads more, and each costs a search for what was meant."""
 
 
 class Texts:
@@ -47,7 +49,8 @@ class Texts:
             found: dict[str, Any] = {}
             for node in [*root.children.values(), *root.items.values()]:
                 self._section(area, node, found)
-            document[area] = found
+            if found:
+                document[area] = found
         return document
 
     def _section(self, area: str, node: Node, into: dict[str, Any]) -> None:
@@ -73,9 +76,7 @@ class Texts:
         for lower, each in node.children.items():
             kind = by_lower.get(lower)
             if kind is not None:
-                self._options(
-                    each, kind, kinds, options, lower not in NEVER_ALONE and bool(getattr(kinds[kind], "allow_empty", False))
-                )
+                self._options(each, kind, kinds, options, bool(getattr(kinds[kind], "allow_empty", False)))
             elif lower != "plugin":
                 options[each.name] = self._free(each)
             elif each.single:
@@ -85,7 +86,7 @@ class Texts:
                 for name, one in each.children.items():
                     known = by_lower.get(name)
                     if known is None:
-                        inner[one.name] = self._free(one)
+                        inner[one.name] = {} if one.single else self._free(one)
                     else:
                         self._options(one, known, kinds, inner, True)
                 options["plugin"] = inner
@@ -94,16 +95,16 @@ class Texts:
         return options
 
     def _options(self, node: Node, kind: str, kinds: Kinds, into: dict[str, Any], allow_empty: bool) -> None:
-        value = self._block(node, kinds[kind].Config, allow_empty, middleware=True)
+        value = self._block(node, kinds[kind].Config, allow_empty)
         if value is not ABSENT:
             into[kind] = value
 
-    def _value(self, node: Node, shape: Shape, allow_empty: bool = False, *, middleware: bool = False) -> Any:
+    def _value(self, node: Node, shape: Shape, allow_empty: bool = False) -> Any:
         match shape.kind:
             case "block":
-                return self._block(node, shape.inner, allow_empty, middleware=middleware)
+                return self._block(node, shape.inner, allow_empty)
             case "blocks":
-                return self._blocks(node, shape.inner, middleware=middleware)
+                return self._blocks(node, shape.inner)
             case "list":
                 return self._list(node, shape.inner)
             case "map":
@@ -111,24 +112,32 @@ class Texts:
                     return self._alone(node)
                 inner = shape_of(shape.inner)
                 if inner.kind == "block":
-                    return self._map(node, lambda each: self._fields(each, inner.inner, middleware=middleware))
-                return self._map(node, lambda each: self._value(each, inner, middleware=middleware))
+                    return self._map(node, lambda each: self._fields(each, inner.inner))
+                if inner.kind in ("scalar", "bool"):
+                    return self._texts(node, inner.inner)
+                return self._map(node, lambda each: self._value(each, inner))
             case "free":
                 return self._free(node)
             case _:
                 return self._scalar(node, shape.inner)
 
-    def _block(self, node: Node, cls: type, allow_empty: bool, *, middleware: bool = False) -> Any:
-        text = node.value
-        if allow_empty and text is not None:
-            if not self._is_on(node, text):
+    def _block(self, node: Node, cls: type, allow_empty: bool) -> Any:
+        if allow_empty and node.value is not None:
+            if self._never_alone(node):
+                allow_empty = False
+            elif not self._is_on(node, node.value):
                 return ABSENT
-            node.value = None
+            else:
+                node.value = None
         if node.single:
             return {} if allow_empty else self._alone(node)
-        return self._fields(node, cls, middleware=middleware)
+        return self._fields(node, cls)
 
-    def _fields(self, node: Node, cls: type, *, middleware: bool = False) -> dict[str, Any]:
+    def _never_alone(self, node: Node) -> bool:
+        way = node.path("/").lower().split("/")[1 if self._labels else 0 :]
+        return way[1:2] == ["middlewares"] and ".".join(way[3:]) in NEVER_ALONE
+
+    def _fields(self, node: Node, cls: type) -> dict[str, Any]:
         if node.value and node.value.strip().lower() != "true":
             self._warn(node, "is a block of options; its own value has no effect")
         known = fields(cls, self._labels)
@@ -140,35 +149,38 @@ class Texts:
             elif field.beyond:
                 self._beyond(child)
             else:
-                allow_empty = field.allow_empty and not (middleware and field.spelled in NEVER_ALONE_INSIDE)
-                value = self._value(child, field.shape, allow_empty, middleware=middleware)
+                value = self._value(child, field.shape, field.allow_empty)
                 if value is not ABSENT:
                     block[field.spelled] = value
         for item in node.items.values():
             self._wrong(item, f"(field not found, node: {item.name}): {node.name} is not a list and takes no index")
         return block
 
-    def _blocks(self, node: Node, cls: type, *, middleware: bool = False) -> Any:
+    def _blocks(self, node: Node, cls: type) -> Any:
         listed = node.listed()
         if not listed:
-            hint = f"{node.name}{'[0].' if self._labels else '/0/'}"
-            self._wrong(node, f"expected a list of blocks; write {hint}<option>")
+            write = f"{node.name}[0]." if self._labels else f"{node.name}/0/"
+            if listed is None:
+                self._wrong(node, f"expected a list of blocks; write {write}<option>")
+            else:
+                self._warn(node, f"is a list of blocks, so its own value has no effect; write {write}<option>")
             return ABSENT
-        return [self._fields(each, cls, middleware=middleware) for each in listed]
+        return [self._fields(each, cls) for each in listed]
 
     def _list(self, node: Node, element: Any) -> Any:
         listed = node.listed()
         if listed is None:
             self._wrong(node, "expected a list; write its elements with commas between them")
             return ABSENT
-        if listed and not node.value:
-            found = [self._scalar(each, element) for each in listed]
-            return [each for each in found if each is not ABSENT]
-        if listed:
-            self._warn(node, "is given as a whole and by index; the index is ignored")
-        text = node.value or ""
-        parts = [part.strip() for part in text.split(",")] if text.strip() else []
-        found = [self._text(node, part, element) for part in parts]
+        texts: list[tuple[Node, str]] = []
+        if listed and node.value:
+            self._warn(node, "is given as a whole and by number; one of them has no effect")
+        if not listed or (self._labels and node.value):
+            texts = _parts(node)
+        for each in listed if not texts else ():
+            if self._single(each):
+                texts += [(each, each.value or "")] if self._labels else _parts(each)
+        found = [self._text(each, text, element) for each, text in texts]
         return [each for each in found if each is not ABSENT]
 
     def _map(self, node: Node, read: Callable[[Node], Any]) -> dict[str, Any]:
@@ -181,6 +193,18 @@ class Texts:
             self._wrong(item, f"(field not found, node: {item.name}): {node.name} is not a list and takes no index")
         return found
 
+    def _texts(self, node: Node, annotation: Any, prefix: str = "") -> dict[str, Any]:
+        """Values by name; what stands below one of them belongs to its name: `X.Y`."""
+        found = {}
+        for child in [*node.children.values(), *node.items.values()]:
+            name = prefix + child.name
+            if child.single or child.value is not None:
+                value = self._text(child, child.value or "", annotation)
+                if value is not ABSENT:
+                    found[name] = value
+            found |= self._texts(child, annotation, f"{name}." if child.children else name)
+        return found
+
     def _free(self, node: Node) -> Any:
         if node.single:
             return node.value or ""
@@ -191,11 +215,14 @@ class Texts:
         return self._map(node, self._free)
 
     def _scalar(self, node: Node, annotation: Any) -> Any:
-        if not node.single:
-            below = next(iter([*node.children.values(), *node.items.values()]))
-            self._wrong(below, f"(field not found, node: {below.name[:100]}): nothing can stand below a single value")
-            return ABSENT
-        return self._text(node, node.value or "", annotation)
+        return self._text(node, node.value or "", annotation) if self._single(node) else ABSENT
+
+    def _single(self, node: Node) -> bool:
+        if node.single:
+            return True
+        below = next(iter([*node.children.values(), *node.items.values()]))
+        self._wrong(below, f"(field not found, node: {below.name[:100]}): nothing can stand below a single value")
+        return False
 
     def _text(self, node: Node, text: str, annotation: Any) -> Any:
         """The value as whoever structures the document takes it."""
@@ -225,6 +252,8 @@ class Texts:
         return ABSENT
 
     def _unknown(self, node: Node, cls: type, known: Mapping[str, Field]) -> None:
+        if len(self.problems) >= MAX_PROBLEMS:
+            return
         if self._labels and cls in SERVERS and node.name.lower() == "servers":
             message = f"unknown key 'servers' (field not found, node: {node.name}); there is one, so write server.port"
         else:
@@ -235,7 +264,14 @@ class Texts:
         self._warn(node, "labels cannot say this, so it is left out; say it in another provider, such as a file")
 
     def _wrong(self, node: Node, message: str) -> None:
-        self.problems.append(Problem(node.path(self._separator), message))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(node.path(self._separator), message))
 
     def _warn(self, node: Node, message: str) -> None:
-        self.warnings.append(Problem(node.path(self._separator), message, warning=True))
+        if len(self.warnings) < MAX_PROBLEMS:
+            self.warnings.append(Problem(node.path(self._separator), message, warning=True))
+
+
+def _parts(node: Node) -> list[tuple[Node, str]]:
+    text = node.value or ""
+    return [(node, part.strip()) for part in text.split(",")] if text.strip() else []

@@ -80,6 +80,7 @@ class Context:
     def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
         self._name = name
         self._kinds = middlewares, tcp_middlewares
+        self._warned: Sequence[Problem] = ()
         self.deadlines = Deadlines()
         self.shape = Shape(name, middlewares, tcp_middlewares)
 
@@ -105,7 +106,12 @@ class Context:
         return from_labels(labels, *self._kinds)
 
     def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
-        return from_keys(pairs, *self._kinds)
+        document, warnings = from_keys(pairs, *self._kinds)
+        for problem in warnings:
+            if problem not in self._warned:
+                self.logger.warning("%s", problem)
+        self._warned = warnings
+        return document
 
     def handler_for(self, service: str) -> Handler:
         raise ConfigError(

@@ -139,7 +139,7 @@ class FakeContext:
 
     def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
         """As a provider gets it where no middleware is installed."""
-        return from_keys(pairs, {})
+        return from_keys(pairs, {})[0]
 
 
 def a_span(
