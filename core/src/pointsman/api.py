@@ -249,6 +249,19 @@ class ProviderContext(BuildContext, Protocol):
         ConfigError, with every problem, refuses all of it.
         """
 
+    def from_yaml(self, data: bytes, name: str) -> tuple[dict[str, Any], Sequence[Problem]]:
+        """The document that YAML, or JSON, says, with all sections: one that is missing clears what was there.
+
+        The problems are warnings. ConfigError, its places beginning with `name`, for what refuses it: no UTF-8, bad syntax,
+        a wrong shape. It may be called in a thread.
+        """
+
+    def from_json(self, data: bytes) -> tuple[Any, Sequence[Problem]]:
+        """The document that strict JSON says, as it is but for unknown keys, which are left out (providers.md §1.8).
+
+        Otherwise as `from_yaml`.
+        """
+
 
 class Feature(Protocol):
     """Every plugin class: a name, a configuration, a constructor without I/O.
@@ -289,7 +302,9 @@ class Provider(Feature, Protocol):
     """A source of dynamic configuration.
 
     Optional: `def read(self) -> tuple[Mapping[str, Any], Sequence[Problem]]` reads everything once, for `check` and
-    `explain`; `def refresh(self) -> None` asks a running `provide` to read everything again (SIGHUP).
+    `explain`; `def refresh(self) -> None` asks a running `provide` to read everything again (SIGHUP). One that is told by
+    requests is an internal service at the same time: it has the `answer` of InternalService, and what is optional with it;
+    it is called `<key>@internal`, the key in lower case.
     """
 
     async def provide(self, publish: Publish) -> None:
@@ -357,6 +372,8 @@ class InternalRequest:
     """Every value of every parameter, decoded, in order."""
     headers: Mapping[str, str] = field(factory=dict)
     """By lower-case name; several of one name are joined by a comma."""
+    body: bytes = field(default=b"", repr=False)
+    """At most 4 MiB, for services that take bodies: what is longer is answered with 413 before it gets here."""
 
 
 @frozen
@@ -394,7 +411,7 @@ class InternalService(Protocol):
 
     It is there where the static configuration says something at `section` (`api.dashboard`) that is not false. Optional:
     with `path: ClassVar[str] = "/metrics"` it gets a router for that prefix, on the entry point that its options name
-    (`entryPoint`), unless they say `manualRouting`.
+    (`entryPoint`), unless they say `manualRouting`; with `takes_bodies: ClassVar[bool] = True` it gets bodies of requests.
     `dashboard@internal` is asked for `/` and what is below it, wherever it is mounted.
     """
 

@@ -1,13 +1,18 @@
+import asyncio
+import gzip
+import io
 from typing import Any, ClassVar
 
 import aiohttp
 import pytest
+from attrs import frozen
 from yarl import URL
 
 from pointsman import InternalContext, InternalRequest, InternalResponse, hookimpl
-from pointsman.config.static import API, Ping, Static
+from pointsman.config.implied import with_implied
+from pointsman.config.static import API, Ping, Providers, Static
 from pointsman.control.api import Api
-from pointsman.control.app import ControlApp, PingService
+from pointsman.control.app import MAX_BODY_BYTES, ControlApp, PingService
 from pointsman.control.dashboard import Dashboard
 from pointsman.control.internal import HIGHEST, internal_document
 from pointsman.control.knowledge import Knowledge
@@ -56,16 +61,28 @@ class Mirror:
         return InternalResponse(203, said.encode(), "text/x", {"X-B": "2"})
 
 
-async def ask(app, target, **options):
+class Taking:
+    takes_bodies = True
+
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        return InternalResponse(body=f"{len(request.body)} {request.body[:3]!r}".encode())
+
+
+class Leaving(Taking):
+    takes_bodies = False
+
+
+async def ask(app, target, method="GET", **options):
     url = URL(f"http://a{target}", encoded=True)
     connector = aiohttp.UnixConnector(app.path)
-    async with aiohttp.ClientSession(connector=connector) as session, session.get(url, **options) as response:
+    async with aiohttp.ClientSession(connector=connector) as session, session.request(method, url, **options) as response:
         return response.status, response.headers, await response.read()
 
 
 @pytest.fixture
 async def app():
-    app = ControlApp({"mirror": Mirror(), "failing": Failing(), "ping": PingService(Ping())})
+    services = {"mirror": Mirror(), "failing": Failing(), "ping": PingService(Ping())}
+    app = ControlApp({**services, "taking": Taking(), "leaving": Leaving()})
     await app.start()
     yield app
     await app.aclose()
@@ -77,6 +94,51 @@ async def test_a_service_is_told_what_was_asked_and_answers_as_it_likes(app):
 
     assert (status, headers["content-type"], headers["x-b"]) == (203, "text/x", "2")
     assert body == b"GET /a%2Fb/../c {'x': ['1', '2'], 'y': [' z']} 1, 2"
+
+
+async def pieces(size):
+    yield b"abc"
+    for _ in range(size // 65536):
+        yield b" " * 65536
+
+
+async def put(app, name, body, **headers):
+    status, _, told = await ask(app, f"/{name}@internal/", "PUT", data=body, headers=headers)
+    return status, told
+
+
+async def test_a_body_is_for_services_that_take_bodies(app):
+    assert await put(app, "taking", b"abcd") == (200, b"4 b'abc'")
+    assert await put(app, "taking", pieces(65536)) == (200, b"65539 b'abc'")
+    assert await put(app, "taking", None) == (200, b"0 b''")
+    assert await put(app, "leaving", b"abcd") == (200, b"0 b''")
+
+
+async def test_a_body_is_given_as_it_was_sent(app):
+    packed = gzip.compress(b"abcd")
+    assert await put(app, "taking", packed, **{"Content-Encoding": "gzip"}) == (
+        200,
+        f"{len(packed)} {packed[:3]!r}".encode(),
+    )
+
+
+async def test_a_body_has_a_limit(app):
+    most = b" " * MAX_BODY_BYTES
+    assert (await put(app, "taking", io.BytesIO(most)))[0] == 200
+    for longer in (io.BytesIO(most + b" "), pieces(2 * MAX_BODY_BYTES)):
+        assert await put(app, "taking", longer) == (413, b"a body may have 4194304 bytes\n")
+
+
+async def test_who_goes_in_the_middle_of_a_body_leaves_no_trace(app, caplog):
+    for _ in range(3):
+        _, writer = await asyncio.open_unix_connection(app.path)
+        writer.write(b"PUT /taking@internal/ HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+        await writer.drain()
+        await ask(app, "/ping@internal/ping")
+        writer.close()
+    await ask(app, "/ping@internal/ping")
+
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_what_a_client_writes_after_the_name_does_not_change_the_service(app):
@@ -109,6 +171,45 @@ def test_services_are_there_as_the_static_configuration_says(registry):
     assert list(enabled(Static(), registry)) == []
     assert list(enabled(Static(ping=Ping(), api=API()), registry)) == ["ping", "api", "dashboard", "counters"]
     assert list(enabled(Static(api=API(dashboard=False)), registry)) == ["api"]
+
+
+@frozen
+class PostConfig:
+    open: bool = False
+
+    @property
+    def entry_point(self) -> str:
+        return "traefik" if self.open else ""
+
+
+class Post:
+    """A provider that is told by requests."""
+
+    name: ClassVar[str] = "letterBox"
+    Config: ClassVar[type] = PostConfig
+    path: ClassVar[str] = "/letters/"
+
+    async def answer(self, request: InternalRequest) -> InternalResponse:
+        return InternalResponse()
+
+
+def test_a_provider_that_answers_is_an_internal_service(registry):
+    registry.providers["letterBox"] = Post
+    closed, opened = (
+        with_implied(Static(providers=Providers(kinds={"letterBox": PostConfig(open=choice)})))[0]
+        for choice in (False, True)
+    )
+
+    assert [list(enabled(each, registry)) for each in (closed, opened)] == [["letterbox"]] * 2
+    assert build_services(opened, registry) == {}, "there is an instance already"
+    assert internal_document(closed, registry)["http"]["routers"] == {}
+    assert internal_document(opened, registry)["http"]["routers"]["letterbox"] == {
+        "rule": "PathPrefix(`/letters/`)",
+        "service": "letterbox@internal",
+        "priority": HIGHEST,
+        "entryPoints": ["traefik"],
+    }
+    assert ["traefik" in each.entry_points for each in (closed, opened)] == [False, True]
 
 
 def test_a_plugin_is_told_its_options_and_where_the_api_is(registry):

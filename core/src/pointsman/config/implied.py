@@ -33,14 +33,10 @@ def with_implied(static: Static) -> tuple[Static, list[Problem]]:
 
 
 def _needs_internal(static: Static) -> bool:
-    asked = [each for each in (static.metrics.exporters.values() if static.metrics else ()) if hasattr(each, "entry_point")]
+    plugged = [*(static.metrics.exporters.values() if static.metrics else ()), *static.providers.kinds.values()]
+    asked = [each for each in plugged if hasattr(each, "entry_point")]
     routed = [each for each in (static.ping, *asked) if each is not None and not getattr(each, "manual_routing", False)]
-    rest = next((config for name, config in static.providers.kinds.items() if name.lower() == "rest"), None)
-    return (
-        (static.api is not None and static.api.insecure)
-        or any(each.entry_point == INTERNAL for each in routed)
-        or bool(getattr(rest, "insecure", False))
-    )
+    return (static.api is not None and static.api.insecure) or any(each.entry_point == INTERNAL for each in routed)
 
 
 def _not_appending(point: EntryPoint) -> EntryPoint:

@@ -94,6 +94,25 @@ def _json(text: str, name: str) -> Any:
     return _bounded(document, name, MAX_DEPTH)
 
 
+def load_json(text: str) -> Any:
+    """The plain data of JSON, strictly: nothing that only YAML could read. ConfigError with line and column otherwise."""
+    try:
+        document = json.loads(
+            text, object_pairs_hook=_once, parse_float=_exact_float, parse_int=resolve, parse_constant=_no_number
+        )
+    except json.JSONDecodeError as error:
+        raise ConfigError(Problem(f"line {error.lineno}, column {error.colno}", f"is not JSON: {error.msg}")) from None
+    except ValueError as error:
+        raise ConfigError(Problem("", f"is not JSON: {error}")) from None
+    except RecursionError:
+        raise ConfigError(Problem("", f"is nested deeper than {MAX_DEPTH} levels")) from None
+    return _bounded(document, "", MAX_DEPTH)
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     block = dict(pairs)
     if len(block) != len(pairs):

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
@@ -22,12 +22,14 @@ log = logging.getLogger("pointsman.control")
 AT: Final = "@internal"
 MAX_HEAD_BYTES: Final = 1 << 20
 """Entry points have limits of their own, which are no higher unless somebody says so."""
+MAX_BODY_BYTES: Final = 4 << 20
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; a unix socket refuses more at once."""
 
 
+@runtime_checkable
 class Answers(Protocol):
-    """An internal service, as far as the application needs it."""
+    """An internal service, as far as the application needs it. With `takes_bodies` it gets those of requests."""
 
     async def answer(self, request: InternalRequest) -> InternalResponse: ...
 
@@ -40,11 +42,15 @@ class ControlApp:
         self._services = services
         self._folder = tempfile.TemporaryDirectory(prefix="pointsman-")
         self.path = str(Path(self._folder.name) / "control.sock")
-        application = web.Application()
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(_unadorned)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
-            application, access_log=None, max_line_size=MAX_HEAD_BYTES, max_field_size=MAX_HEAD_BYTES
+            application,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
         )
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -54,9 +60,17 @@ class ControlApp:
             return web.Response(status=404)
         path = target.partition("?")[0]
         query = {key: request.query.getall(key) for key in request.query}
+        body = b""
+        if getattr(service, "takes_bodies", False):
+            try:
+                body = await request.read()
+            except web.HTTPRequestEntityTooLarge:
+                text = f"a body may have {MAX_BODY_BYTES} bytes\n"
+                return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text=text)
+            except OSError:  # the client is gone, and nobody reads the answer
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
         try:
-            asked = InternalRequest(request.method, path, query, _joined(request.headers))
-            answer = await service.answer(asked)
+            answer = await service.answer(InternalRequest(request.method, path, query, _joined(request.headers), body))
         except Exception:  # a plugin may fail in any way
             log.exception("%s%s failed", name, AT)
             return web.Response(status=500)

@@ -7,6 +7,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from pointsman.api import Binder, Counter, Gauge, Handler, SharedState
+from pointsman.builtin.file_document import combine
+from pointsman.config.bodies import known_part, read_json, read_yaml
 from pointsman.config.dynamic import declared, structure_document
 from pointsman.config.labels import from_keys, from_labels
 from pointsman.config.middlewares import NO_KINDS, Kinds
@@ -112,6 +114,21 @@ class Context:
                 self.logger.warning("%s", problem)
         self._warned = warnings
         return document
+
+    def from_yaml(self, data: bytes, name: str) -> tuple[dict[str, Any], Sequence[Problem]]:
+        document = read_yaml(data, name)
+        places = self.check(document)
+        problems = [evolve(each, path=f"{name}: {each.path}" if each.path else name) for each in places]
+        if not all(problem.warning for problem in problems):
+            raise ConfigError(problems)
+        return combine([(name, document, False)])[0], problems
+
+    def from_json(self, data: bytes) -> tuple[Any, Sequence[Problem]]:
+        document = known_part(read_json(data), *self._kinds)
+        problems = self.check(document)
+        if not all(problem.warning for problem in problems):
+            raise ConfigError(problems)
+        return document, problems
 
     def handler_for(self, service: str) -> Handler:
         raise ConfigError(

@@ -24,7 +24,7 @@ from pointsman.control.metering import Metering
 from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
-from pointsman.control.providers import build_providers
+from pointsman.control.providers import Built, build_providers
 from pointsman.control.services import base_path, build_services
 from pointsman.control.traffic import NEEDS, Traffic
 from pointsman.control.unsupported import unsupported_static
@@ -92,7 +92,8 @@ class Gateway:
         if static.access_log is not None:
             try_file(static.access_log.file_path)
         listeners = open_listeners(static.entry_points, count, self._passed)
-        app = ControlApp(self._services())
+        providers, contexts, problems = build_providers(static, self.registry)
+        app = ControlApp(self._services(providers))
         metering = self._metering
         logs = self._logs()
         watcher: Watcher | None = None
@@ -105,7 +106,6 @@ class Gateway:
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             metering.workers = self._workers
             self._knowledge.workers = self._workers
-            providers, contexts, problems = build_providers(static, self.registry)
             problems += [*metering.problems, *await metering.start()]
             said = (*not_passed(static.entry_points, self._passed), *unsupported_static(static), *odd, *problems)
             self._tell("static", said)
@@ -119,7 +119,7 @@ class Gateway:
             )
             self._handle_signals(watcher)
             self._watcher = watcher
-            self._knowledge.providers = lambda: watcher.states
+            self._knowledge.providers = self._metering.own.providers = lambda: watcher.states
             watcher.start()
             await _either(watcher.first_ready, self._stopping)
             if not self._stopping.is_set():
@@ -170,11 +170,12 @@ class Gateway:
             return None
         return Logs(Surroundings(self.static, self.registry, Deadlines()), os.environ, requests=False)
 
-    def _services(self) -> dict[str, Answers]:
+    def _services(self, providers: Built) -> dict[str, Answers]:
         """What the control side answers itself, by name without `@internal`; the kernel's own names are the kernel's."""
         services: dict[str, Answers] = {
             **build_services(self.static, self.registry),
             **self._metering.answering,
+            **{name: provider for name, provider in providers if isinstance(provider, Answers)},
             "ping": self._ping,
         }
         api = self.static.api

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from pointsman.api import InternalService, MetricsExporter
+from pointsman.api import InternalService, MetricsExporter, Provider
 from pointsman.config.spelling import spelled
 from pointsman.config.static import API, Static
 from pointsman.plugins import Registry
@@ -19,7 +19,7 @@ log = logging.getLogger("pointsman.control")
 class Brought:
     """One of a plugin that the static configuration has switched on."""
 
-    kind: type[InternalService] | type[MetricsExporter]
+    kind: type[InternalService] | type[MetricsExporter] | type[Provider]
     options: Any
 
     @property
@@ -48,6 +48,9 @@ def brought(static: Static, registry: Registry) -> dict[str, Brought]:
     for name, exporter in registry.metrics_exporters.items():
         if hasattr(exporter, "answer") and static.metrics is not None and name in static.metrics.exporters:
             found[name] = Brought(exporter, static.metrics.exporters[name])
+    for name, options in static.providers.kinds.items():
+        if hasattr(registry.providers[name], "answer"):
+            found[name.lower()] = Brought(registry.providers[name], options)
     for name, kind in registry.internal_services.items():
         options = at(static, kind.section)
         if options is not None and options is not False:
@@ -70,7 +73,7 @@ def build_services(static: Static, registry: Registry) -> dict[str, InternalServ
     """Instances of the plugins' services. One that cannot be built is left out, with an error in the log."""
     built: dict[str, InternalService] = {}
     for name, each in brought(static, registry).items():
-        if name not in registry.internal_services:  # an exporter, built with all others
+        if name not in registry.internal_services:  # an exporter or a provider, built with all others
             continue
         try:
             built[name] = registry.internal_services[name](Context(f"{name}@internal", each.options, api_path(static.api)))

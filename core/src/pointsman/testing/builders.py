@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pointsman import paths
 from pointsman.api import Binder, Handler, Middleware, SharedState
+from pointsman.config.bodies import read_json, read_yaml
 from pointsman.config.convert import structure
 from pointsman.config.labels import from_keys, from_labels
 from pointsman.deadlines import Deadlines
@@ -140,6 +141,18 @@ class FakeContext:
     def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
         """As a provider gets it where no middleware is installed."""
         return from_keys(pairs, {})[0]
+
+    def from_yaml(self, data: bytes, name: str) -> tuple[dict[str, Any], Sequence[Problem]]:
+        return self._given(read_yaml(data, name))
+
+    def from_json(self, data: bytes) -> tuple[Any, Sequence[Problem]]:
+        return self._given(read_json(data))
+
+    def _given(self, document: Any) -> tuple[Any, Sequence[Problem]]:
+        """As it stands: what is known of middlewares is not known here."""
+        if not all(problem.warning for problem in self._problems):
+            raise ConfigError(self._problems)
+        return document, self._problems
 
 
 def a_span(
