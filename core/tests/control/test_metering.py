@@ -11,6 +11,7 @@ from attrs import frozen
 from pointsman.config.observability_model import Metrics
 from pointsman.config.static import Static
 from pointsman.control.certificates import Expiries
+from pointsman.control.feed import ProviderState
 from pointsman.control.metering import Metering
 from pointsman.errors import ConfigError, Problem
 from pointsman.measures import Needs
@@ -113,6 +114,10 @@ async def test_what_the_control_side_knows_is_told():
     metering.own.states = lambda: {"s@file": {"http://me:secret@h:80": True, "http://b": False}}
     metering.own.restarts = lambda: {0: 3}
     metering.own.problems = lambda: [Problem("x", "y"), Problem("x", "z", warning=True), Problem("a", "z", warning=True)]
+    metering.own.providers = lambda: {
+        "file": ProviderState("file", True, 1000.5, "", None, None, ()),
+        "http": ProviderState("http", False, None, "away", 2000.5, 2003.0, ()),
+    }
     await metering.applied({}, True)
     await metering.applied({}, False)
 
@@ -121,6 +126,10 @@ async def test_what_the_control_side_knows_is_told():
     assert told == {
         "traefik_config_reloads_total": {(): 1},
         "pointsman_config_problems": {("error",): 1, ("warning",): 2},
+        "pointsman_provider_running": {("file",): 1, ("http",): 0},
+        "pointsman_provider_last_success_timestamp_seconds": {("file",): 1000.5, ("http",): 0},
+        "pointsman_provider_last_error_timestamp_seconds": {("file",): 0, ("http",): 2000.5},
+        "pointsman_provider_next_try_timestamp_seconds": {("file",): 0, ("http",): 2003.0},
         "traefik_service_server_up": {("s@file", "http://REDACTED@h:80"): 1, ("s@file", "http://b"): 0},
         "pointsman_worker_restarts_total": {("0",): 3},
     }

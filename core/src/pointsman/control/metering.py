@@ -15,6 +15,7 @@ from pointsman.compile.parts import Surroundings
 from pointsman.compile.servers import Servers
 from pointsman.config.static import Static
 from pointsman.control.certificates import Expiries
+from pointsman.control.feed import ProviderState
 from pointsman.control.merge import Tree
 from pointsman.control.reading import Reader, without_user
 from pointsman.control.slices import in_slices
@@ -196,6 +197,7 @@ class Own:
         """How often each worker was replaced."""
         self.problems: Callable[[], Iterable[Problem]] = tuple
         """What is wrong with the configuration now."""
+        self.providers: Callable[[], Mapping[str, ProviderState]] = dict
         self.expiries = Expiries()
         self.dropped: Counter[str] = Counter()
         """Samples that exporters could not deliver."""
@@ -208,6 +210,7 @@ class Own:
         found = Counter("warning" if problem.warning else "error" for problem in self.problems())
         problems = {(severity,): found[severity] for severity in ("error", "warning")}
         yield _metric("pointsman_config_problems", "Problems in the configuration now", "gauge", problems, ("severity",))
+        yield from _provider_metrics(self.providers())
         yield from self.expiries.metrics()
         up = {
             (service, without_user(url)): float(is_up)
@@ -225,6 +228,23 @@ class Own:
         if restarts:
             help = "How often a worker was replaced"
             yield _metric("pointsman_worker_restarts_total", help, "counter", restarts, ("worker",))
+
+
+def _provider_metrics(states: Mapping[str, ProviderState]) -> Iterator[Metric]:
+    """How sources of configuration are doing; a time of 0 is never."""
+    told = {
+        (name,): (float(each.running), each.last_success or 0.0, each.last_error_at or 0.0, each.next_try or 0.0)
+        for name, each in states.items()
+    }
+    helps = (
+        ("running", "Whether a provider runs, and does not wait for its next try"),
+        ("last_success_timestamp_seconds", "When all that a provider said was good"),
+        ("last_error_timestamp_seconds", "When a provider failed, or something that it said was refused"),
+        ("next_try_timestamp_seconds", "When a provider that has failed is tried again"),
+    )
+    for place, (name, help) in enumerate(helps if told else ()):
+        values = {labels: numbers[place] for labels, numbers in told.items()}
+        yield _metric(f"pointsman_provider_{name}", help, "gauge", values, ("provider",))
 
 
 def built_exporters(
