@@ -3,11 +3,14 @@ from collections import Counter
 
 import pytest
 from attrs import evolve, frozen
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.config.dynamic import SECTIONS, structure_document
 from pointsman.control.context import Context
 from pointsman.dialect.instances import Instance, Instances
 from pointsman.errors import ConfigError, Problem
+from pointsman.values import allow_empty
 
 
 class Counting(Context):
@@ -564,6 +567,14 @@ def test_a_router_may_use_the_service_of_another_instance():
     assert not problems
 
 
+@pytest.mark.spec("P-32")
+def test_a_misspelt_enable_leaves_its_instance_out():
+    document, [problem] = became(one("a", {"enabled": "true"}), one("b"))
+    assert set(section(document, "http.routers")) == {"b"}
+    assert problem.path == "container a: traefik.enabled"
+    assert "field not found, node: enabled" in problem.message
+
+
 def test_bad_labels_leave_their_instance_out():
     given = [one("a", {"http.routers.r.bad": "1"}), one("b", {"htttp.x": "1"})]
     document, problems = became(*given)
@@ -574,6 +585,31 @@ def test_bad_labels_leave_their_instance_out():
     ]
     assert "unknown key 'bad'" in problems[0].message
     assert [problem.warning for problem in problems] == [False, True]
+
+
+@frozen
+class Inner:
+    depth: int = 0
+
+
+class Fussy:
+    """A middleware that needs at least one option."""
+
+    name = "fussy"
+
+    @frozen
+    class Config:
+        inner: Inner | None = allow_empty(default=None)
+
+
+def test_what_would_refuse_the_document_leaves_its_instance_out():
+    labels = {"http.middlewares.m.fussy.inner": "false"}
+    several = instances(Context("docker", {"fussy": Fussy}))
+    document, [problem] = several.document([one("a", labels), one("b", labels | {"http.middlewares.m.fussy.inner": "true"})])
+    assert problem.path.startswith("container a: http.middlewares.m")
+    assert section(document, "http.middlewares") == {"m": {"fussy": {"inner": {}}}}
+    assert set(section(document, "http.routers")) == {"b"}
+    assert structure_document(document, {"fussy": Fussy})[0] is not None
 
 
 def test_problems_of_the_provider_come_first():
@@ -669,3 +705,49 @@ def test_labels_that_are_changed_in_place_are_seen():
     several.document([instance])
     labels["traefik.enable"] = "false"
     assert empty_but(several.document([instance])[0])
+
+
+LABELS = st.dictionaries(
+    st.sampled_from(
+        (
+            "enable",
+            "http.routers.a.rule",
+            "http.routers.b.priority",
+            "http.routers.a.service",
+            "http.services.s.loadbalancer.server.port",
+            "http.services.t.loadbalancer.strategy",
+            "http.services.s.loadbalancer.server.url",
+            "http.middlewares.m.addprefix.prefix",
+            "tcp.routers.a.rule",
+            "tcp.services.s.loadbalancer.server.tls",
+            "udp.routers.a.entrypoints",
+            "udp.services.s.loadbalancer.server.port",
+            "tls.stores.default.defaultgeneratedcert.resolver",
+        )
+    ),
+    st.sampled_from(("true", "false", "1", "80", "x", "")),
+    max_size=5,
+)
+FOUND = st.lists(
+    st.builds(
+        lambda name, labels, port, empty: one(name, labels, address=at(port=port), empty=empty),
+        st.sampled_from("abc"),
+        LABELS,
+        st.sampled_from((80, 81, None)),
+        st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda instance: instance.key,
+)
+
+
+@given(st.lists(FOUND, min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_what_is_remembered_changes_nothing_and_order_does_not_either(rounds, random):
+    several = instances()
+    for present in rounds:
+        shuffled = random.sample(present, len(present))
+        document, problems = became(*shuffled)
+        assert several.document(present) == (document, problems)
+        assert all(
+            set(element) <= {"rule", "service", "priority", "loopGuard"} for element in document["http"]["routers"].values()
+        )

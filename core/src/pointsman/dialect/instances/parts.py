@@ -25,6 +25,15 @@ class Part:
     notes: tuple[str, ...] = ()
     """What is no mistake, for the log."""
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its elements as a document of their own; only sections that it has."""
+        document: dict[str, Any] = {}
+        for section, name, element in self.elements:
+            root, _, key = section.partition(".")
+            document.setdefault(root, {}).setdefault(key, {})[name] = element
+        return document
+
 
 def part_of(instance: Instance, document: Mapping[str, Any], rule: DefaultRule, address: Address) -> Part:
     """What an instance with this document of its labels adds; only a problem if it has no address where it needs one."""
