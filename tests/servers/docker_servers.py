@@ -5,6 +5,7 @@ import ctypes
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 import time
@@ -64,14 +65,21 @@ class Engine:
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             with suppress(OSError):
-                if asyncio.run(self.ask("GET", "/_ping", raw=True)) == b"OK":
+                if self._answers():
                     return self
             time.sleep(0.05)
         raise TimeoutError(f"the engine does not answer\n{(self.folder / 'log').read_text()[-4000:]}")
 
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2)
+            connection.connect(str(self.socket))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+            return b" 200 " in connection.recv(1024)
+
     async def ask(self, method: str, path: str, body: Any = None, *, raw: bool = False) -> Any:
         """What the engine answers to one call."""
-        data = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
+        data = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body} if body is not None else {}
         connector, timeout = aiohttp.UnixConnector(str(self.socket)), aiohttp.ClientTimeout(30)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
@@ -92,12 +100,13 @@ class Engine:
         labels: Mapping[str, str] | None = None,
         *,
         networks: tuple[str, ...] = (),
-        start: bool = True,
+        environment: tuple[str, ...] = (),
         health: Mapping[str, Any] | None = None,
         **host: Any,
     ) -> str:
         """A container's id. `networks` are joined besides that of its mode; `host` is its HostConfig."""
-        config = {"Image": IMAGE, "Hostname": name, "Labels": dict(labels or {}), "HostConfig": {"Init": False, **host}}
+        config = {"Image": IMAGE, "Hostname": name, "Labels": dict(labels or {}), "HostConfig": host}
+        config["Env"] = list(environment)
         if str(host.get("NetworkMode", "")).startswith(("container:", "host")):
             del config["Hostname"]
         if health is not None:
@@ -105,8 +114,7 @@ class Engine:
         made = await self.ask("POST", f"/containers/create?name={name}", config)
         for network in networks:
             await self.ask("POST", f"/networks/{network}/connect", {"Container": name})
-        if start:
-            await self.ask("POST", f"/containers/{name}/start")
+        await self.ask("POST", f"/containers/{name}/start")
         return str(made["Id"])
 
     def stop(self) -> None:
@@ -131,8 +139,10 @@ class Engine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _clear(self) -> None:
-        for each in await self.ask("GET", "/containers/json?all=1"):
-            await self.ask("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+        with suppress(AssertionError):
+            await self.ask("POST", "/swarm/leave?force=1")
+        there = await self.ask("GET", "/containers/json?all=1")
+        await asyncio.gather(*(self.ask("DELETE", f"/containers/{each['Id']}?force=1") for each in there))
 
 
 def _image() -> bytes:

@@ -10,10 +10,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import frozen
 
-from pointsman import FileOrContent
+from pointsman import FileOrContent, shown_url
 from pointsman.dialect.client_tls import ExporterTLS
 from pointsman.errors import ConfigError, Problem
-from pointsman.values import shown_url
 from pointsman_docker.config import DEFAULT_ENDPOINT, Common
 
 _PORTS: Final = {"http": 2375, "https": 2376}
