@@ -25,5 +25,5 @@ def read_now(
     try:
         return asyncio.run(found())
     except (EngineError, TimeoutError) as error:
-        message = f"what it says is not looked at: {str(error) or 'no answer in time'}"
+        message = f"cannot be asked now, so what it says is not looked at: {str(error) or 'no answer in time'}"
         return {}, [Problem(path, message, warning=True)]
