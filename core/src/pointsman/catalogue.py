@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _PROVIDERS = (
-    "docker", "consul", "consulCatalog", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
+    "docker", "swarm", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
     "kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative",
 )  # fmt: skip
 _PATHS = ("addPrefix", "stripPrefix", "stripPrefixRegex", "replacePath", "replacePathRegex")
@@ -16,7 +16,10 @@ _OWN = (
 )  # fmt: skip
 
 DISTRIBUTIONS: dict[str, dict[str, str]] = {
-    "providers": {**{name.lower(): f"pointsman-{name.lower()}" for name in _PROVIDERS}, "swarm": "pointsman-docker"},
+    "providers": {
+        **{name.lower(): f"pointsman-{name.lower()}" for name in _PROVIDERS},
+        "consulcatalog": "pointsman-consul",
+    },
     "middlewares": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _OWN},
         **{name.lower(): "pointsman-paths" for name in _PATHS},

@@ -323,7 +323,7 @@ def test_a_provider_is_structured_by_its_own_config(raw):
 
 def test_a_provider_that_is_not_installed_names_the_package():
     assert problems("providers: {consulCatalog: {}}") == [
-        "providers.consulCatalog: no installed plugin provides it; pip install pointsman-consulcatalog"
+        "providers.consulCatalog: no installed plugin provides it; pip install pointsman-consul"
     ]
     assert "did you mean 'docker'?" in problems("providers: {dokcer: {}}")[0]
     assert problems("providers: {docker: {netwrk: x}}")[0].startswith("providers.docker: unknown key 'netwrk'")
