@@ -48,7 +48,7 @@ from pointsman.rendezvous import rendezvous
 from pointsman.sighting import sighted
 from pointsman.spans import Attributes, AttributeValue, Resource, Span
 from pointsman.transforms import Transform, transformed
-from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url, allow_empty, option
+from pointsman.values import Duration, FileOrContent, Secret, TextFile, Url, allow_empty, option, shown_url
 
 __version__ = "0.1.0"
 
@@ -128,6 +128,7 @@ __all__ = [
     "reason",
     "rendezvous",
     "sanitise",
+    "shown_url",
     "sighted",
     "transformed",
 ]

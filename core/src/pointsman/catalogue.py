@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _PROVIDERS = (
-    "docker", "swarm", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
+    "docker", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
     "kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative",
 )  # fmt: skip
 _PATHS = ("addPrefix", "stripPrefix", "stripPrefixRegex", "replacePath", "replacePathRegex")
@@ -19,6 +19,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
     "providers": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _PROVIDERS},
         "consulcatalog": "pointsman-consul",
+        "swarm": "pointsman-docker",
     },
     "middlewares": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _OWN},
