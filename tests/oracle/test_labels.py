@@ -114,6 +114,8 @@ KEYS: tuple[dict[str, str], ...] = (
     {"http/routers/NAME/entrypoints/0": "a, b", "http/routers/NAME/entrypoints/1": "c"},
     {"http/routers/NAME/tls/domains/0/main": "m", "http/routers/NAME/tls/domains/0/sans/0": "a"},
     {"http/routers/NAME/tls/domains": "a"},
+    {"http/routers/NAME/tls/domains/0": "a", "http/routers/NAME/tls/domains/1/main": "b"},
+    {"http/routers/NAME/tls/domains/00/main": "a", "http/routers/NAME/tls/domains/0/main": "b"},
     {"http/routers/NAME": "true"},
     {"http/routers/NAME/tls": "0", "http/routers/NAME/tls/certresolver": "a"},
     {"http/routers/NAME/parentrefs/0": "x", "HTTP/Routers/NAME/Rule/": "x"},

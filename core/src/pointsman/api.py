@@ -246,7 +246,7 @@ class ProviderContext(BuildContext, Protocol):
     def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
         """The document that a store's keys say, given relative to its root key: `http/routers/r/rule` (providers.md §4.1).
 
-        ConfigError, with every problem, refuses all of it.
+        ConfigError, with every problem, refuses all of it; warnings are logged, each once.
         """
 
     def from_yaml(self, data: bytes, name: str) -> tuple[dict[str, Any], Sequence[Problem]]:

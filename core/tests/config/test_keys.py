@@ -26,7 +26,7 @@ GOOD: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         {"http": {"services": {"s": {"loadBalancer": {"servers": [{"url": "http://a", "weight": 2}]}}}}},
     ),
     "folders": (
-        {"http/": "", "http/routers/": "", "http/routers/r/": "", "http/routers/r/rule": "x", "tcp/": "", "udp": ""},
+        {"http/": "", "http/routers/": "", "http/routers/gone/": "", "http/routers/r/rule": "x", "tcp/": "", "udp": ""},
         {"http": {"routers": {"r": {"rule": "x"}}}},
     ),
     "nodes that hold nothing": (
@@ -86,6 +86,8 @@ def test_keys_of_no_use_refuse_all(key):
         ({"entrypoints": "a", "entrypoints/0": "b"}, {"entryPoints": ["b"]}, "by number"),
         ({"tls": "1"}, {"tls": {}}, "taken as true"),
         ({"tls/domains": "x"}, {"tls": {}}, "write domains/0/<option>"),
+        ({"tls/domains/0/main": "a", "tls/domains/1": ""}, {"tls": {"domains": [{"main": "a"}]}}, "left out"),
+        ({"observability": ""}, {}, "is empty"),
         ({"rule": "x", "Rule": "y"}, {"rule": "x"}, "given twice"),
     ],
 )

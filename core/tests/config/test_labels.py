@@ -1,6 +1,6 @@
 """Labels to documents: what they say, what is worth a warning, and what skips the container."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 from attrs import field, frozen
@@ -157,6 +157,7 @@ class LimitConfig:
     source: SourceConfig | None = allow_empty(default=None)
     rewrites: dict[str, int] = field(factory=dict)
     wait: Duration = Duration(1.0)
+    mode: Literal["soft", "hard"] = "soft"
     names: list[str] = field(factory=list)
 
 
@@ -181,6 +182,7 @@ M = "traefik.http.middlewares.m."
         ({M + "ratelimit.source": "true"}, {"rateLimit": {"source": {}}}),
         ({M + "ratelimit.rewrites.418": "404"}, {"rateLimit": {"rewrites": {"418": 404}}}),
         ({M + "ratelimit.names[0]": "a,b", M + "ratelimit.names[1]": "c"}, {"rateLimit": {"names": ["a,b", "c"]}}),
+        ({M + "ratelimit.mode": "odd"}, {"rateLimit": {"mode": "odd"}}),
         ({M + "plugin.ratelimit.average": "5"}, {"plugin": {"rateLimit": {"average": 5}}}),
         ({M + "plugin.other": "true"}, {"plugin": {"other": {}}}),
     ],
@@ -213,9 +215,10 @@ def test_a_kind_that_is_not_installed_leaves_its_middleware_to_be_named():
     assert "pip install pointsman-ratelimit" in problem.message
 
 
-def test_of_thousands_of_mistakes_the_first_are_told():
+@pytest.mark.parametrize("label", ["r.nope{}", "r{}.priority", "r{}..rule"])
+def test_of_thousands_of_mistakes_the_first_are_told(label):
     with pytest.raises(ConfigError) as refusal:
-        from_labels({f"{R}nope{number}": "x" for number in range(3000)}, {})
+        from_labels({f"traefik.http.routers.{label.format(number)}": "x" for number in range(3000)}, {})
     assert len(refusal.value.problems) == 100
 
 

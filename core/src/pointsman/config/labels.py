@@ -39,7 +39,7 @@ def from_labels(
                 segments[2:4] = _STORE
             told.add(too_long(label, segments) or put_label(root, label, segments, labels[label]))
     areas = root.children[ROOT].children if root.children else {}
-    document, warnings = _document(Texts(".", middlewares, tcp_middlewares, labels=True), areas, told)
+    document, warnings = _document(Texts(middlewares, tcp_middlewares, labels=True), areas, told)
     if document.get("tls") == {"stores": {"default": {}}}:
         del document["tls"]  # it would only be in the way of another provider's
     return document, warnings
@@ -84,7 +84,7 @@ def from_keys(
         segments = [segment for segment in key.split("/") if segment]
         if segments and segments[0].lower() in AREAS and (pairs[key] or key[-1] != "/"):
             told.add(too_long(key, segments) or put_key(root, key, segments, pairs[key]))
-    return _document(Texts("/", middlewares, tcp_middlewares, labels=False), root.children, told)
+    return _document(Texts(middlewares, tcp_middlewares, labels=False), root.children, told)
 
 
 @define

@@ -56,10 +56,10 @@ class Node:
         return [node for _, node in numbered]
 
     def path(self, separator: str) -> str:
-        """Its full name, from the root."""
-        path, node = self.name, self.parent
+        """Its full name, from the root; what is long in it is cut."""
+        path, node = self.name[:100], self.parent
         while node is not None and node.name:
-            path = node.name + ("" if path[0] == "[" else separator) + path
+            path = node.name[:100] + ("" if path[0] == "[" else separator) + path
             node = node.parent
         return path
 

@@ -4,7 +4,7 @@ What a text is for is told by the annotation of its field. What does not fit is 
 a value that only its element refuses is left for whoever builds that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pointsman.config.convert import hook_for
@@ -13,7 +13,6 @@ from pointsman.config.label_model import (
     NEVER_ALONE,
     SECTIONS_BEYOND_LABELS,
     SERVERS,
-    Field,
     Shape,
     fields,
     shape_of,
@@ -32,8 +31,8 @@ MAX_PROBLEMS: Final = 100
 class Texts:
     """Reads one tree; collects what is wrong with it, and what is worth a warning."""
 
-    def __init__(self, separator: str, middlewares: Kinds, tcp_middlewares: Kinds, *, labels: bool) -> None:
-        self._separator = separator
+    def __init__(self, middlewares: Kinds, tcp_middlewares: Kinds, *, labels: bool) -> None:
+        self._separator = "." if labels else "/"
         self._kinds = {MIDDLEWARES: middlewares, TCP_MIDDLEWARES: tcp_middlewares}
         self._labels = labels
         self.problems: list[Problem] = []
@@ -44,7 +43,7 @@ class Texts:
         document: dict[str, Any] = {}
         for area, root in roots.items():
             if root.single:
-                self._alone(root, tolerated=not self._labels and not root.value)
+                self._alone(root, folder=True)
                 continue
             found: dict[str, Any] = {}
             for node in [*root.children.values(), *root.items.values()]:
@@ -57,11 +56,11 @@ class Texts:
         known = {path.lower(): path for path in SECTIONS if path.startswith(f"{area}.")}
         section = known.get(f"{area}.{node.name.lower()}")
         if section is None:
-            self._wrong(node, unknown_key(node.name, [path.partition(".")[2] for path in known.values()]))
+            self._unknown(node, [path.partition(".")[2] for path in known.values()])
         elif self._labels and section in SECTIONS_BEYOND_LABELS:
             self._beyond(node)
         elif node.single:
-            self._alone(node, tolerated=not self._labels and not node.value)
+            self._alone(node, folder=True)
         elif section in self._kinds:
             into[section.partition(".")[2]] = self._map(node, lambda each: self._middleware(each, section))
         elif section == CERTIFICATES:
@@ -91,7 +90,7 @@ class Texts:
                         self._options(one, known, kinds, inner, True)
                 options["plugin"] = inner
         for each in node.items.values():
-            self._wrong(each, unknown_key(each.name, kinds))
+            self._unknown(each, kinds)
         return options
 
     def _options(self, node: Node, kind: str, kinds: Kinds, into: dict[str, Any], allow_empty: bool) -> None:
@@ -145,7 +144,10 @@ class Texts:
         for lower, child in node.children.items():
             field = known.get(lower)
             if field is None:
-                self._unknown(child, cls, known)
+                if self._labels and cls in SERVERS and lower == "servers":
+                    self._wrong(child, "(field not found, node: servers): a container is one server; write server.port")
+                else:
+                    self._unknown(child, [field.spelled for field in known.values()])
             elif field.beyond:
                 self._beyond(child)
             else:
@@ -165,7 +167,13 @@ class Texts:
             else:
                 self._warn(node, f"is a list of blocks, so its own value has no effect; write {write}<option>")
             return ABSENT
-        return [self._fields(each, cls) for each in listed]
+        blocks = []
+        for each in listed:
+            if each.single and not self._labels:
+                self._warn(each, "has no options, so it is left out")
+            else:
+                blocks.append(self._fields(each, cls))
+        return blocks
 
     def _list(self, node: Node, element: Any) -> Any:
         listed = node.listed()
@@ -246,19 +254,17 @@ class Texts:
             self._warn(node, f"'{text[:60]}' turns it off, with all below it; write true or false")
         return False
 
-    def _alone(self, node: Node, *, tolerated: bool = False) -> Any:
-        if not tolerated:
+    def _alone(self, node: Node, *, folder: bool = False) -> Any:
+        """A block without options. Of keys, an empty one is what a store keeps of a folder whose content is gone."""
+        if self._labels or node.value:
             self._wrong(node, f"{node.name} cannot be a standalone element; give it at least one option, or leave it out")
+        elif not folder:
+            self._warn(node, "is empty, so it has no effect; delete it, or give it at least one option")
         return ABSENT
 
-    def _unknown(self, node: Node, cls: type, known: Mapping[str, Field]) -> None:
-        if len(self.problems) >= MAX_PROBLEMS:
-            return
-        if self._labels and cls in SERVERS and node.name.lower() == "servers":
-            message = f"unknown key 'servers' (field not found, node: {node.name}); there is one, so write server.port"
-        else:
-            message = unknown_key(node.name, [field.spelled for field in known.values()])
-        self._wrong(node, message)
+    def _unknown(self, node: Node, known: Iterable[str]) -> None:
+        if len(self.problems) < MAX_PROBLEMS:  # what was meant takes a while to find
+            self._wrong(node, unknown_key(node.name, known))
 
     def _beyond(self, node: Node) -> None:
         self._warn(node, "labels cannot say this, so it is left out; say it in another provider, such as a file")
