@@ -167,7 +167,7 @@ class Etcd:
         except (ClientError, ConnectionError) as error:
             raise self._failure(error, "broke off: ") from None
         finally:
-            response.close()
+            _drop(response)
 
     async def _why(self, response: ClientResponse) -> str:
         """What an answer other than 200 says."""
@@ -194,6 +194,13 @@ class Etcd:
     def _refusal(self, reason: str) -> EtcdError:
         kind = StaleToken if any(words in reason for words in _STALE) else EtcdError
         return kind(f"{self._url}: {reason[:300] or 'gave an answer that etcd does not give'}")
+
+
+def _drop(response: ClientResponse) -> None:
+    """Close the connection of an answer that is not over, without the farewell of TLS, for which nobody waits."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _keys(prefix: str) -> dict[str, str]:
