@@ -117,7 +117,7 @@ async def test_what_is_no_answer_of_etcd_fails_in_a_line(script, words, hurried)
     async with upstream(script) as server:
         provider = build(EtcdProvider, {"endpoints": [server.url]}, Refusing())
         with pytest.raises(EtcdError, match=words) as failed:
-            await provider.provide(lambda document, problems=(): None)
+            await asyncio.wait_for(provider.provide(lambda document, problems=(): None), 10)
     assert "\n" not in str(failed.value)
     assert len(str(failed.value)) < 400
 
@@ -144,7 +144,7 @@ async def test_a_watch_that_fails_ends_in_a_line_after_what_was_read(watch, word
     async with upstream(serving([listing("a")], watch)) as server:
         provider = build(EtcdProvider, {"endpoints": [server.url]}, Refusing())
         with pytest.raises(EtcdError, match=words) as failed:
-            await provider.provide(lambda document, problems=(): messages.append(document))
+            await asyncio.wait_for(provider.provide(lambda document, problems=(): messages.append(document)), 10)
     assert messages == [{"http": {"routers": {}}}]
     assert "\n" not in str(failed.value)
 
