@@ -10,7 +10,7 @@ from aiohttp import web
 from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, answer, build, connect, eventually
 from pointsman.testing import upstream as an_upstream
-from pointsman_ecs import ECS, calls
+from pointsman_ecs import ECS, account, calls
 from pointsman_ecs.errors import AWSError, Throttled
 
 from .aws import KEY, REGION, ROLE_TOKEN, SECRET, a_cloud
@@ -21,7 +21,15 @@ WEB = [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]
 @pytest.fixture
 async def cloud(monkeypatch, tmp_path):
     """A server, and an environment that leads to it and to no other."""
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
+    for name in (
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_SESSION_TOKEN",
+        "HTTP_PROXY",
+        "http_proxy",
+        "no_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
     async with a_cloud() as cloud:
         monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
@@ -222,6 +230,30 @@ async def test_credentials_and_region_come_from_the_instance_when_nothing_else_t
         await looked(region="")
     assert cloud.count("ListTasks") == 2
     assert [record.getMessage() for record in caplog.records if ROLE_TOKEN in record.getMessage()] == []
+
+
+async def test_files_of_aws_and_a_proxy_are_heeded(cloud, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(f"[profile gate]\nregion = {REGION}\nendpoint_url = http://aws.test/\n")
+    (tmp_path / "credentials").write_text(f"[gate]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    monkeypatch.setenv("AWS_PROFILE", "gate")
+    monkeypatch.setenv("http_proxy", cloud.url)
+
+    assert (await looked(region=""))[1] == []
+    assert cloud.count("ListTasks") == 1
+    monkeypatch.setenv("no_proxy", "aws.test")
+    with pytest.raises(AWSError, match=r"ListTasks of ecs: Cannot connect to host aws\.test:80"):
+        await looked(region="")
+
+
+async def test_credentials_that_do_not_come_are_not_waited_for(cloud, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setattr(account, "LIMIT_SECONDS", 0.3)
+    (tmp_path / "config").write_text("[default]\ncredential_process = sleep 2\n")
+
+    with pytest.raises(AWSError, match=r"AWS credentials did not come within 0\.3 s"):
+        await looked()
 
 
 async def test_it_says_what_is_missing(cloud, monkeypatch, tmp_path):

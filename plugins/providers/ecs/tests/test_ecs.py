@@ -1,10 +1,14 @@
 """Tasks and definitions as ECS describes them, and what is made of them, without a socket (providers.md §5.5)."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman_ecs import definitions
+from pointsman_ecs.account import Account, read_setting
 from pointsman_ecs.definitions import Definitions
 from pointsman_ecs.ec2 import error_in, instances_in
 from pointsman_ecs.errors import AWSError
@@ -131,3 +135,39 @@ def test_definitions_are_kept_for_a_while_and_not_more_than_so_many(monkeypatch)
     assert [kept.get(arn) for arn in ("a", "b", "c")] == [None, definition, definition]
     now[0] = 30 * 60.0
     assert kept.get("c") is None
+
+
+@pytest.mark.parametrize(
+    ("region", "environment", "ecs", "ec2"),
+    [
+        ("eu-central-1", {}, "https://ecs.eu-central-1.amazonaws.com/", "https://ec2.eu-central-1.amazonaws.com/"),
+        ("cn-north-1", {}, "https://ecs.cn-north-1.amazonaws.com.cn/", "https://ec2.cn-north-1.amazonaws.com.cn/"),
+        (
+            "us-east-1",
+            {"AWS_USE_FIPS_ENDPOINT": "true"},
+            "https://ecs-fips.us-east-1.amazonaws.com/",
+            "https://ec2-fips.us-east-1.amazonaws.com/",
+        ),
+        (
+            "us-east-1",
+            {"AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_ENDPOINT_URL_ECS": "https://vpce.example"},
+            "https://vpce.example",
+            "https://ec2.us-east-1.api.aws/",
+        ),
+    ],
+    ids=["usual", "china", "fips", "dual-stack"],
+)
+def test_endpoints_are_those_of_the_region_unless_the_environment_says_others(region, environment, ecs, ec2, monkeypatch):
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name, value in {"AWS_CONFIG_FILE": "/nonexistent", **environment}.items():
+        monkeypatch.setenv(name, value)
+    account = Account.open(read_setting(region), region, "key", "secret")
+
+    assert (account.endpoints["ecs"], account.endpoints["ec2"]) == (ecs, ec2)
+
+
+def test_botocore_is_there_only_for_those_who_look():
+    script = "import sys, pointsman_ecs; print([name for name in ('botocore', 'urllib3') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "[]\n"

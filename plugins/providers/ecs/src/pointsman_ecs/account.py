@@ -153,6 +153,6 @@ async def beside(work: Callable[..., T], *arguments: Any) -> T:
         async with asyncio.timeout(LIMIT_SECONDS):
             return await done
     except TimeoutError:
-        raise AWSError(f"AWS credentials did not come within {LIMIT_SECONDS:.0f} s") from None
+        raise AWSError(f"AWS credentials did not come within {LIMIT_SECONDS:g} s") from None
     except (BotoCoreError, ClientError) as error:
         raise AWSError(one_line(str(error))) from None
