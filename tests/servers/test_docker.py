@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import os
 import socket
 from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 
-from pointsman.testing import connect, eventually, gateway
+from pointsman.testing import FakeContext, build, connect, eventually, gateway
+from pointsman_docker import Docker
+from pointsman_docker.engine import EngineError
 
 from .docker_servers import Engine, needs_docker, own_network
+from .ssh_servers import needs_sshd, sshd
 
 pytestmark = [
     needs_docker,
@@ -213,6 +217,26 @@ async def test_addresses_by_network_host_other_container_and_binding(stage):
     await stage.says("bound", "bound", stage.careful)
     assert await stage.servers("bound", stage.careful) == [f"http://127.0.0.1:{BINDING}"]
     assert await stage.servers("bound") == [f"http://{await stage.address('bound')}:80"]
+
+
+@needs_sshd
+@pytest.mark.real("sshd")
+async def test_an_engine_is_reached_by_ssh(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}/ssh/bin:{os.environ['PATH']}")
+    published = []
+    with sshd(tmp_path / "ssh", DOCKER_HOST=f"unix://{stage.engine.socket}") as port:
+        options = {"endpoint": f"ssh://root@127.0.0.1:{port}", "constraints": "Label(`by`, `ssh`)"}
+        docker = build(Docker, options, FakeContext("docker"))
+        running = asyncio.create_task(docker.provide(lambda document, _: published.append(document)))
+        await eventually(lambda: published or running.done())
+        await stage.run("remote", {"by": "ssh"})
+        await eventually(lambda: "remote" in published[-1]["http"]["services"] or running.done())
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with pytest.raises(EngineError, match=r"^ssh://root@127.0.0.1:\d+: cannot be reached: .*Connection refused$"):
+        await docker.provide(lambda document, _: None)
 
 
 @pytest.mark.spec("P-52")

@@ -45,6 +45,7 @@ class EngineInWords:
         self.authorizations: set[str | None] = set()
         self.listeners: list[web.StreamResponse] = []
         self.ended = asyncio.Event()
+        self.up = "Up 2 minutes"
 
     def has(self, *documents: dict[str, Any]) -> None:
         self.containers = {each["Id"]: each for each in documents}
@@ -65,13 +66,13 @@ class EngineInWords:
         if path == "/_ping":
             return web.Response(text="OK", headers=self.headers)
         if path == "/events":
-            return await self._events(request)
+            return await self.events(request)
         if path == "/containers/json":
-            return web.json_response([_listed(each) for each in self.containers.values()])
+            return web.json_response([self._listed(each) for each in self.containers.values()])
         found = self.containers.get(path.split("/")[2]) if path.startswith("/containers/") else None
         return web.json_response(found or {"message": "No such container"}, status=200 if found else 404)
 
-    async def _events(self, request: web.Request) -> web.StreamResponse:
+    async def events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         self.listeners.append(response)
@@ -83,18 +84,17 @@ class EngineInWords:
     def inspections(self) -> int:
         return sum(each.startswith("GET /v1.41/containers/") and "/json?" not in each for each in self.asked)
 
-
-def _listed(document: Mapping[str, Any]) -> dict[str, Any]:
-    state, health = document["State"], document["State"].get("Health", {}).get("Status")
-    status = "Up 2 minutes" if state["Running"] else "Exited (0) 5 seconds ago"
-    return {
-        "Id": document["Id"],
-        "Names": [document["Name"]],
-        "Labels": document["Config"]["Labels"],
-        "State": state["Status"],
-        "Status": f"{status} ({health})" if health else status,
-        "NetworkSettings": {"Networks": document["NetworkSettings"]["Networks"]},
-    }
+    def _listed(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        state, health = document["State"], document["State"].get("Health", {}).get("Status")
+        status = self.up if state["Running"] else "Exited (0) 5 seconds ago"
+        return {
+            "Id": document["Id"],
+            "Names": [document["Name"]],
+            "Labels": document["Config"]["Labels"],
+            "State": state["Status"],
+            "Status": f"{status} ({health})" if health else status,
+            "NetworkSettings": {"Networks": document["NetworkSettings"]["Networks"]},
+        }
 
 
 class Published:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import ssl
+import threading
 
 import pytest
 import trustme
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, build, eventually, free_port
-from pointsman_docker import Docker
+from pointsman_docker import Docker, hosts
 from pointsman_docker import docker as provider
 
 
@@ -49,12 +50,72 @@ async def test_only_who_changed_is_asked_for_again(docker, engine):
         assert engine.inspections() == 22, "c7, for its address, and c3, which was told of"
 
 
-async def test_a_burst_of_events_is_one_look(docker, engine):
+async def test_what_only_the_list_tells_is_seen_and_time_that_passes_is_no_change(docker, engine):
+    engine.has(docker.inspected(health="starting"), docker.inspected("other"))
+    async with docker.providing(Docker, engine.socket, allowEmptyServices=True) as published:
+        assert published.servers() == []
+        engine.has(docker.inspected(health="healthy"), docker.inspected("other"))
+        engine.up = "Up 3 minutes"
+        published.provider.refresh()
+        await eventually(lambda: published.servers())
+        assert engine.inspections() == 3
+
+
+async def test_nothing_is_looked_at_before_it_listens(docker, engine):
+    async def late(request):
+        await asyncio.sleep(0.1)
+        assert not any("/containers" in each for each in engine.asked)
+        return await engine.events(request)
+
+    engine.answers["/events"] = late
     async with docker.providing(Docker, engine.socket) as published:
-        for _ in range(50):
+        engine.has(docker.inspected())
+        await engine.tell("start")
+        await eventually(lambda: published.servers())
+
+
+async def test_a_burst_of_events_is_few_looks(docker, engine):
+    async with docker.providing(Docker, engine.socket) as published:
+        for _ in range(40):
             await engine.tell("start")
-        await eventually(lambda: len(published.documents) > 1)
-        assert len(published.documents) <= 3
+            await asyncio.sleep(0.005)
+        engine.has(docker.inspected())
+        await engine.tell("start")
+        await eventually(lambda: published.servers())
+        assert len(published.documents) < 20
+
+
+async def test_an_engine_that_hangs_up_takes_no_container_away(docker, engine):
+    async def hang_up(request):
+        request.transport.abort()
+
+    engine.has(docker.inspected())
+    async with docker.providing(Docker, engine.socket) as published:
+        engine.answers["/containers/webwebweb/json"] = hang_up
+        await engine.tell("start")
+        assert "/engine: " in await published.failed()
+        assert published.servers()
+
+
+@pytest.mark.spec("P-50")
+@pytest.mark.parametrize(
+    ("known", "address"),
+    [
+        ({"host.docker.internal": "192.0.2.1", "host.containers.internal": "192.0.2.2"}, "192.0.2.1"),
+        ({"host.containers.internal": "192.0.2.2"}, "192.0.2.2"),
+        ({}, "127.0.0.1"),
+        (None, "127.0.0.1"),
+    ],
+)
+async def test_containers_on_the_hosts_network_are_where_the_engine_says(docker, engine, monkeypatch, known, address):
+    silence = threading.Event()
+    monkeypatch.setattr(hosts, "_SECONDS", 0.1 if known is None else 20)
+    monkeypatch.setattr(hosts, "_first", lambda name: silence.wait() and "" if known is None else known.get(name, ""))
+    port = {"traefik.http.services.web.loadbalancer.server.port": "8080"}
+    engine.has(docker.inspected(labels=port, mode="host", ports={}, networks={"host": docker.network()}))
+    async with docker.providing(Docker, engine.socket) as published:
+        assert published.servers() == [f"http://{address}:8080"]
+    silence.set()
 
 
 async def test_it_looks_again_without_being_told(docker, engine, monkeypatch):
@@ -182,7 +243,7 @@ ANSWERS = {
     "endless": ("/containers/json", lambda: huge, "the answer to /containers/json is larger than 65536 KiB"),
     "silence": ("/containers/json", lambda: silent, "no answer to /containers/json in time"),
     "a refusal": ("/containers/json", lambda: web.Response(status=403, text="Forbidden"), "was answered 403: Forbidden"),
-    "a redirect": ("/containers/json", lambda: web.Response(status=302), "was answered 302"),
+    "a redirect": ("/containers/json", lambda: web.Response(status=302, headers={"Location": "/"}), "was answered 302"),
     "no events": ("/events", lambda: web.Response(text="what?"), "the stream of events holds what is no event: 'what?'"),
     "a password": ("/_ping", lambda: web.Response(status=401), "was answered 401; are username and password right?"),
 }

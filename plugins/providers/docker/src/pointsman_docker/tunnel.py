@@ -40,9 +40,9 @@ class Tunnel:
 
     async def complaint(self) -> str:
         """The last that a program said before it gave up; "" if none did."""
-        ended = [task for task in self._carrying if not task.done()]
-        if not self._complaint and ended:
-            await asyncio.wait(ended, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+        carrying = [task for task in self._carrying if not task.done()]
+        if not self._complaint and carrying:
+            await asyncio.wait(carrying, timeout=1, return_when=asyncio.FIRST_COMPLETED)
         return self._complaint
 
     async def _listen(self, listener: socket.socket) -> None:
