@@ -2,7 +2,8 @@
 
 No package brings Nomad itself, so this follows its documentation of `/v1/services`, `/v1/service/:name`, `/v1/jobs`,
 `/v1/job/:id` and `/v1/event/stream`: what is answered, in which words, with which statuses. As Nomad does, it sends the head
-of a stream of events only with the first event or heartbeat, and first of all the events that it still knows.
+of a stream of events only with the first event or heartbeat, and first of all the events that it still knows. `test_nomad`
+has Traefik read it, too, by Nomad's own client.
 """
 
 import asyncio
@@ -118,7 +119,7 @@ class NomadServer:
         return web.json_response(found)
 
     async def _jobs(self, request: web.Request) -> web.Response:
-        return web.json_response([{"ID": each, "Name": each, "Stop": job["Stop"]} for each, job in self.jobs.items()])
+        return web.json_response([{"ID": each, "Name": each} for each in self.jobs])
 
     async def _job(self, request: web.Request) -> web.Response:
         job = self.jobs.get(request.match_info["id"])
@@ -147,13 +148,13 @@ class NomadServer:
             self.streams -= 1
 
 
-def a_job(*services: dict[str, Any], count: int = 0, scaling: bool = True, stop: bool = False) -> dict[str, Any]:
+def a_job(
+    name: str, *services: dict[str, Any], count: int = 0, scaling: bool = True, namespace: str = "default"
+) -> dict[str, Any]:
     """As `/v1/job/:id` gives it: one group with one task, which has the services."""
     task = {"Name": "task", "Services": [{"Provider": "nomad", **service} for service in services]}
-    return {
-        "Stop": stop,
-        "TaskGroups": [{"Count": count, "Scaling": {"Enabled": scaling}, "Services": None, "Tasks": [task]}],
-    }
+    group = {"Name": "group", "Count": count, "Scaling": {"Enabled": scaling}, "Services": None, "Tasks": [task]}
+    return {"ID": name, "Name": name, "Namespace": namespace, "TaskGroups": [group]}
 
 
 @asynccontextmanager

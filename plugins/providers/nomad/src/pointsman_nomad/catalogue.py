@@ -66,7 +66,7 @@ class Catalogue:
         )
 
     async def _empty(self) -> list[Instance]:
-        jobs = [job["ID"] for job in await self.nomad.ask("jobs") if not job.get("Stop")]
+        jobs = [job["ID"] for job in await self.nomad.ask("jobs")]
         return [instance for several in await _all([self._of_job(job) for job in jobs]) for instance in several]
 
     async def _of_job(self, identity: str) -> list[Instance]:
