@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.dialect.json_lines import JsonLines
@@ -14,7 +14,8 @@ values = st.recursive(
 )
 
 
-@given(st.lists(values), st.lists(st.integers(0, 200)))
+@settings(max_examples=40)
+@given(st.lists(values, max_size=5), st.lists(st.integers(0, 200), max_size=9))
 def test_the_cuts_make_no_difference(sent, cuts):
     stream = b"".join(json.dumps(value).encode() + b"\n" for value in sent)
     lines, got = JsonLines(1_000_000), []
