@@ -218,10 +218,11 @@ class Feed:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    if isinstance(error, ConfigError):
-        return text.partition("\n")[0]
-    return f"{type(error).__name__}: {text.partition(chr(10))[0]}" if text else type(error).__name__
+    """What is wrong, without the type of the error where somebody wrote a sentence."""
+    text = str(error).strip().partition("\n")[0]
+    if " " in text and type(error).__module__ != "builtins":
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _says_nothing(document: Any) -> bool:
