@@ -22,9 +22,25 @@ IMAGE = "pointsman/web:1"
 _NEW_NETWORK = 0x40000000
 _missing = [name for name in ("dockerd", "containerd", "iptables", "ip", "umount") if not shutil.which(name)]
 
+_CONTAINERS = """
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+[network]
+network_backend = "netavark"
+"""
+
 needs_docker = pytest.mark.skipif(
     os.getuid() != 0 or bool(_missing) or not BUSYBOX.exists(),
     reason="no Docker engine can be started: be root, and apt-get install docker.io busybox-static iproute2",
+)
+
+needs_podman = pytest.mark.skipif(
+    os.getuid() != 0 or not all(map(shutil.which, ("podman", "runc", "ip"))) or not BUSYBOX.exists(),
+    reason="no Podman can be started: be root, and apt-get install podman netavark aardvark-dns runc busybox-static",
 )
 
 
@@ -51,17 +67,28 @@ def own_network() -> Iterator[None]:
 class Engine:
     """One engine; `start` again after `stop` continues with the containers that ran on meanwhile, if it was told to."""
 
+    image = IMAGE
+
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options = folder, options
         self.socket = folder / "docker.sock"
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
 
+    def command(self) -> list[str]:
+        folders = [
+            "--data-root",
+            f"{self.folder}/data",
+            "--exec-root",
+            f"{self.folder}/exec",
+            "--pidfile",
+            f"{self.folder}/pid",
+        ]
+        return ["dockerd", *folders, "-H", f"unix://{self.socket}", "--bip", "172.30.99.1/24", *self.options]
+
     def start(self) -> "Engine":
-        command = ["dockerd", "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")]
-        command += ["--pidfile", str(self.folder / "pid"), "-H", f"unix://{self.socket}", "--bip", "172.30.99.1/24"]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             with suppress(OSError):
@@ -105,7 +132,7 @@ class Engine:
         **host: Any,
     ) -> str:
         """A container's id. `networks` are joined besides that of its mode; `host` is its HostConfig."""
-        config = {"Image": IMAGE, "Hostname": name, "Labels": dict(labels or {}), "HostConfig": host}
+        config = {"Image": self.image, "Hostname": name, "Labels": dict(labels or {}), "HostConfig": host}
         config["Env"] = list(environment)
         if str(host.get("NetworkMode", "")).startswith(("container:", "host")):
             del config["Hostname"]
@@ -143,6 +170,19 @@ class Engine:
             await self.ask("POST", "/swarm/leave?force=1")
         there = await self.ask("GET", "/containers/json?all=1")
         await asyncio.gather(*(self.ask("DELETE", f"/containers/{each['Id']}?force=1") for each in there))
+
+
+class Podman(Engine):
+    """The same API by another hand."""
+
+    image = "docker.io/pointsman/web:latest"
+
+    def command(self) -> list[str]:
+        (self.folder / "containers.conf").write_text(_CONTAINERS)
+        places = {"root": "graph", "runroot": "run", "tmpdir": "tmp", "network-config-dir": "net"}
+        folders = [part for option, name in places.items() for part in (f"--{option}", f"{self.folder}/{name}")]
+        own = ["env", f"CONTAINERS_CONF={self.folder}/containers.conf", "podman"]
+        return [*own, *folders, "system", "service", "--time", "0", f"unix://{self.socket}"]
 
 
 def _image() -> bytes:

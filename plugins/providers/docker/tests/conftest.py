@@ -46,6 +46,7 @@ class EngineInWords:
         self.listeners: list[web.StreamResponse] = []
         self.ended = asyncio.Event()
         self.up = "Up 2 minutes"
+        self.tells_health = True
 
     def has(self, *documents: dict[str, Any]) -> None:
         self.containers = {each["Id"]: each for each in documents}
@@ -92,7 +93,7 @@ class EngineInWords:
             "Names": [document["Name"]],
             "Labels": document["Config"]["Labels"],
             "State": state["Status"],
-            "Status": f"{status} ({health})" if health else status,
+            "Status": f"{status} ({health})" if health and self.tells_health else status,
             "NetworkSettings": {"Networks": document["NetworkSettings"]["Networks"]},
         }
 

@@ -61,6 +61,16 @@ async def test_what_only_the_list_tells_is_seen_and_time_that_passes_is_no_chang
         assert engine.inspections() == 3
 
 
+async def test_health_is_asked_for_where_the_list_does_not_tell_of_it_as_podmans(docker, engine):
+    engine.has(docker.inspected(health="starting"))
+    engine.tells_health = False
+    async with docker.providing(Docker, engine.socket, allowEmptyServices=True) as published:
+        assert published.servers() == []
+        engine.has(docker.inspected(health="healthy"))
+        published.provider.refresh()
+        await eventually(lambda: published.servers())
+
+
 async def test_nothing_is_looked_at_before_it_listens(docker, engine):
     async def late(request):
         await asyncio.sleep(0.1)

@@ -11,6 +11,7 @@ from pointsman_docker.engine import Engine, EngineError
 from pointsman_docker.plain import objects, text
 
 _AT_ONCE: Final = 8
+_UNCHECKED: Final = ("", "none")
 
 
 class Inventory:
@@ -40,8 +41,8 @@ class Inventory:
         """It with its state in the list; None if it is gone, or cannot be read."""
         state = _state(entry)
         known = self._known.get(key)
-        if known is not None and known[0] == state:
-            return known
+        if known is not None and known[0] == state and (known[1].health in _UNCHECKED or "(" in text(entry, "Status")):
+            return known  # Podman's list does not tell of health
         try:
             async with self._slots:
                 return state, container(await self._engine.get(f"/containers/{key}/json"))
