@@ -64,11 +64,6 @@ def never(monkeypatch):
     monkeypatch.setattr(pointsman_redis.provider, "RESYNC_SECONDS", 1000.0)
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(pointsman_redis.connections, "ANSWER_SECONDS", 0.3)
-
-
 def put(redis, pairs, *prefix):
     redis.ask("MSET", *(part for pair in pairs.items() for part in pair))
 
@@ -213,10 +208,14 @@ async def test_it_ends_whenever_it_is_told_to(redis, monkeypatch):
         assert task.cancelled()
 
 
-async def test_a_server_that_stops_to_answer_is_given_up(start, impatient, often):
+async def test_a_server_that_stops_to_answer_is_given_up(start, monkeypatch, often):
     redis = start()
-    put(redis, ROUTER)
-    error = await failure(a_provider(redis), lambda: redis.process.send_signal(signal.SIGSTOP))
+
+    def stop():
+        redis.process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(pointsman_redis.connections, "ANSWER_SECONDS", 0.3)
+
+    error = await failure(a_provider(redis), stop)
     assert str(error) == "no answer within 0.3 s"
 
 
@@ -257,7 +256,10 @@ async def test_a_connection_for_notifications_that_died_unnoticed_is_given_up(re
     ],
     ids=["nothing", "http", "huge", "huge together", "endless line", "deep", "loading", "no number"],
 )
-async def test_what_is_no_redis_is_given_up(answer, expected, impatient):
+async def test_what_is_no_redis_is_given_up(answer, expected, monkeypatch):
+    if not answer:
+        monkeypatch.setattr(pointsman_redis.connections, "ANSWER_SECONDS", 0.3)
+
     async def talk(reader, writer):
         await reader.readline()
         for part in answer:

@@ -48,7 +48,7 @@ def writer(one_writer):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(pointsman_zookeeper.session, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(pointsman_zookeeper.session, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr(pointsman_zookeeper.session, "CLOSE_SECONDS", 0.1)
 
 

@@ -9,16 +9,18 @@ from types import TracebackType
 from typing import Any, Final
 
 from kazoo.client import KazooClient  # type: ignore[import-untyped]
+from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, SessionExpiredError  # type: ignore[import-untyped]
 from kazoo.protocol.states import EventType, KazooState, KeeperState  # type: ignore[import-untyped]
 
 from pointsman_zookeeper.threads import SILENT, Handler, in_background
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 SESSION_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 0.1
 """How long nothing may change before it is read: writers change one node after the other."""
 LONGEST_SETTLE_SECONDS: Final = 0.5
+_LOST: Final = (ConnectionLoss, ConnectionClosedError, SessionExpiredError)
 
 
 class Session:
@@ -92,7 +94,10 @@ class Session:
         if self._client.client_state == KeeperState.AUTH_FAILED:
             raise ConnectionError(f"{self._hosts} does not accept name and password")
         if self._state in (KazooState.SUSPENDED, KazooState.LOST):
-            raise ConnectionError(f"the connection to {self._hosts} is lost")
+            raise self._lost()
+
+    def _lost(self) -> ConnectionError:
+        return ConnectionError(f"the connection to {self._hosts} is lost")
 
     def exists(self, path: str) -> "asyncio.Future[Any]":
         """The node's stat, or None. Watched; so are those below."""
@@ -114,7 +119,7 @@ class Session:
                 if result.successful():
                     future.set_result(result.value)
                 else:
-                    future.set_exception(result.exception)
+                    future.set_exception(self._lost() if isinstance(result.exception, _LOST) else result.exception)
 
         result.rawlink(lambda _: self._soon(settle))
         return future

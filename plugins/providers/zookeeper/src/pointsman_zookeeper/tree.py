@@ -7,7 +7,7 @@ it is a folder if it has, or ever had, nodes below.
 import asyncio
 from typing import Any, Final
 
-from kazoo.exceptions import ConnectionLoss, NoAuthError, NoNodeError, SessionExpiredError  # type: ignore[import-untyped]
+from kazoo.exceptions import NoAuthError, NoNodeError  # type: ignore[import-untyped]
 
 from pointsman.errors import ConfigError, Problem
 from pointsman_zookeeper.config import PATH
@@ -70,8 +70,6 @@ async def _asked(answer: "asyncio.Future[Any]", path: str) -> Any:
         raise ConfigError(
             Problem(path, "may not be read with this name and password; mend them, or its access list")
         ) from None
-    except (ConnectionLoss, SessionExpiredError):
-        raise ConnectionError("the connection was lost while nodes were read") from None
 
 
 def _text(value: bytes, path: str) -> str:
