@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import json
+import ssl
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import trustme
 
 from pointsman.errors import ConfigError
 from pointsman.testing import CLOSE, FakeContext, answer, build, connect, eventually
+from pointsman.testing import upstream as upstream_of
 from pointsman_consul import Consul, ConsulCatalog, agent
 from pointsman_consul.agent import ConsulError, News, together
 
@@ -147,10 +150,9 @@ async def test_a_value_that_is_no_text_is_a_problem_of_its_key(upstream):
 
 
 async def test_folders_and_neighbours_say_nothing(upstream):
-    upstream.answers(
-        listed({"traefik/": "", "traefik/http/": "", f"traefik/{RULE}": "Path(`/`)", "traefik2/x": ""}, 1), forever()
-    )
-    async with running(upstream) as published:
+    folders = dict.fromkeys(("htt/", "htt/http/", "htt/http/routers/r/tls/", "htt/http/routers/new/"), "")
+    upstream.answers(listed({**folders, f"htt/{RULE}": "Path(`/`)", "http/routers/x/rule": "x"}, 1), forever())
+    async with running(upstream, rootKey="/htt") as published:
         await eventually(lambda: published)
     assert published == [({"http": {"routers": {"r": {"rule": "Path(`/`)"}}}}, [])]
 
@@ -202,6 +204,31 @@ async def test_an_answer_that_does_not_come_is_given_up(upstream, monkeypatch):
     monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.1)
     upstream.answers(forever())
     assert "has not answered within 0 s" in await ends(upstream)
+
+
+async def test_over_tls_the_agent_shows_who_it_is(tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with upstream_of(keys(1), forever(), tls=context) as consul:
+        async with running(consul, tls={"ca": str(tmp_path / "ca.pem")}) as published:
+            await eventually(lambda: published)
+        assert "certificate verify failed" in await ends(consul, tls={"ca": trustme.CA().cert_pem.bytes().decode()})
+
+
+async def test_an_agent_may_be_on_a_unix_socket(upstream, tmp_path):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(keys(1)[0])
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(talk, tmp_path / "consul.sock")
+    async with server, running(upstream, endpoints=[f"unix://{tmp_path}/consul.sock"]) as published:
+        await eventually(lambda: published)
+    assert rule(published) == "Path(`/1`)"
+    assert upstream.requests == []
 
 
 async def test_who_is_not_there_is_named():
@@ -287,7 +314,7 @@ async def test_the_catalogue_is_asked_as_the_options_say(upstream):
 @pytest.mark.parametrize(("constraints", "asked"), [("Tag(`public`)", 1), ("!Tag(`old`)", 2)])
 async def test_constraints_are_judged_of_each_instance(upstream, constraints, asked):
     new, old = one(ID="new", Address="10.0.0.7", Tags=["public"]), one(ID="old", Tags=["old"])
-    upstream.answers(catalogue({"web": ["public", "old"], "job": ["x"]}, {"web": [new, old]}))
+    upstream.answers(catalogue({"consul": ["public"], "web": ["public", "old"], "job": ["x"]}, {"web": [new, old]}))
     async with running(upstream, kind=ConsulCatalog, constraints=constraints) as published:
         await eventually(lambda: published)
     assert published[0][0]["http"]["services"]["web"]["loadBalancer"]["servers"] == [{"url": "http://10.0.0.7:80"}]

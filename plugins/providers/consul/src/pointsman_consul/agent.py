@@ -22,7 +22,8 @@ ANSWER_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
 _LARGE_BYTES: Final = 256 * 1024
 """Above it an answer is read in a thread."""
-_EARLY_SECONDS: Final = 0.05
+_GAP_SECONDS: Final = 0.05
+"""At least between two questions about the same, however much changes."""
 _PAUSE_SECONDS: Final = 1.0
 _MAX_TOKEN_BYTES: Final = 4096
 
@@ -92,15 +93,14 @@ class Agent:
             answer = await self.get(path, query, index=index, wait=wait, read=read)
             if not answer.index:
                 raise self._error(path, "does not answer like Consul: there is no X-Consul-Index")
+            early = time.monotonic() - begun < _GAP_SECONDS
             if answer.index != index:
                 yield answer
-            elif time.monotonic() - begun < _EARLY_SECONDS:
+                await asyncio.sleep(_GAP_SECONDS)
+            elif early:
                 await asyncio.sleep(_PAUSE_SECONDS)  # something in between does not let it wait
-            if answer.index < index:
-                await asyncio.sleep(_EARLY_SECONDS)
-                index = 0  # its history began anew, so what was seen of it says nothing
-            else:
-                index = answer.index
+            # When it goes back its history began anew, and what was seen of it says nothing.
+            index = answer.index if answer.index >= index else 0
 
     async def _body(self, path: str, response: aiohttp.ClientResponse, read: bool) -> bytes:
         parts: list[bytes] = []
@@ -129,7 +129,8 @@ async def opened(access: Access) -> AsyncIterator[Agent]:
         headers["X-Consul-Token"] = await asyncio.to_thread(_token_in, access.token_file)
     connector = aiohttp.UnixConnector(access.socket) if access.socket else aiohttp.TCPConnector(ssl=access.tls or True)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
+    cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout, cookie_jar=cookies) as session:
         yield Agent(access, session)
 
 

@@ -104,8 +104,8 @@ class Consul:
     def _from(self, entries: Mapping[str, str | None]) -> dict[str, Any]:
         pairs = {}
         for key, value in entries.items():
-            if not key.startswith(self._root) or key.endswith("/"):
-                continue  # what is written for a folder
+            if not key.startswith(self._root):
+                continue
             path = key.removeprefix(self._root)
             try:
                 pairs[path] = base64.b64decode(value or "", validate=True).decode()
