@@ -124,7 +124,7 @@ class Agent:
 @asynccontextmanager
 async def opened(access: Access) -> AsyncIterator[Agent]:
     """An agent to ask, and connections to it as long as the block lasts."""
-    headers = dict(access.headers)
+    headers = {"User-Agent": "pointsman-consul", **access.headers}
     if access.token_file:
         headers["X-Consul-Token"] = await asyncio.to_thread(_token_in, access.token_file)
     connector = aiohttp.UnixConnector(access.socket) if access.socket else aiohttp.TCPConnector(ssl=access.tls or True)
