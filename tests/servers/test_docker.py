@@ -144,7 +144,7 @@ async def test_names_of_compose_and_rules_from_labels(stage):
     assert (await stage.get("backstage", stage.careful)).status == 404
 
 
-@pytest.mark.spec("P-02", "P-33", "P-39", "P-44")
+@pytest.mark.spec("P-2", "P-33", "P-39", "P-44")
 async def test_replicas_are_one_service_that_other_providers_may_name(stage):
     port = {"traefik.http.services.shop.loadbalancer.server.port": "80"}
     header = {"traefik.http.middlewares.mark.headers.customresponseheaders.X-Foo": "1"}
