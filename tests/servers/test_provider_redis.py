@@ -216,7 +216,7 @@ async def test_a_server_that_stops_to_answer_is_given_up(start, monkeypatch, oft
         monkeypatch.setattr(pointsman_redis.connections, "ANSWER_SECONDS", 0.3)
 
     error = await failure(a_provider(redis), stop)
-    assert str(error) == "no answer within 0.3 s"
+    assert str(error) == "Redis has not answered within 0.3 s"
 
 
 async def test_a_connection_for_notifications_that_died_unnoticed_is_given_up(redis, often):
@@ -245,7 +245,7 @@ async def test_a_connection_for_notifications_that_died_unnoticed_is_given_up(re
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ([], "no answer within 0.3 s"),
+        ([], "Redis has not answered within 0.3 s"),
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "Protocol Error"),
         ([b"$999999999999\r\n"], "more than 64 MiB"),
         ([b"*2\r\n$60000000\r\n", *[b"x" * 1_000_000] * 60, b"\r\n$60000000\r\n"], "more than 64 MiB"),

@@ -47,7 +47,7 @@ async def test_zookeeper_comes_late_changes_breaks_loses_the_session_and_is_empt
             await says(running, "a.test", b"one")
 
             server.kill()
-            await eventually(lambda: f"ConnectionError: the connection to {server.endpoint} is lost" in running.log())
+            await eventually(lambda: f"provider zookeeper: the connection to {server.endpoint} is lost" in running.log())
             assert await said(running, "a.test") == b"one"
             server.start()
         finally:

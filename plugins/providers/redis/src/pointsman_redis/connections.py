@@ -14,6 +14,7 @@ from redis.asyncio import ConnectionPool, Redis, SSLConnection
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
 from pointsman_redis.config import Place
@@ -25,8 +26,12 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 """What one answer may hold, and all keys and values together."""
 
 
+class Unreachable(RedisConnectionError):
+    """Why Redis cannot be asked."""
+
+
 async def answered(command: Awaitable[T], seconds: float = 0.0) -> T:
-    """What a command gives. TimeoutError if that takes longer than is sane, beside the seconds that it may wait.
+    """What a command gives. Unreachable if that takes longer than is sane, beside the seconds that it may wait.
 
     The library's own limit uses `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes just when the
     command is done: the gateway would wait for ever at its end.
@@ -36,7 +41,7 @@ async def answered(command: Awaitable[T], seconds: float = 0.0) -> T:
         async with asyncio.timeout(limit):
             return await command
     except TimeoutError:
-        raise TimeoutError(f"no answer within {limit:g} s") from None
+        raise Unreachable(f"Redis has not answered within {limit:g} s") from None
 
 
 class _Parser(_AsyncRESP2Parser):

@@ -11,13 +11,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from pointsman_redis.config import Place, SentinelConfig, shown
-from pointsman_redis.connections import Access, answered
+from pointsman_redis.connections import Access, Unreachable, answered
 
 FAILURES: Final = (RedisError, OSError, TimeoutError, ssl.SSLError, ValueError, LookupError)
 
 
 async def candidates(sentinels: Sequence[Place], access: Access, config: SentinelConfig) -> list[Place]:
-    """Whom the strategy allows, as the first Sentinel says that knows. ConnectionError, with the reasons, if none does."""
+    """Whom the strategy allows, as the first Sentinel says that knows. Unreachable, with the reasons, if none does."""
     reasons: list[str] = []
     for place in sentinels:
         client = access.client(place)
@@ -27,7 +27,7 @@ async def candidates(sentinels: Sequence[Place], access: Access, config: Sentine
             reasons.append(f"{shown(place)}: {error}")
         finally:
             await client.aclose()
-    raise ConnectionError(f"no Sentinel tells where '{config.master_name}' is ({'; '.join(reasons)})")
+    raise Unreachable(f"no Sentinel tells where '{config.master_name}' is ({'; '.join(reasons)})")
 
 
 async def _known(sentinel: "Redis", config: SentinelConfig) -> list[Place]:
@@ -60,13 +60,13 @@ def _place(state: Mapping[str, Any]) -> Place:
 
 
 async def chosen(places: Sequence[Place], access: Access, config: SentinelConfig) -> Place:
-    """One of the candidates. ConnectionError if nearness counts and none of them answers."""
+    """One of the candidates. Unreachable if nearness counts and none of them answers."""
     if not config.latency_strategy or len(places) == 1:
         return random.choice(places)
     times = await asyncio.gather(*(_seconds(place, access) for place in places))
     seconds, nearest = min(zip(times, places, strict=True))
     if seconds == float("inf"):
-        raise ConnectionError(f"none of {', '.join(map(shown, places))} answers")
+        raise Unreachable(f"none of {', '.join(map(shown, places))} answers")
     return nearest
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from pointsman_redis.connections import answered
+from pointsman_redis.connections import Unreachable, answered
 from pointsman_redis.tree import pattern
 
 SETTLE_SECONDS: Final = 0.1
@@ -72,7 +72,7 @@ class Watch:
     async def changed(self, patience: float) -> bool:
         """Whether anything did within so many seconds; if so, it waits until nothing more does for a moment.
 
-        ConnectionError when the connection is lost, or nobody is at its other end any more.
+        An error of the library when the connection is lost, or nobody is at its other end any more.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
@@ -91,6 +91,6 @@ class Watch:
 
     async def _ping(self) -> None:
         if not self._answered:
-            raise ConnectionError("the connection for notifications is dead")
+            raise Unreachable("the connection for notifications is dead")
         self._answered = False
         await answered(self._pubsub.ping())

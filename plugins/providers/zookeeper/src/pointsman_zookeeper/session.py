@@ -23,8 +23,12 @@ LONGEST_SETTLE_SECONDS: Final = 0.5
 _LOST: Final = (ConnectionLoss, ConnectionClosedError, SessionExpiredError)
 
 
+class Unreachable(ConnectionError):
+    """Why there is no session, or no longer."""
+
+
 class Session:
-    """Connected as long as its context lasts. ConnectionError when it cannot be made or is lost."""
+    """Connected as long as its context lasts. Unreachable when it cannot be made or is lost."""
 
     def __init__(self, hosts: Sequence[str], username: str, password: str) -> None:
         self._hosts = ",".join(hosts)
@@ -52,7 +56,7 @@ class Session:
                     self._news.clear()
         except TimeoutError:
             await self._close()
-            raise ConnectionError(f"none of {self._hosts} has answered within {CONNECT_SECONDS:.0f} s") from None
+            raise Unreachable(f"none of {self._hosts} has answered within {CONNECT_SECONDS:.0f} s") from None
         except BaseException:
             await self._close()
             raise
@@ -92,12 +96,12 @@ class Session:
 
     def _check(self) -> None:
         if self._client.client_state == KeeperState.AUTH_FAILED:
-            raise ConnectionError(f"{self._hosts} does not accept name and password")
+            raise Unreachable(f"{self._hosts} does not accept name and password")
         if self._state in (KazooState.SUSPENDED, KazooState.LOST):
             raise self._lost()
 
-    def _lost(self) -> ConnectionError:
-        return ConnectionError(f"the connection to {self._hosts} is lost")
+    def _lost(self) -> Unreachable:
+        return Unreachable(f"the connection to {self._hosts} is lost")
 
     def exists(self, path: str) -> "asyncio.Future[Any]":
         """The node's stat, or None. Watched; so are those below."""
