@@ -299,12 +299,16 @@ async def test_in_the_mesh_both_sides_are_who_they_say(consul, start_gateway, tm
     intention = {"SourceName": "traefik", "DestinationName": "proxied", "Action": "allow"}
     consul.ask("POST", "/v1/connect/intentions", intention)
     async with upstream(answer(200, body=b"shop"), tls=meshed(consul, "shop", tmp_path)) as shop:
-        consul.register("shop", "shop", shop.port, *in_the_mesh("shop"), Connect={"Native": True})
+        raw = ("tcp.routers.raw.rule=HostSNI(`*`)", "tcp.routers.raw.entryPoints=other")
+        raw += ("http.routers.shop.entryPoints=web", f"tcp.services.raw.loadBalancer.server.port={shop.port}")
+        tags = *in_the_mesh("shop"), *(f"traefik.{tag}" for tag in raw)
+        consul.register("shop", "shop", shop.port, *tags, Connect={"Native": True})
         consul.register("plain", "plain", shop.port)
         with consul.proxy("proxied"), running("nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", tmp_path, behind):
             gateway = await start_gateway(API, static(consulCatalog=of_catalogue(consul, consul.mesh, connectAware=True)))
             await soon(gateway, (200, "shop"), host="shop.example")
             await soon(gateway, (200, "proxied"), host="proxied.example")
+            await soon(gateway, (200, "shop"), host="tcp.example", entry_point="other")
         services = {
             service["name"]: service["loadBalancer"]
             for service in await api(gateway, "http/services")
