@@ -198,7 +198,7 @@ async def test_a_gateway_follows_nomad_through_an_outage(nomad, start_gateway):
         await eventually(lambda: serves(b"two"))
 
         await nomad.aclose()
-        await eventually(lambda: "provider nomad-shop: NomadError" in running.log())
+        await eventually(lambda: "provider nomad-shop: http" in running.log())
         assert await serves(b"two")
         nomad.registrations.clear()
         await nomad.start()
