@@ -1,6 +1,8 @@
 """What every test of the house shares."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from typing import Any
 
@@ -13,6 +15,16 @@ settings.register_profile("patient", parent=settings(), deadline=None)  # a busy
 settings.load_profile("patient")
 
 IN_CI = os.environ.get("CI") == "true"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python may leave no bytecode beside its source, all processes of a run keep theirs in one place until it ends.
+
+    A gateway without it compiles several hundred modules at each start, and tests start hundreds of gateways.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ and os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = folder = tempfile.mkdtemp(prefix="pointsman-bytecode-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)
