@@ -5,7 +5,7 @@ from types import ModuleType
 from attrs import frozen
 
 from pointsman import Command, Matcher, TcpMatcher, hookimpl
-from pointsman.plugins import load_registry
+from pointsman.plugins import idle_in_workers, load_registry
 
 
 @frozen
@@ -119,3 +119,22 @@ def test_a_hook_that_does_not_exist_is_named_and_the_rest_works():
 
     assert [problem.path for problem in registry.problems] == ["plugins.broken_plugin"]
     assert "limit" in registry.middlewares
+
+
+def test_what_brings_only_providers_of_which_none_is_configured_is_idle_in_workers_and_may_be_left_out():
+    both = ModuleType("both")
+    both.pointsman_providers = hookimpl(lambda: [a_class("cloud")])
+    both.pointsman_middlewares = hookimpl(lambda: [a_class("limit")])
+    plugins = (
+        a_plugin("pointsman_providers", a_class("here"), a_class("there"), called="used"),
+        a_plugin("pointsman_providers", a_class("elsewhere"), called="unused"),
+        a_plugin(
+            "pointsman_commands", Command("greet", "Say hello.", lambda parser: None, lambda arguments: 0), called="said"
+        ),
+        both,
+    )
+    registry = load_registry(*plugins, entry_point_plugins=False)
+
+    assert idle_in_workers(registry, ["file", "there"]) == {"unused", "said"}
+    assert "auth" in {plugin.name for plugin in load_registry().plugins}
+    assert "auth" not in {plugin.name for plugin in load_registry(without={"auth"}).plugins}

@@ -16,6 +16,10 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
+def libraries_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 def routes(port: int) -> dict[str, Any]:
     service = {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}
     return {"http": {"routers": {"r": {"rule": "PathPrefix(`/`)", "service": "s"}}, "services": {"s": service}}}
@@ -44,6 +48,8 @@ async def test_a_worker_that_dies_is_replaced_and_nobody_is_refused() -> None:
     async with upstream() as server, gateway(routes(server.port), workers=2) as running:
         workers = children_of(running.process.pid)
         assert len(workers) == 2
+        assert "aiohttp" in libraries_of(running.process.pid)
+        assert not any("aiohttp" in libraries_of(pid) for pid in workers), "libraries of providers cost memory"
         victim = min(workers)
         os.kill(victim, signal.SIGKILL)
         # The dead worker's socket stays open in the control process: who lands there waits for the replacement.

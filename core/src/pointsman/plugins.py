@@ -3,7 +3,7 @@
 A plugin that cannot be loaded is named with its distribution and left out; the rest works.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
@@ -84,8 +84,13 @@ KINDS = (
 )  # fmt: skip
 
 
-def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = True) -> Registry:
-    """The registry of the built-in plugins, `modules`, and, unless told not to, every installed entry point."""
+def load_registry(
+    *modules: ModuleType | object, entry_point_plugins: bool = True, without: Collection[str] = ()
+) -> Registry:
+    """The registry of the built-in plugins, `modules`, and, unless told not to, every installed entry point.
+
+    `without`: names of entry points that are left alone, and not even imported.
+    """
     from pointsman import builtin  # the built-in plugins come by the same hooks as any other
 
     registry = Registry()
@@ -95,9 +100,25 @@ def load_registry(*modules: ModuleType | object, entry_point_plugins: bool = Tru
         name = getattr(module, "__name__", repr(module))
         _register(manager, registry, name, "pointsman" if module is builtin else name, "", partial(_itself, module))
     for point in _installed() if entry_point_plugins else ():
+        if point.name in without:
+            continue
         distribution = point.dist.name if point.dist else point.value
         _register(manager, registry, point.name, distribution, point.dist.version if point.dist else "", point.load)
     return registry
+
+
+def idle_in_workers(registry: Registry, providers: Collection[str]) -> frozenset[str]:
+    """Names of plugins that bring but providers and commands, none of these among the configured `providers`.
+
+    A worker has no use for them; the libraries of some take 10 MB and 0.1 s.
+    """
+    return frozenset(
+        plugin.name
+        for plugin in registry.plugins
+        if plugin.brings
+        and plugin.brings.keys() <= {"providers", "commands"}
+        and not any(name in providers for name in plugin.brings.get("providers", ()))
+    )
 
 
 def _itself(module: object) -> object:

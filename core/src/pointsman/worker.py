@@ -539,11 +539,11 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         if kind == "ping":
             _tell(writer, {"alive": True})
         elif kind == "begin":
-            static, control_socket, secrets, recording, tells = content
+            static, control_socket, secrets, recording, tells, idle = content
             reopen = setup_logging(static.log)
             worker = Worker(
                 static,
-                load_registry(),
+                load_registry(without=idle),
                 sockets,
                 control_socket,
                 secrets,

@@ -35,7 +35,7 @@ from pointsman.errors import Problem
 from pointsman.logs.lines import places
 from pointsman.message import Address
 from pointsman.observe.accesslog import check_access_log, try_file
-from pointsman.plugins import Registry
+from pointsman.plugins import Registry, idle_in_workers
 from pointsman.shared import MemoryFile
 from pointsman.upstream.health import News
 
@@ -191,7 +191,8 @@ class Gateway:
         recording, count = self._metering.recording, self._metering.taker(number)
         if self._memory is None:
             return self._make_local(self.static, self.registry, sockets, path, self._secrets, report, recording, count)
-        return Process(number, self.static, sockets, path, self._secrets, report, self._memory, recording, count)
+        idle = idle_in_workers(self.registry, self.static.providers.kinds)
+        return Process(number, self.static, sockets, path, self._secrets, report, self._memory, recording, count, idle)
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""

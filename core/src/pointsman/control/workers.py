@@ -13,7 +13,7 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from pointsman.compile import Secrets
@@ -97,6 +97,7 @@ class Process:
         memory: MemoryFile,
         recording: Recording | None = None,
         count: Callable[[Counted | None], None] = _nobody,
+        idle: Collection[str] = (),
     ) -> None:
         self.number = number
         self.restarts = 0
@@ -109,6 +110,8 @@ class Process:
         self._recording = recording
         self._count = count
         """Takes what it has counted; None: it is no more."""
+        self._idle = idle
+        """Names of plugins that it need not load."""
         self._asked = 0
         self._counting: dict[int, asyncio.Event] = {}
         self._tree = empty_tree()
@@ -272,7 +275,8 @@ class Process:
         self._heard_of, self._beats = False, 0
         beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
-            beginning = (self._static, self._control_socket, self._secrets, self._recording, self.number == 0)
+            tells = self.number == 0
+            beginning = (self._static, self._control_socket, self._secrets, self._recording, tells, self._idle)
             await self._send(writer, "begin", beginning)
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)
