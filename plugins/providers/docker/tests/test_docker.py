@@ -290,7 +290,7 @@ async def test_an_engine_that_is_not_there(docker, tmp_path):
     async with docker.providing(Docker, tmp_path / "nobody") as published:
         assert (await published.failed()).endswith("/nobody: cannot be reached: No such file or directory")
     async with docker.providing(Docker, f"tcp://127.0.0.1:{free_port()}") as published:
-        assert "cannot be reached: Connect call failed" in await published.failed()
+        assert "cannot be reached: Connection refused" in await published.failed()
 
 
 async def test_by_tls_with_a_certificate_and_a_password(docker, tmp_path):

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from attrs import frozen
 
+from pointsman.dialect.reasons import one_line, reason
 from pointsman_consul.access import Access
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -78,7 +79,7 @@ class Agent:
         except TimeoutError:
             raise self._error(path, f"has not answered within {limit:.0f} s") from None
         except aiohttp.ClientError as error:
-            raise self._error(path, f"cannot be asked: {_words(str(error) or type(error).__name__)}") from error
+            raise self._error(path, f"cannot be asked: {reason(error)}") from error
         except ValueError as error:
             raise self._error(path, "answers something that is not JSON") from error
         return Answer(content, int(at) if at.isascii() and at.isdigit() and len(at) < 20 else 0, filtered)
@@ -114,7 +115,7 @@ class Agent:
         return b"".join(parts)
 
     async def _refusal(self, path: str, response: aiohttp.ClientResponse) -> ConsulError:
-        said = _words((await response.content.read(300)).decode("utf-8", "replace"))
+        said = one_line((await response.content.read(300)).decode("utf-8", "replace"))
         return self._error(path, f"answers {response.status}" + (f": {said}" if said else ""))
 
     def _error(self, path: str, what: str) -> ConsulError:
@@ -192,8 +193,3 @@ def _token_in(path: str) -> str:
     if not token or not token.isprintable():
         raise ConsulError("CONSUL_HTTP_TOKEN_FILE holds no token")
     return token
-
-
-def _words(text: str) -> str:
-    """What somebody else says, as one printable line."""
-    return "".join(letter if letter.isprintable() else " " for letter in text.strip())[:200].strip()

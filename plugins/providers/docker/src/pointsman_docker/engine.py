@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 from attrs import frozen
 
+from pointsman.dialect.reasons import reason
 from pointsman_docker.endpoint import Endpoint
 from pointsman_docker.events import Objects
 from pointsman_docker.plain import text
@@ -106,13 +107,11 @@ class Engine:
     async def _failure(self, error: Exception, path: str) -> EngineError:
         if isinstance(error, TimeoutError):
             return EngineError(f"{self.endpoint.shown}: no answer to {path} in time")
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return EngineError(f"{self.endpoint.shown}: its certificate is not trusted: {error.certificate_error}")
         said = await self.tunnel.complaint() if self.tunnel is not None else ""
         if isinstance(error, OSError):
             hint = "; is this user in the group of the socket?" if error.errno == errno.EACCES else ""
-            return EngineError(f"{self.endpoint.shown}: cannot be reached: {said or error.strerror or error}{hint}")
-        return EngineError(f"{self.endpoint.shown}: {path}: {said or error}")
+            return EngineError(f"{self.endpoint.shown}: cannot be reached: {said or reason(error)}{hint}")
+        return EngineError(f"{self.endpoint.shown}: {path}: {said or reason(error)}")
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import aiohttp
 from botocore.utils import get_environ_proxies  # type: ignore[import-untyped]
 
+from pointsman.dialect.reasons import reason
 from pointsman_ecs.account import Account
 from pointsman_ecs.ec2 import error_in, instances_in
 from pointsman_ecs.errors import AWSError, Refused, Throttled, one_line
@@ -103,7 +104,7 @@ class Calls:
         except TimeoutError:
             raise AWSError(f"{what}: no answer within {TIMEOUT.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise AWSError(f"{what}: {one_line(str(error)) or type(error).__name__}") from None
+            raise AWSError(f"{what}: {reason(error)}") from None
         if status != 200:
             raise self._refusal(service, action, status, answer)
         return answer

@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, D
 from attrs import frozen
 
 from pointsman.dialect.json_lines import JsonLines
+from pointsman.dialect.reasons import reason
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
@@ -189,11 +190,11 @@ class Etcd:
 
     def _failure(self, error: Exception, what: str = "") -> EtcdError:
         """In one line."""
-        return EtcdError(f"{self._url}: {what}{' '.join(str(error).split())[:300] or type(error).__name__}")
+        return EtcdError(f"{self._url}: {what}{reason(error)}")
 
-    def _refusal(self, reason: str) -> EtcdError:
-        kind = StaleToken if any(words in reason for words in _STALE) else EtcdError
-        return kind(f"{self._url}: {reason[:300] or 'gave an answer that etcd does not give'}")
+    def _refusal(self, words: str) -> EtcdError:
+        kind = StaleToken if any(stale in words for stale in _STALE) else EtcdError
+        return kind(f"{self._url}: {words[:300] or 'gave an answer that etcd does not give'}")
 
 
 def _drop(response: ClientResponse) -> None:

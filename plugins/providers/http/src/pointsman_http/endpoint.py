@@ -9,6 +9,8 @@ import aiohttp
 from attrs import frozen
 from yarl import URL
 
+from pointsman.dialect.reasons import reason
+
 DEFAULT_MAX_BYTES: Final = 64 << 20
 MAX_REDIRECTS: Final = 10
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -50,7 +52,7 @@ class Endpoint:
         except aiohttp.ClientResponseError:  # its own words tell the whole URL
             raise ConnectionError(f"{shown(self.url)}: answered what is no HTTP") from None
         except aiohttp.ClientError as error:
-            raise ConnectionError(f"{shown(self.url)}: {error or type(error).__name__}") from None
+            raise ConnectionError(f"{shown(self.url)}: {reason(error)}") from None
 
     async def _follow(self, session: aiohttp.ClientSession) -> bytes:
         url = self.url

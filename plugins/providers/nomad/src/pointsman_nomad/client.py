@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from pointsman.dialect.json_lines import JsonLines
+from pointsman.dialect.reasons import reason
 from pointsman_nomad.config import Place
 
 CONNECT_SECONDS: Final = 5.0
@@ -103,8 +104,7 @@ class Nomad:
             finally:
                 _drop(response)
         except (ClientError, ConnectionError) as error:
-            what = " ".join(str(error).split())[:300] or type(error).__name__
-            raise NomadError(f"{self.url}: {what}") from None
+            raise NomadError(f"{self.url}: {reason(error)}") from None
 
     async def _refusal(self, response: ClientResponse) -> NomadError:
         words = " ".join((await self._body(response, 4096)).decode("utf-8", "replace").split())[:200]
