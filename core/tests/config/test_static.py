@@ -254,6 +254,8 @@ def test_an_unknown_provider_in_the_precedence_is_fatal():
     (message,) = problems("providers: {precedence: [bogus]}")
     assert message == 'providers.precedence: provider "bogus" is not a valid provider name'
     assert made("providers: {precedence: 'Docker, FILE'}").providers.precedence == ["docker", "file"]
+    assert made("providers: {precedence: consulCatalog-east}").providers.precedence == ["consulcatalog-east"]
+    assert "bogus-east" in problems("providers: {precedence: [bogus-east]}")[0]
 
 
 WEB = "entryPoints: {web: {address: ':80', %s}}"

@@ -116,7 +116,8 @@ def _providers(static: Static) -> Problems:
     known = {*PRECEDENCE, "internal", *(name.lower() for name in static.providers.kinds)}
     known |= {f"plugin-{name.lower()}" for name in static.providers.plugin}
     for name in static.providers.precedence:
-        if name.lower() not in known:
+        kind, dash, _ = name.lower().partition("-")
+        if name.lower() not in known and not (dash and kind in PRECEDENCE):  # one of its namespaces
             hint = suggestion(name, known)
             yield Problem("providers.precedence", f'provider "{name}" is not a valid provider name{hint}')
     if any(name.lower() == "knative" for name in static.providers.kinds) and not static.experimental.knative:
