@@ -230,6 +230,13 @@ def test_a_broken_line_of_a_file_is_named_by_its_number(tmp_path):
     assert "SECRET" not in str(caught.value)
 
 
+def test_a_file_that_holds_something_else_is_not_quoted(tmp_path):
+    (tmp_path / "environ").write_text("TOKEN=SECRET\0URL=http://a:b\0")
+    with pytest.raises(ConfigError, match=r"usersFile, line 1: error parsing BasicUser: write name:hash") as caught:
+        build(BasicAuth, {"usersFile": str(tmp_path / "environ")})
+    assert "SECRET" not in str(caught.value)
+
+
 def test_an_empty_file_lets_nobody_in(tmp_path):
     (tmp_path / "users").write_text("# nobody\n")
     with pytest.raises(ConfigError, match=f"no users found in {tmp_path}"):

@@ -20,11 +20,14 @@ def in_list(items: Sequence[str], key: str, kind: str, parts: int) -> Iterator[L
 
 
 def in_text(text: str, key: str, kind: str, parts: int) -> Iterator[Line]:
-    """The lines of a file but for blank ones and comments. ConfigError for one that has not as many parts."""
+    """The lines of a file but for blank ones and comments. ConfigError for one that has not as many parts.
+
+    It tells nothing of the line: whoever names a file may not be allowed to read it, and sees what the API tells.
+    """
     for number, line in enumerate(text.split("\n"), 1):
         line = line.strip()
         if line and not line.startswith("#"):
-            yield _split(line, f"{key}, line {number}", kind, parts)
+            yield _split(line, f"{key}, line {number}", kind, parts, told=False)
 
 
 def in_file(file: TextFile | None, kind: str, parts: int) -> Iterator[Line]:
@@ -38,10 +41,10 @@ def in_file(file: TextFile | None, kind: str, parts: int) -> Iterator[Line]:
     yield from in_text(text, "usersFile", kind, parts)
 
 
-def _split(text: str, place: str, kind: str, count: int) -> Line:
+def _split(text: str, place: str, kind: str, count: int, *, told: bool = True) -> Line:
     parts = text.split(":")
     if len(parts) != count:
-        whose = f" (user {printable(parts[0])})" if len(parts) > 1 else ""
+        whose = f" (user {printable(parts[0])})" if told and len(parts) > 1 else ""
         form = "name:hash" if count == 2 else "name:realm:HA1"
         raise ConfigError(Problem(place, f"error parsing {kind}{whose}: write {form}, with exactly {_colons(count - 1)}"))
     if not is_name(parts[0].encode("utf-8", "replace")):
