@@ -18,6 +18,8 @@ class Problem:
     warning: bool = False
     loud: bool = False
     """A warning that is logged as an error is: it closes nothing, and nobody shall miss it."""
+    missing: str = ""
+    """The full name of what is referred to and not there, `shop@docker`, if that is what is wrong."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message

@@ -145,3 +145,42 @@ def test_headers_that_let_somebody_in_are_masked_as_the_api_masks_them(
     assert "in-check" not in printed
     assert "X-Api-Key: REDACTED" in printed
     assert "X-Shop: '7'" in printed
+
+
+REFERENCES = """
+http:
+  routers:
+    r: {rule: Host(`a`), service: web@docker, middlewares: [m@consul]}
+    u: {rule: Host(`c`), service: s, tls: {options: strict@consul}}
+    s: {rule: Host(`b`), service: gone@%s}
+  services: {s: {loadBalancer: {servers: [{url: "http://127.0.0.1:9001"}]}}}
+tcp:
+  routers:
+    t: {rule: HostSNI(`*`), service: db@docker, middlewares: [m@consul]}
+"""
+
+
+def test_what_another_provider_may_say_is_no_error_in_a_file_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "routes.yml"
+    file.write_text(REFERENCES % "docker")
+    assert main(["check", str(file)]) == 0
+    printed = capsys.readouterr().err
+    for name in ("web@docker", "gone@docker", "m@consul", "strict@consul", "db@docker"):
+        assert f'"{name}" cannot be looked for, since nothing is known here of what' in printed
+    file.write_text(REFERENCES % "file")
+    assert main(["check", str(file)]) == 1
+    assert 'error: http.routers.s@file.service: the service "gone@file" does not exist' in capsys.readouterr().err
+
+
+def test_what_a_provider_says_that_is_not_asked_may_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "routes.yml").write_text(REFERENCES % "nobody")
+    static = tmp_path / "pointsman.yml"
+    static.write_text(
+        'entryPoints: {web: {address: ":8000"}}\nproviders:\n  consul: {}\n  docker: {endpoint: "unix:///nowhere"}\n'
+        f'  file: {{filename: "{tmp_path}/routes.yml"}}\n'
+    )
+    assert main(["check", str(static)]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert errors == ['error: http.routers.s@file.service: the service "gone@nobody" does not exist']

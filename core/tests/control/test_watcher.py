@@ -379,9 +379,10 @@ def test_reading_once_gives_tree_and_problems_without_running_anything(tmp_path)
     (tmp_path / "a.yml").write_text("http: {routers: {r: {rule: Host(`a`), service: s}}}")
     (tmp_path / "b.yml").write_text("http: {routers: {r: {rule: Host(`a`), foo: s}}}")
     files = FileProvider(FileConfig(directory=str(tmp_path)), Context("file", {}))
-    tree, problems = read_once([("file", files), ("docker", Failing())], {})
+    tree, problems, silent = read_once([("file", files), ("docker", Failing())], {})
     assert list(tree["http.routers"]) == ["r@file"]
     assert [problem.path for problem in problems] == [f"{tmp_path}/b.yml: http.routers.r", "providers.docker"]
+    assert silent == {"docker"}
 
 
 def test_a_provider_has_no_services_and_no_middlewares():

@@ -1,7 +1,7 @@
 """Reading a configuration without serving by it: what `check` and `explain` share. Exactly what a worker does."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,13 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     ConfigError if its static part is no good.
     """
     problems: list[Problem] = list(registry.problems)
+    alone = False
     if file is None:
         loaded = read_static(flags, os.environ, os.getcwd(), registry.sections)
     elif not Path(file).exists():
         raise ConfigError(Problem(file, "there is no such file or directory"))
     elif _is_dynamic(Path(file)):
+        alone = True
         kind = "directory" if Path(file).is_dir() else "filename"
         static = read_static([f"--providers.file.{kind}={file}"], {}, os.devnull, registry.sections, etc=os.devnull).config
         loaded = Loaded(_with_named_points(static, file), f"file {file}")
@@ -68,12 +70,29 @@ def read_configuration(file: str | None, flags: Sequence[str], registry: Registr
     problems += loaded.warnings
     problems += check_exporters(loaded.config, registry)
     providers, _, broken = build_providers(loaded.config, registry)
-    tree, found = read_once(providers, registry.middlewares, registry.tcp_middlewares)
+    tree, found, silent = read_once(providers, registry.middlewares, registry.tcp_middlewares)
     compiled = compile_for_reading(loaded.config, registry, tree)
     missing = unsupported_static(loaded.config)
     missing += check_access_log(loaded.config.access_log, registry.log_formats)
-    every = dict.fromkeys([*problems, *broken, *found, *compiled.problems, *missing])
+    seen = {"internal", *(name for name, _ in providers)} - silent
+    unknown = {provider for each in compiled.problems if (provider := _owner(each)) not in seen} if alone else silent
+    compiles = [_as_seen(each, unknown) for each in compiled.problems]
+    every = dict.fromkeys([*problems, *broken, *found, *compiles, *missing])
     return Reading(loaded.config, loaded.source, tree, compiled, tuple(every))
+
+
+def _owner(problem: Problem) -> str:
+    """The provider of what is missing; "" if nothing is."""
+    return problem.missing.rpartition("@")[2]
+
+
+def _as_seen(problem: Problem, unknown: Collection[str]) -> Problem:
+    """A warning alone where what is missing is that of a provider of which nothing is known here."""
+    provider = _owner(problem)
+    if not provider or provider not in unknown:
+        return problem
+    message = f'"{problem.missing}" cannot be looked for, since nothing is known here of what {provider} says'
+    return evolve(problem, message=message, warning=True)
 
 
 def _with_named_points(static: Static, file: str) -> Static:

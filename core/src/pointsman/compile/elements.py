@@ -32,7 +32,7 @@ class Elements(Generic[E]):
         self.built: dict[str, E] = {}
         self._declared: Mapping[str, Any] = tree.get(self.section, {})
         self._old = old
-        self._broken: dict[str, ConfigError] = {}
+        self._broken: dict[str, tuple[Problem, ...]] = {}  # no errors: their tracebacks would hold this
         self._path: list[str] = []
 
     def get(self, reference: str, owner: str) -> E:
@@ -45,12 +45,12 @@ class Elements(Generic[E]):
             chain = "->".join(f"{self.noun}:{part}" for part in [*self._path[self._path.index(name) :], name])
             raise ConfigError(Problem(f"{self.section}.{name}", f"recursion detected in {chain}"))
         if name in self._broken:
-            raise self._broken[name]
+            raise ConfigError(self._broken[name])
         self._path.append(name)
         try:
             entry = self._reused(name) or self._made(name)
         except ConfigError as error:
-            self._broken[name] = error
+            self._broken[name] = error.problems
             raise
         finally:
             self._path.pop()
@@ -70,7 +70,7 @@ class Elements(Generic[E]):
     def _made(self, name: str) -> E:
         raw = self._declared.get(name)
         if raw is None:
-            raise ConfigError(Problem("", f'the {self.noun} "{name}" does not exist'))
+            raise ConfigError(Problem("", f'the {self.noun} "{name}" does not exist', missing=name))
         return self._build(name, raw, f"{self.section}.{name}")
 
     def _build(self, name: str, raw: Any, path: str) -> E:

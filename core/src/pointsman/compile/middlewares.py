@@ -79,7 +79,7 @@ class Middlewares:
         path = f"{MIDDLEWARES}.{name}"
         raw = self.tree.get(MIDDLEWARES, {}).get(name)
         if raw is None:
-            raise ConfigError(Problem("", f'middleware "{name}" does not exist'))
+            raise ConfigError(Problem("", f'middleware "{name}" does not exist', missing=name))
         if name in self.path:
             steps = "->".join(f"middleware:{part}" for part in [*self.path[self.path.index(name) :], name])
             message = f"could not instantiate middleware {name}: recursion detected in {steps}"

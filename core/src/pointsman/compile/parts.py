@@ -173,7 +173,7 @@ def qualify(name: str, owner: str) -> str:
 def problems_under(path: str, error: ConfigError | ValueError) -> list[Problem]:
     """The problems of an error; those that know no place of their own stand at `path`."""
     if isinstance(error, ConfigError):
-        return [problem if problem.path else Problem(path, problem.message) for problem in error.problems]
+        return [problem if problem.path else evolve(problem, path=path) for problem in error.problems]
     return [Problem(path, str(error))]
 
 

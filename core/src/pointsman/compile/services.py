@@ -90,8 +90,9 @@ class Services:
     old_transports: Mapping[str, TransportEntry]
     built: dict[str, ServiceEntry]
     transports: dict[str, TransportEntry]
-    broken: dict[str, ConfigError]
-    broken_transports: dict[str, ConfigError]
+    broken: dict[str, tuple[Problem, ...]]
+    """Not the errors: their tracebacks hold all of this compilation, in a cycle that nobody would ever collect."""
+    broken_transports: dict[str, tuple[Problem, ...]]
     path: list[str]
     successions: list[tuple[ServiceEntry, ServiceEntry]]
     """Running services, and those that will serve in their place, where somebody looks after the servers of either."""
@@ -119,12 +120,12 @@ class Services:
             chain = "->".join(f"service:{part}" for part in [*self.path[self.path.index(name) :], name])
             raise ConfigError(Problem(f"{SERVICES}.{name}", f"recursion detected in {chain}"))
         if name in self.broken:
-            raise self.broken[name]
+            raise ConfigError(self.broken[name])
         self.path.append(name)
         try:
             entry = self._reused(name) or self._build(name)
         except ConfigError as error:
-            self.broken[name] = error
+            self.broken[name] = error.problems
             raise
         finally:
             self.path.pop()
@@ -171,7 +172,7 @@ class Services:
             return self._internal(name)
         raw = self.tree.get(SERVICES, {}).get(name)
         if raw is None:
-            raise ConfigError(Problem("", f'the service "{name}" does not exist'))
+            raise ConfigError(Problem("", f'the service "{name}" does not exist', missing=name))
         service, problems = structure_service(raw, path)
         if service is None:
             raise ConfigError(problems)
@@ -275,7 +276,7 @@ class Services:
         if entry is not None:
             return entry
         if name in self.broken_transports:
-            raise self.broken_transports[name]
+            raise ConfigError(self.broken_transports[name])
         raw = self.tree.get(TRANSPORTS, {}).get(name)
         if raw is None:
             raise ConfigError(
@@ -285,7 +286,7 @@ class Services:
         try:
             entry = old if old is not None and old.raw is raw else self._new_transport(raw, f"{TRANSPORTS}.{name}")
         except ConfigError as error:
-            self.broken_transports[name] = error
+            self.broken_transports[name] = error.problems
             raise
         self.transports[name] = entry
         return entry

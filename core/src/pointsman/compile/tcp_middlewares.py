@@ -40,7 +40,7 @@ class TcpMiddlewares:
     def _use(self, name: str, place: Place) -> Use:
         raw = self.tree.get(TCP_MIDDLEWARES, {}).get(name)
         if raw is None:
-            raise ConfigError(Problem("", f'middleware "{name}" does not exist'))
+            raise ConfigError(Problem("", f'middleware "{name}" does not exist', missing=name))
         path = f"{TCP_MIDDLEWARES}.{name}"
         if place in self.failed:
             raise ConfigError(Problem(path, self.failed[place]))

@@ -85,7 +85,7 @@ class Tls:
         if entry is None:
             declared = [known for known in self.parts.options if known != DEFAULT]
             there = f"; there are {', '.join(declared[:MENTIONED])}" if declared else "; none are declared"
-            raise ConfigError(Problem("", f"unknown TLS options: {name}{suggestion(name, declared) or there}"))
+            raise ConfigError(Problem("", f"unknown TLS options: {name}{suggestion(name, declared) or there}", missing=name))
         if entry.terms is None:
             reason = next(problem for problem in entry.problems if not problem.warning)
             raise ConfigError(Problem("", f"the TLS options {name} are broken: {reason}"))

@@ -143,8 +143,8 @@ class Watcher:
 
 def read_once(
     providers: Sequence[tuple[str, Provider]], middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS
-) -> tuple[Tree, list[Problem]]:
-    """What the providers say now, without running them: for `check` and `explain`.
+) -> tuple[Tree, list[Problem], set[str]]:
+    """What the providers say now, without running them: for `check` and `explain`; and which of them said nothing.
 
     One that can only be asked while it runs is named in a warning.
     """
@@ -169,4 +169,5 @@ def read_once(
         if verdict.accepted:
             documents[name] = document
     tree, disputed = merge(documents)
-    return Contents(middlewares).inline(tree).tree, [*found, *disputed]
+    silent = {name for name, _ in providers if not documents.get(name)}
+    return Contents(middlewares).inline(tree).tree, [*found, *disputed], silent
