@@ -1,5 +1,7 @@
 """Trees to snapshots: what is served, what is closed and why, what is carried over."""
 
+import copy
+import gc
 import weakref
 from typing import Any, ClassVar
 
@@ -373,6 +375,33 @@ def test_an_old_compilation_is_not_kept_alive_by_a_plugin_that_keeps_its_context
         compiled = one.compile_now(sections, compiled)
         instances.append(weakref.ref(compiled.uses["router", "r@file", "0", "m@file"].instance))
     assert [instance() is None for instance in instances] == [True, True, True, True, False]
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "service": {"http.services": {"w@file": {"weighted": {"services": [{"name": "gone@etcd"}]}}}},
+    "transport": {
+        "http.services": {"s@file": balancer(serversTransport="t")},
+        "http.serversTransports": {"t@file": {"rootCAs": "no file"}},
+    },
+    "TCP service": {"tcp.services": {"w@file": {"weighted": {"services": [{"name": "gone@etcd"}]}}}},
+    "UDP service": {"udp.services": {"w@file": {"weighted": {"services": [{"name": "gone@etcd"}]}}}},
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_compilation_with_something_broken_goes_without_the_cycle_collector(what: str) -> None:
+    one = compiler()
+    compiled = one.compile_now({})
+    gc.collect()
+    gc.disable()  # a worker freezes what a compilation leaves, so that no collector ever sees a cycle
+    try:
+        for _ in range(3):
+            compiled = one.compile_now(copy.deepcopy(BROKEN[what]), compiled)
+            words = {found.word for section in BROKEN[what] for found in compiled.statuses.get(section, {}).values()}
+            assert words != {"enabled"}
+        assert [each for each in gc.get_objects() if isinstance(each, Compiled)] == [compiled]
+    finally:
+        gc.enable()
 
 
 class Sharer(Mark):
