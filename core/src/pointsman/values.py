@@ -83,6 +83,8 @@ def read_text(path: str) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
+    if stat.S_ISCHR(mode := os.stat(path).st_mode) or stat.S_ISBLK(mode):  # to open one may already do something
+        raise OSError(0, "it is no regular file")
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # not even for a pipe
 
 

@@ -1,5 +1,6 @@
 """Certificates and keys are read from text and from files, and never shown."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import trustme
 
 from pointsman.net import pem
+from pointsman.values import read_text
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +74,24 @@ def test_an_encrypted_key_is_refused_without_a_question() -> None:
         ("/nowhere/ca.pem", "the file /nowhere/ca.pem cannot be read: No such file or directory"),
         ("c2VjcmV0", "it is no PEM text, and as the path of a file cannot be read"),
         ("nul\0.pem", "cannot be read"),
-        ("/dev/null", "holds no PEM text"),
+        ("/proc/self/comm", "it is no PEM text, and as the path of a file holds none"),
+        ("/dev/null", "it is no PEM text, and as the path of a file cannot be read: it is a device"),
+        (os.__file__, "holds no PEM text"),
     ],
 )
 def test_what_is_no_pem_is_refused(source: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         pem.read_pem(source)
+
+
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any label may name /dev/watchdog, and to open that is to start it."""
+    opened: list[str] = []
+    monkeypatch.setattr(os, "open", lambda path, flags: opened.append(path))
+    for read in (pem.read_pem, read_text):
+        with pytest.raises(ValueError, match="cannot be read: it is"):
+            read("/dev/null")
+    assert opened == []
 
 
 def test_a_text_that_is_neither_pem_nor_a_path_is_not_shown() -> None:

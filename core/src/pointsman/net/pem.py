@@ -7,6 +7,7 @@ wrong is said without a word of the content.
 import os
 import re
 import ssl
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def read_pem(source: str) -> str:
     except ValueError:  # no path at all
         raise ValueError(f"{named} cannot be read") from None
     if _BEGIN not in content:
-        raise ValueError(f"{named} holds no PEM text")
+        raise ValueError(f"{named} holds none" if named.startswith("it ") else f"{named} holds no PEM text")
     return content
 
 
@@ -50,6 +51,8 @@ def _here() -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
+    if stat.S_ISCHR(mode := os.stat(path).st_mode) or stat.S_ISBLK(mode):  # to open one may already do something
+        raise OSError(0, "it is a device")
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # not even for a pipe
 
 
