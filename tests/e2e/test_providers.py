@@ -359,8 +359,9 @@ async def test_a_source_that_is_away_at_the_start_is_asked_until_it_is_there():
         static = {"api": {}, "providers": {"http": {"endpoint": f"http://127.0.0.1:{port}", "pollInterval": "10ms"}}}
         async with staged(own, static) as stage:
             assert await body_of(stage, "own.test") == b"a"
-            state = await fails(stage, "http", "Cannot connect")
+            state = await fails(stage, "http", "Connection refused")
             assert "lastSuccess" not in state
+            assert state["lastError"].startswith("http://"), "it is told without the name of a class"
 
             endpoint.answers(tells(one("http.test", stage.urls["b"])))
             await endpoint.start(port=port)

@@ -216,7 +216,7 @@ async def test_a_server_that_stops_to_answer_is_given_up(start, monkeypatch, oft
         monkeypatch.setattr(pointsman_redis.connections, "ANSWER_SECONDS", 0.3)
 
     error = await failure(a_provider(redis), stop)
-    assert str(error) == "Redis has not answered within 0.3 s"
+    assert str(error) == f"{redis.endpoint}: Redis has not answered within 0.3 s"
 
 
 async def test_a_connection_for_notifications_that_died_unnoticed_is_given_up(redis, often):
@@ -239,7 +239,7 @@ async def test_a_connection_for_notifications_that_died_unnoticed_is_given_up(re
 
     async with serving(relay) as endpoint:
         error = await failure(a_provider(redis, endpoints=[endpoint]), dead.set)
-    assert str(error) == "the connection for notifications is dead"
+    assert str(error) == f"{endpoint}: the connection for notifications is dead"
 
 
 @pytest.mark.parametrize(

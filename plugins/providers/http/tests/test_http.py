@@ -208,6 +208,7 @@ async def test_tls_is_verified_as_the_options_say(tmp_path):
         ({"endpoint": "http://[a"}, "providers.http.endpoint"),
         ({"endpoint": "http://a", "pollInterval": "0s"}, "providers.http.pollInterval"),
         ({"endpoint": "http://a", "pollTimeout": "-1s"}, "providers.http.pollTimeout"),
+        ({"endpoint": "http://u:s3cret@a", "headers": {"authorization": "s3cret"}}, "providers.http.headers.Authorization"),
         ({"endpoint": "http://a", "headers": {"X Y": "s3cret"}}, "providers.http.headers.X Y"),
         ({"endpoint": "http://a", "headers": {"X": "s3cret\r\nY: 1"}}, "providers.http.headers.X"),
         ({"endpoint": "http://a", "tls": {"cert": "/no/such"}}, "providers.http.tls"),

@@ -33,7 +33,7 @@ class HttpConfig:
 
 
 class Http:
-    """`providers.http`"""
+    """A document that an HTTP server gives"""
 
     name: ClassVar[str] = "http"
     Config: ClassVar[type] = HttpConfig
@@ -92,6 +92,9 @@ def _endpoint(config: HttpConfig) -> Endpoint:
     if config.poll_timeout < 0:
         raise ConfigError(Problem(f"{path}.pollTimeout", f"must not be negative, got {config.poll_timeout:g}s"))
     sent_headers(config.headers, f"{path}.headers")
+    if url.user is not None and any(name.lower() == "authorization" for name in config.headers):
+        message = "says how to log in, and so does the endpoint with its user; keep one of the two"
+        raise ConfigError(Problem(f"{path}.headers.Authorization", message))
     return Endpoint(
         url,
         {name: value.strip() for name, value in config.headers.items()},

@@ -17,6 +17,10 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _OWN: Final = {"Accept-Encoding": "identity", "User-Agent": "pointsman"}
 
 
+class Unanswered(ConnectionError):
+    """Why there is no body."""
+
+
 def shown(url: URL) -> str:
     """A URL as messages may have it: without a password, and without a query, where tokens are."""
     return str(url.with_user(None).with_query(None).with_fragment(None))
@@ -43,16 +47,16 @@ class Endpoint:
         )
 
     async def fetch(self, session: aiohttp.ClientSession) -> bytes:
-        """The body of a 200. ConnectionError says why there is none."""
+        """The body of a 200. Unanswered says why there is none."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 return await self._follow(session)
         except TimeoutError:
-            raise ConnectionError(f"{shown(self.url)}: no whole answer within {self.timeout_seconds:g} s") from None
+            raise Unanswered(f"{shown(self.url)}: no whole answer within {self.timeout_seconds:g} s") from None
         except aiohttp.ClientResponseError:  # its own words tell the whole URL
-            raise ConnectionError(f"{shown(self.url)}: answered what is no HTTP") from None
+            raise Unanswered(f"{shown(self.url)}: answered what is no HTTP") from None
         except aiohttp.ClientError as error:
-            raise ConnectionError(f"{shown(self.url)}: {reason(error)}") from None
+            raise Unanswered(f"{shown(self.url)}: {reason(error)}") from None
 
     async def _follow(self, session: aiohttp.ClientSession) -> bytes:
         url = self.url
@@ -63,21 +67,21 @@ class Endpoint:
                     return await self._body(response)
                 target = _target(url, response.headers["Location"])
             if url.scheme == "https" and target.scheme == "http":
-                raise ConnectionError(f"{shown(url)}: redirects from https to http, which is not followed")
+                raise Unanswered(f"{shown(url)}: redirects from https to http, which is not followed")
             url = target
-        raise ConnectionError(f"{shown(self.url)}: redirects more than {MAX_REDIRECTS} times")
+        raise Unanswered(f"{shown(self.url)}: redirects more than {MAX_REDIRECTS} times")
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         if response.status != 200:
-            raise ConnectionError(f"{shown(response.url)}: answered {response.status}")
+            raise Unanswered(f"{shown(response.url)}: answered {response.status}")
         if (coding := response.headers.get("Content-Encoding", "identity").lower()) != "identity":
-            raise ConnectionError(f"{shown(response.url)}: answered in the encoding {coding}, which was not asked for")
+            raise Unanswered(f"{shown(response.url)}: answered in the encoding {coding}, which was not asked for")
         pieces, size = [], 0
         async for piece in response.content.iter_any():
             pieces.append(piece)
             size += len(piece)
             if size > self.max_bytes:
-                raise ConnectionError(
+                raise Unanswered(
                     f"{shown(response.url)}: the answer is longer than {self.max_bytes} bytes; "
                     "maxResponseBodySize says how long it may be"
                 )
@@ -85,11 +89,11 @@ class Endpoint:
 
 
 def _target(url: URL, location: str) -> URL:
-    """Where a redirection leads. ConnectionError if that is nowhere."""
+    """Where a redirection leads. Unanswered if that is nowhere."""
     try:
         target = url.join(URL(location))
         if target.scheme in ("http", "https") and target.host:
             return target
     except ValueError:
         pass
-    raise ConnectionError(f"{shown(url)}: redirects to what is no URL")
+    raise Unanswered(f"{shown(url)}: redirects to what is no URL")

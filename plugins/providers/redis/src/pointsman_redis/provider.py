@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from pointsman import ProviderContext, Publish
 from pointsman.errors import ConfigError
 from pointsman_redis.config import PATH, Place, RedisConfig, checked, shown
-from pointsman_redis.connections import Access, answered
+from pointsman_redis.connections import Access, Unreachable, answered
 from pointsman_redis.sentinels import FAILURES, candidates, chosen
 from pointsman_redis.tree import read_tree
 from pointsman_redis.watch import Watch
@@ -26,7 +26,7 @@ _LARGE: Final = 2000
 
 
 class RedisProvider:
-    """`providers.redis`"""
+    """Keys of Redis"""
 
     name: ClassVar[str] = "redis"
     Config: ClassVar[type] = RedisConfig
@@ -58,6 +58,8 @@ class RedisProvider:
             try:
                 await answered(client.ping())  # a wrong password is no matter of notifications
                 await self._follow(client, place, publish)
+            except Unreachable as error:
+                raise Unreachable(f"{shown(place)}: {error}") from None
             finally:
                 await client.aclose()
 
