@@ -27,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.arguments(parser)
         return _guarded(lambda: command.run(parser.parse_args(arguments[1:])))
     if any(argument in ("-h", "-help", "--help") for argument in arguments):
-        print_help(commands.values(), registry)
-        return 0
+        return _guarded(lambda: print_help(commands.values(), registry))
     return _guarded(lambda: run(arguments, registry))
 
 
 def _guarded(action: object) -> int:
     try:
         status: int = action()  # type: ignore[operator]
+        sys.stdout.flush()
         return status
     except ConfigError as error:
         for problem in error.problems:

@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,19 @@ def test_help_names_commands_and_flags(capsys: pytest.CaptureFixture[str], flag:
     printed = capsys.readouterr().out
     for words in ("explain", "--entryPoints.<name>.address", "--providers.file.filename", "--workers"):
         assert words in printed
+
+
+def test_help_stops_without_a_word_when_nobody_reads_on() -> None:
+    begun = subprocess.run(
+        [f"{sys.executable} -m pointsman --help | head -1"],
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert begun.stdout.startswith("Pointsman")
+    assert begun.stderr == ""
 
 
 def test_a_bad_flag_ends_the_start_with_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

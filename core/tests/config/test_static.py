@@ -14,12 +14,12 @@ from pointsman.config.implied import with_implied
 from pointsman.config.load import load_text
 from pointsman.config.static import PRECEDENCE, Static, print_static, structure_static
 from pointsman.errors import Problem
-from pointsman.values import Secret
+from pointsman.values import Secret, Url, option
 
 
 @frozen
 class DockerConfig:
-    endpoint: str = "unix:///var/run/docker.sock"
+    endpoint: Url = option(default=Url("unix:///var/run/docker.sock"))
     watch: bool = True
     password: Secret = Secret("")
 
@@ -448,6 +448,7 @@ def test_every_flag_has_a_row():
     assert rows["--entryPoints.<name>.http.tls.domains[0].sans"][0] == "list of string"
     assert rows["--providers.docker.watch"][:2] == ["bool", "true"]
     assert rows["--providers.docker"] == ["switch", "", "Containers and their labels."]
+    assert rows["--providers.docker.endpoint"][0] == "URL"
     assert rows["--api"][0] == "switch"
     assert rows["--tracing.otlp"] == ["switch", "", "A collector of spans."]
     assert "--tracing.exporters" not in "".join(rows)

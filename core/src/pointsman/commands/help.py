@@ -22,8 +22,8 @@ A configuration comes from one place: a file (--configFile, or pointsman.yml or 
 Commands:"""
 
 
-def print_help(commands: Iterable[Command], registry: Registry) -> None:
-    """Write the help to stdout."""
+def print_help(commands: Iterable[Command], registry: Registry) -> int:
+    """Write the help to stdout; the exit status."""
     print(_HEAD)
     for command in commands:
         print(f"  {command.name:<13}{command.help}")
@@ -33,3 +33,4 @@ def print_help(commands: Iterable[Command], registry: Registry) -> None:
         print(f"  {flag} {kind}{shown}")
         if text:
             print(f"      {text}")
+    return 0

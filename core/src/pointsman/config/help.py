@@ -11,7 +11,7 @@ from pointsman.config.schema import SECTION_OF, kind_of_type, strip_optional
 from pointsman.config.sections import PLUGGED, Sections
 from pointsman.config.spelling import spelled
 from pointsman.config.static import Static
-from pointsman.values import MASK, Duration, FileOrContent, Secret
+from pointsman.values import MASK, Duration, FileOrContent, Secret, Url
 
 Row = tuple[str, str, str, str]
 _OWN: tuple[Row, ...] = (
@@ -62,7 +62,7 @@ def _type(annotation: Any) -> str:
         return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) in (list, tuple):
         return f"list of {_type(get_args(annotation)[0])}"
-    names = {str: "string", bool: "bool", int: "int", float: "float", Duration: "duration", Secret: "secret"}
+    names = {str: "string", bool: "bool", int: "int", float: "float", Duration: "duration", Secret: "secret", Url: "URL"}
     return names.get(annotation, "file or text" if annotation is FileOrContent else "any")
 
 

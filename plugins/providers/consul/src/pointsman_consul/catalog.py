@@ -35,7 +35,7 @@ MAX_NAMED: Final = 5
 
 
 class ConsulCatalog:
-    """`providers.consulCatalog`"""
+    """Services of Consul, with tags"""
 
     name: ClassVar[str] = "consulCatalog"
     Config: ClassVar[type] = ConsulCatalogConfig

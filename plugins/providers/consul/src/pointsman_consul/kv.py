@@ -34,7 +34,7 @@ class ConsulConfig:
 
 
 class Consul:
-    """`providers.consul`"""
+    """Keys of Consul"""
 
     name: ClassVar[str] = "consul"
     Config: ClassVar[type] = ConsulConfig

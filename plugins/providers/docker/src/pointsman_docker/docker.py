@@ -28,7 +28,7 @@ _LISTENING_SECONDS: Final = 1.0
 
 
 class Docker:
-    """`providers.docker`"""
+    """Containers of a Docker engine, with labels"""
 
     name: ClassVar[str] = "docker"
     Config: ClassVar[type] = DockerConfig

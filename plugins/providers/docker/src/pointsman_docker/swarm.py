@@ -24,7 +24,7 @@ _SCOPED: Final = (1, 29)
 
 
 class Swarm:
-    """`providers.swarm`"""
+    """Services of a Docker Swarm, with labels"""
 
     name: ClassVar[str] = "swarm"
     Config: ClassVar[type] = SwarmConfig

@@ -25,6 +25,8 @@ class NoLabels:
 
 
 class ECS:
+    """Tasks of Amazon ECS, with labels"""
+
     name: ClassVar[str] = "ecs"
     Config: ClassVar[type] = ECSConfig
 

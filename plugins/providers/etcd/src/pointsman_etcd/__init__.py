@@ -29,6 +29,8 @@ class EtcdConfig:
 
 
 class EtcdProvider:
+    """Keys of etcd"""
+
     name: ClassVar[str] = "etcd"
     Config: ClassVar[type] = EtcdConfig
 

@@ -21,6 +21,8 @@ SLOW_LOOK_SECONDS: Final = 60.0
 
 
 class NomadProvider:
+    """Services of Nomad, with tags"""
+
     name: ClassVar[str] = "nomad"
     Config: ClassVar[type] = NomadConfig
 

@@ -25,7 +25,7 @@ class RestConfig:
 
 
 class Rest:
-    """`providers.rest`. What it was told last is kept in memory only."""
+    """What is PUT to the API, kept in memory only"""
 
     name: ClassVar[str] = "rest"
     Config: ClassVar[type] = RestConfig

@@ -22,7 +22,7 @@ _LARGE: Final = 2000
 
 
 class ZooKeeperProvider:
-    """`providers.zooKeeper`"""
+    """Nodes of ZooKeeper"""
 
     name: ClassVar[str] = "zooKeeper"
     Config: ClassVar[type] = ZooKeeperConfig
