@@ -1,9 +1,9 @@
 """What every test of the house shares."""
 
 import os
-import shutil
-import tempfile
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +17,13 @@ settings.load_profile("patient")
 IN_CI = os.environ.get("CI") == "true"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Where Python may leave no bytecode beside its source, all processes of a run keep theirs in one place until it ends.
+def pytest_configure() -> None:
+    """Where Python may leave no bytecode beside its source, whatever tests start keeps its own in the virtual environment.
 
     A gateway without it compiles several hundred modules at each start, and tests start hundreds of gateways.
     """
-    if "PYTEST_XDIST_WORKER" not in os.environ and os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-        os.environ["PYTHONPYCACHEPREFIX"] = folder = tempfile.mkdtemp(prefix="pointsman-bytecode-")
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if sys.prefix != sys.base_prefix and os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(sys.prefix, "bytecode"))
 
 
 @pytest.hookimpl(wrapper=True)
