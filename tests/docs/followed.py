@@ -86,12 +86,21 @@ async def followed(
         assert process.returncode is None
     finally:
         if process is not None:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+            await _ended(process)
         log = story.folder / "log"
         print(log.read_text() if log.exists() else "")  # shown if the test fails
         shutil.rmtree(story.folder)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Sessions of UDP, which have as long as their timeout, are not waited for."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 2)
+        except TimeoutError:
+            process.kill()
+    await process.wait()
 
 
 async def _listening(process: asyncio.subprocess.Process, port: int) -> bool:
