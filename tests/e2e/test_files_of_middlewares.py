@@ -123,13 +123,13 @@ class Visitors:
     async def _visit(self, host: str) -> None:
         while not self._leaving:
             async with self.stage.connect() as client:
-                for _ in range(4):
+                for _ in range(2):
                     self.heard.append((await client.get("/", host)).status)
 
     async def some(self) -> list[int]:
         """What they hear from now on, until every worker has surely been asked. Requests that are under way come first."""
         await self._more(len(self._tasks))
-        since = await self._more(8 * WORKERS * len(self._tasks))
+        since = await self._more(4 * WORKERS * len(self._tasks))
         return self.heard[since:]
 
     async def _more(self, count: int) -> int:
