@@ -8,6 +8,8 @@ from attrs import define
 
 from pointsman.testing import Gateway, Message, RawClient, Upstream, answer, connect, gateway, refusing, upstream
 
+from .kept import Kept
+
 Urls = Mapping[str, str]
 Dynamic = Callable[[Urls], Mapping[str, Any]]
 
@@ -71,14 +73,22 @@ def routed(rules: Mapping[str, str | Mapping[str, Any]], urls: Urls, **services:
 
 @asynccontextmanager
 async def staged(
-    dynamic: Dynamic, static: Mapping[str, Any] | None = None, servers: Sequence[str] = ("a", "b", "c"), *, workers: int = 1
+    dynamic: Dynamic,
+    static: Mapping[str, Any] | None = None,
+    servers: Sequence[str] = ("a", "b", "c"),
+    *,
+    workers: int = 1,
+    kept: Kept | None = None,
 ) -> AsyncIterator[Stage]:
-    """A gateway with one configuration. The URL called `closed` refuses connections."""
+    """A gateway with one configuration, of its own or `kept`. The URL called `closed` refuses connections."""
     async with AsyncExitStack() as stack:
         running = {name: await stack.enter_async_context(upstream()) for name in servers}
         urls = {name: server.url for name, server in running.items()}
         urls["closed"] = f"http://127.0.0.1:{stack.enter_context(refusing())}"
-        front = await started(stack, lambda: gateway(dynamic(urls), static, workers=workers))
+        if kept is not None:
+            front = await stack.enter_async_context(kept.gateway(dynamic(urls)))
+        else:
+            front = await started(stack, lambda: gateway(dynamic(urls), static, workers=workers))
         ready = Stage(front, running, urls)
         ready.reset()
         yield ready

@@ -35,8 +35,8 @@ async def on_a(stage, request):
         yield client
 
 
-async def test_what_runs_is_finished_and_nothing_new_is_begun():
-    async with staged(before("60s")) as stage:
+async def test_what_runs_is_finished_and_nothing_new_is_begun(kept):
+    async with staged(before("60s"), kept=kept) as stage:
         await stage.get()
         gate = asyncio.Event()
         stage["a"].answers(chunked([b"one", gate, b"two"]))
@@ -51,8 +51,8 @@ async def test_what_runs_is_finished_and_nothing_new_is_begun():
             await eventually(lambda: stage["a"].open == 0, "no connection to it is left")
 
 
-async def test_idle_connections_are_closed_soon():
-    async with staged(before("60s")) as stage:
+async def test_idle_connections_are_closed_soon(kept):
+    async with staged(before("60s"), kept=kept) as stage:
         await stage.get()
         assert stage["a"].open == 1
         await leave(stage)
@@ -60,8 +60,8 @@ async def test_idle_connections_are_closed_soon():
 
 
 @pytest.mark.parametrize("patience", ["0s", "300ms"])
-async def test_what_takes_too_long_is_cut(patience):
-    async with staged(before(patience)) as stage:
+async def test_what_takes_too_long_is_cut(kept, patience):
+    async with staged(before(patience), kept=kept) as stage:
         stage["a"].answers([*chunked([b"one"])[:-1], PIPE])
         async with on_a(stage, head("GET / HTTP/1.1", "Host: a.test")) as client:
             await client.head()
@@ -69,8 +69,8 @@ async def test_what_takes_too_long_is_cut(patience):
             assert await client.rest() in (b"", b"3\r\none\r\n")
 
 
-async def test_a_websocket_goes_on_for_a_while_and_is_closed():
-    async with staged(before("1s")) as stage:
+async def test_a_websocket_goes_on_for_a_while_and_is_closed(kept):
+    async with staged(before("1s"), kept=kept) as stage:
         stage["a"].answers(upgrade("websocket"))
         async with on_a(stage, WEBSOCKET) as client:
             assert (await client.head()).status == 101
@@ -81,8 +81,8 @@ async def test_a_websocket_goes_on_for_a_while_and_is_closed():
             await eventually(lambda: stage["a"].open == 0, "the server's side is closed, too")
 
 
-async def test_a_server_that_comes_back_in_time_keeps_what_it_has():
-    async with staged(before("1s")) as stage:
+async def test_a_server_that_comes_back_in_time_keeps_what_it_has(kept):
+    async with staged(before("1s"), kept=kept) as stage:
         stage["a"].answers(upgrade("websocket"))
         async with on_a(stage, WEBSOCKET) as client:
             assert (await client.head()).status == 101
@@ -93,8 +93,8 @@ async def test_a_server_that_comes_back_in_time_keeps_what_it_has():
             assert await client.exactly(12) == b"still there?"
 
 
-async def test_without_a_limit_it_may_take_as_long_as_it_takes():
-    async with staged(before("-1s")) as stage:
+async def test_without_a_limit_it_may_take_as_long_as_it_takes(kept):
+    async with staged(before("-1s"), kept=kept) as stage:
         gate = asyncio.Event()
         stage["a"].answers([gate, *answer(200, {}, b"late")])
         async with on_a(stage, head("GET / HTTP/1.1", "Host: a.test")) as client:
@@ -103,7 +103,7 @@ async def test_without_a_limit_it_may_take_as_long_as_it_takes():
             assert (await client.message()).body == b"late"
 
 
-async def test_a_grpc_stream_goes_on_for_a_while_and_is_cut():
+async def test_a_grpc_stream_goes_on_for_a_while_and_is_cut(kept):
     over = threading.Event()
 
     def talk(requests, context):
@@ -117,7 +117,7 @@ async def test_a_grpc_stream_goes_on_for_a_while_and_is_cut():
     server.start()
     try:
         async with (
-            staged(lambda urls: routed(ALL, urls, a=balancer(url, drainTimeout="1s"))) as stage,
+            staged(lambda urls: routed(ALL, urls, a=balancer(url, drainTimeout="1s")), kept=kept) as stage,
             grpc.aio.insecure_channel(f"127.0.0.1:{stage.gateway.port()}") as channel,
         ):
             call = channel.stream_stream("/shop.Shop/Talk")()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 from pointsman.testing import Gateway, Message, Upstream, answer, connect, eventually, refusing, upstream
 from pointsman.testing import gateway as any_gateway
+
+from .kept import Kept
 
 PROBE = {"path": "/hz", "interval": "100ms", "timeout": "1s"}
 A, B = (200, b"a"), (200, b"b")
@@ -28,8 +31,19 @@ def alive(name: str, probe: int = 200) -> Any:
     return lambda request: answer(probe) if is_probe(request) else answer(body=name.encode())
 
 
+STATIC = {"log": {"level": "INFO"}}
+SHARED = Kept(STATIC)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> Iterator[None]:
+    yield
+    SHARED.end()
+
+
 def gateway(dynamic: dict[str, Any], workers: int = 1) -> AbstractAsyncContextManager[Gateway]:
-    return any_gateway(dynamic, {"log": {"level": "INFO"}}, workers=workers)
+    """One worker is as good for one test as for another."""
+    return SHARED.gateway(dynamic) if workers == 1 else any_gateway(dynamic, STATIC, workers=workers)
 
 
 def is_probe(request: Message) -> bool:
@@ -360,7 +374,7 @@ async def test_a_server_that_fails_is_ejected_and_returns_and_is_warmed_up() -> 
     async with (
         upstream(alive("a")) as a,
         upstream(answer(500, body=b"b"), answer(500), answer(502), alive("b")) as b,
-        gateway(document(a.url, b.url, **config)) as running,
+        any_gateway(document(a.url, b.url, **config), STATIC) as running,  # servers that come later are all warmed up
     ):
         got: Counter[tuple[int, bytes]] = Counter()
         while f"server {b.url} is ejected for 0.3 s: 3 failed in a row" not in running.log():

@@ -56,8 +56,8 @@ def bodies(server: Upstream) -> list[bytes]:
 
 
 @pytest.mark.spec("R-41", "R-42", "R-43", "R-44")
-async def test_a_cookie_keeps_a_client_with_its_server(abc: list[Upstream], start_gateway: Any):
-    running = await start_gateway(document(st=balancer(*abc, sticky={"cookie": {}})))
+async def test_a_cookie_keeps_a_client_with_its_server(abc: list[Upstream], reuse_gateway: Any):
+    running = await reuse_gateway(document(st=balancer(*abc, sticky={"cookie": {}})))
     async with connect(running.port()) as client:
 
         async def ask(cookie: str) -> tuple[str | None, str | None]:
@@ -79,9 +79,9 @@ async def test_a_cookie_keeps_a_client_with_its_server(abc: list[Upstream], star
 
 
 @pytest.mark.spec("R-45", "R-46")
-async def test_the_cookie_has_the_attributes_it_was_given(abc: list[Upstream], start_gateway: Any):
+async def test_the_cookie_has_the_attributes_it_was_given(abc: list[Upstream], reuse_gateway: Any):
     full = {"name": "a b=c", "secure": True, "httpOnly": True, "sameSite": "Strict", "maxAge": 42}
-    running = await start_gateway(
+    running = await reuse_gateway(
         document(
             full=balancer(abc[0], sticky={"cookie": {**full, "path": "/x", "domain": "ex.test"}}),
             bare=balancer(abc[0], sticky={"cookie": {"name": "n", "maxAge": -1, "path": "", "sameSite": "bogus"}}),
@@ -98,11 +98,11 @@ async def test_the_cookie_has_the_attributes_it_was_given(abc: list[Upstream], s
 
 
 @pytest.mark.spec("R-47")
-async def test_a_client_of_a_server_that_went_down_gets_another_and_a_new_cookie(abc: list[Upstream], start_gateway: Any):
+async def test_a_client_of_a_server_that_went_down_gets_another_and_a_new_cookie(abc: list[Upstream], reuse_gateway: Any):
     statuses = {"a": 200, "b": 200}
     for server, name in zip(abc, "ab", strict=False):
         server.answers(probed(lambda name=name: statuses[name], name))
-    running = await start_gateway(document(st=balancer(*abc[:2], sticky={"cookie": {"name": "n"}}, healthCheck=PROBE)))
+    running = await reuse_gateway(document(st=balancer(*abc[:2], sticky={"cookie": {"name": "n"}}, healthCheck=PROBE)))
     async with connect(running.port()) as client:
         cookie = f"n={abc[0].url}"
         assert (await client.get("/", "st.example", cookie=cookie)).get("x-from") == "a"
@@ -115,21 +115,21 @@ async def test_a_client_of_a_server_that_went_down_gets_another_and_a_new_cookie
         await eventually(moved, "the client gets the other server")
 
 
-async def test_a_server_that_does_not_answer_gets_no_cookie(start_gateway: Any):
+async def test_a_server_that_does_not_answer_gets_no_cookie(reuse_gateway: Any):
     with refusing() as port:
-        running = await start_gateway(document(st=balancer(f"http://127.0.0.1:{port}", sticky={"cookie": {}})))
+        running = await reuse_gateway(document(st=balancer(f"http://127.0.0.1:{port}", sticky={"cookie": {}})))
         async with connect(running.port()) as client:
             message = await client.get("/", "st.example")
     assert (message.status, message.get("set-cookie")) == (502, None)
 
 
-async def test_each_level_has_its_own_cookie_and_the_outer_stands_first(abc: list[Upstream], start_gateway: Any):
+async def test_each_level_has_its_own_cookie_and_the_outer_stands_first(abc: list[Upstream], reuse_gateway: Any):
     abc[0].answers(answer(200, {"Set-Cookie": "own=1"}))
     services = {
         "inner": balancer(abc[0], sticky={"cookie": {"name": "i"}}),
         "outer": {"weighted": {"services": [{"name": "inner"}], "sticky": {"cookie": {"name": "o"}}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     async with connect(running.port()) as client:
         first = await client.get("/", "outer.example")
         cookies = [cookie.partition(";")[0] for cookie in first.get_all("set-cookie")]
@@ -139,24 +139,24 @@ async def test_each_level_has_its_own_cookie_and_the_outer_stands_first(abc: lis
 
 
 @pytest.mark.spec("R-38")
-async def test_weighted_children_share_by_weight_and_rendezvous_keeps_a_client(abc: list[Upstream], start_gateway: Any):
+async def test_weighted_children_share_by_weight_and_rendezvous_keeps_a_client(abc: list[Upstream], reuse_gateway: Any):
     children = [{"name": "one", "weight": 3}, {"name": "two", "weight": 1}, {"name": "three", "weight": 0}]
     services: dict[str, Any] = dict(zip(("one", "two", "three"), map(balancer, abc), strict=True))
     services["w"] = {"weighted": {"services": children}}
     services["h"] = {"highestRandomWeight": {"services": children}}
     services["none"] = {"weighted": {"services": children[2:]}}
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     assert await froms(running.port(), "w", 24) == {"a": 18, "b": 6}
     assert len(await froms(running.port(), "h", 12)) == 1
     assert await froms(running.port(), "none", 1) == {"503": 1}
 
 
-async def test_every_strategy_is_there_once_its_package_is_installed(abc: list[Upstream], start_gateway: Any):
+async def test_every_strategy_is_there_once_its_package_is_installed(abc: list[Upstream], reuse_gateway: Any):
     slow, quick, _ = abc
     slow.answers([0.05, *answer(200, {"X-From": "slow"})])
     services = {name: balancer(slow, quick, strategy=name) for name in ("wrr", "hrw", "p2c", "leasttime", "leastconn")}
     services["unknown"] = balancer(slow, strategy="Wrr")
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     assert await froms(running.port(), "leasttime", 8) == {"slow": 1, "b": 7}
     assert await froms(running.port(), "wrr", 8) == {"slow": 4, "b": 4}
     assert await froms(running.port(), "leastconn", 8) == {"slow": 4, "b": 4}
@@ -166,7 +166,7 @@ async def test_every_strategy_is_there_once_its_package_is_installed(abc: list[U
 
 
 @pytest.mark.spec("R-52")
-async def test_a_child_that_is_down_is_skipped_only_with_health_check(abc: list[Upstream], start_gateway: Any):
+async def test_a_child_that_is_down_is_skipped_only_with_health_check(abc: list[Upstream], reuse_gateway: Any):
     abc[0].answers(probed(lambda: 503, "a"))
     abc[1].answers(probed(lambda: 200, "b"))
     children = [{"name": "one"}, {"name": "two"}]
@@ -176,7 +176,7 @@ async def test_a_child_that_is_down_is_skipped_only_with_health_check(abc: list[
         "watching": {"weighted": {"services": children, "healthCheck": {}}},
         "blind": {"weighted": {"services": children}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
 
     async def down() -> bool:
         return await froms(running.port(), "one", 1) == {"503": 1}
@@ -187,24 +187,24 @@ async def test_a_child_that_is_down_is_skipped_only_with_health_check(abc: list[
 
 
 @pytest.mark.spec("R-53")
-async def test_health_that_nobody_can_tell_closes_the_service(abc: list[Upstream], start_gateway: Any):
+async def test_health_that_nobody_can_tell_closes_the_service(abc: list[Upstream], reuse_gateway: Any):
     services = {
         "one": balancer(abc[0]),
         "w": {"weighted": {"services": [{"name": "one"}], "healthCheck": {}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     assert await froms(running.port(), "w", 1) == {"404": 1}
     assert await froms(running.port(), "one", 1) == {"a": 1}
     assert "healthCheck not enabled in config for this loadBalancer service" in running.log()
 
 
 @pytest.mark.spec("R-55")
-async def test_mirrors_get_their_shares_and_the_client_one_answer(abc: list[Upstream], start_gateway: Any):
+async def test_mirrors_get_their_shares_and_the_client_one_answer(abc: list[Upstream], reuse_gateway: Any):
     a, b, c = abc
     mirrors = [{"name": "three", "percent": 100}, {"name": "two", "percent": 50}, {"name": "two"}]
     services: dict[str, Any] = dict(zip(("one", "two", "three"), map(balancer, abc), strict=True))
     services["mir"] = {"mirroring": {"service": "one", "mirrors": mirrors}}
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     for number in range(10):
         message = await post(running.port(), "mir", b"body %d" % number, f"/{number}?q={number}")
         assert message.get("x-from") == "a"
@@ -218,12 +218,12 @@ async def test_mirrors_get_their_shares_and_the_client_one_answer(abc: list[Upst
 
 
 @pytest.mark.spec("R-56")
-async def test_only_bodies_that_are_small_enough_are_mirrored(abc: list[Upstream], start_gateway: Any):
+async def test_only_bodies_that_are_small_enough_are_mirrored(abc: list[Upstream], reuse_gateway: Any):
     a, b, c = abc
     services: dict[str, Any] = dict(zip(("one", "two", "three"), map(balancer, abc), strict=True))
     services["small"] = {"mirroring": {"service": "one", "mirrors": [{"name": "two", "percent": 100}], "maxBodySize": 3}}
     services["none"] = {"mirroring": {"service": "one", "mirrors": [{"name": "three", "percent": 100}], "mirrorBody": False}}
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     big = b"x" * 3_000_000
     for body in (b"abcd", big, b"abc"):
         assert (await post(running.port(), "small", body)).get("x-from") == "a"
@@ -243,7 +243,7 @@ async def test_only_bodies_that_are_small_enough_are_mirrored(abc: list[Upstream
     assert (c.last.body, c.last.get("content-length")) == (b"", "0")
 
 
-async def test_a_mirror_that_hangs_or_is_gone_holds_nobody_up(abc: list[Upstream], start_gateway: Any):
+async def test_a_mirror_that_hangs_or_is_gone_holds_nobody_up(abc: list[Upstream], reuse_gateway: Any):
     abc[1].answers([asyncio.Event()])
     with refusing() as port:
         mirrors = [{"name": "gone", "percent": 100}, {"name": "hangs", "percent": 100}]
@@ -253,7 +253,7 @@ async def test_a_mirror_that_hangs_or_is_gone_holds_nobody_up(abc: list[Upstream
             "gone": balancer(f"http://127.0.0.1:{port}"),
             "mir": {"mirroring": {"service": "one", "mirrors": mirrors}},
         }
-        running = await start_gateway(document(**services))
+        running = await reuse_gateway(document(**services))
         assert await froms(running.port(), "mir", 5) == {"a": 5}
         await abc[1].received(5)
         assert await froms(running.port(), "mir", 5) == {"a": 5}
@@ -264,7 +264,7 @@ def by_path(statuses: Mapping[bytes, int], name: str) -> Callable[[Message], Any
 
 
 @pytest.mark.spec("R-57", "R-58")
-async def test_a_listed_status_sends_the_same_request_to_the_fallback(abc: list[Upstream], start_gateway: Any):
+async def test_a_listed_status_sends_the_same_request_to_the_fallback(abc: list[Upstream], reuse_gateway: Any):
     a, b, _ = abc
     a.answers(by_path({b"/404": 404, b"/504": 504, b"/503": 503}, "a"))
     errors = {"status": ["500-503", "404"]}
@@ -280,7 +280,7 @@ async def test_a_listed_status_sends_the_same_request_to_the_fallback(abc: list[
             "none": {"failover": {"service": "empty", "fallback": "two", "errors": errors}},
         }
         services["empty"]["loadBalancer"]["servers"] = []
-        running = await start_gateway(document(**services))
+        running = await reuse_gateway(document(**services))
 
         for path, status, name in [("/404", 200, "b"), ("/503", 200, "b"), ("/504", 504, "a"), ("/", 200, "a")]:
             message = await post(running.port(), "fo", b"abc", path)
@@ -298,7 +298,7 @@ async def test_a_listed_status_sends_the_same_request_to_the_fallback(abc: list[
 
 
 async def test_the_first_services_interim_answers_are_dropped_while_statuses_are_watched(
-    abc: list[Upstream], start_gateway: Any
+    abc: list[Upstream], reuse_gateway: Any
 ):
     abc[0].answers([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", *answer(200, {"X-From": "a"})])
     services = {
@@ -306,7 +306,7 @@ async def test_the_first_services_interim_answers_are_dropped_while_statuses_are
         "two": balancer(abc[1]),
         "fo": {"failover": {"service": "one", "fallback": "two", "errors": {"status": ["500"]}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     async with connect(running.port()) as client:
         plain = await client.get("/", "one.example")
         watched = await client.get("/", "fo.example")
@@ -315,7 +315,7 @@ async def test_the_first_services_interim_answers_are_dropped_while_statuses_are
 
 
 @pytest.mark.spec("R-59")
-async def test_the_fallback_answers_while_the_first_service_is_down(abc: list[Upstream], start_gateway: Any):
+async def test_the_fallback_answers_while_the_first_service_is_down(abc: list[Upstream], reuse_gateway: Any):
     statuses = {"a": 503, "b": 200}
     for server, name in zip(abc, "ab", strict=False):
         server.answers(probed(lambda name=name: statuses[name], name))
@@ -324,7 +324,7 @@ async def test_the_fallback_answers_while_the_first_service_is_down(abc: list[Up
         "two": balancer(abc[1], healthCheck=PROBE),
         "fo": {"failover": {"service": "one", "fallback": "two", "healthCheck": {}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
 
     async def answered_by(name: str) -> None:
         async def asked() -> bool:
@@ -343,18 +343,18 @@ async def test_the_fallback_answers_while_the_first_service_is_down(abc: list[Up
     await answered_by("a")
 
 
-async def test_a_child_service_keeps_its_own_middlewares(abc: list[Upstream], start_gateway: Any):
+async def test_a_child_service_keeps_its_own_middlewares(abc: list[Upstream], reuse_gateway: Any):
     config = document(
         one={**balancer(abc[0]), "middlewares": ["mark"]},
         w={"weighted": {"services": [{"name": "one"}]}},
     )
     config["http"]["middlewares"] = {"mark": {"headers": {"customRequestHeaders": {"X-Svc": "one"}}}}
-    running = await start_gateway(config)
+    running = await reuse_gateway(config)
     await froms(running.port(), "w", 1)
     assert abc[0].last.get_all("x-svc") == ["one"]
 
 
-async def test_a_large_body_reaches_mirror_and_fallback_whole(abc: list[Upstream], start_gateway: Any):
+async def test_a_large_body_reaches_mirror_and_fallback_whole(abc: list[Upstream], reuse_gateway: Any):
     a, b, c = abc
     a.answers(by_path({b"/404": 404}, "a"))
     services = {
@@ -364,7 +364,7 @@ async def test_a_large_body_reaches_mirror_and_fallback_whole(abc: list[Upstream
         "mir": {"mirroring": {"service": "fo", "mirrors": [{"name": "three", "percent": 100}]}},
         "fo": {"failover": {"service": "one", "fallback": "two", "errors": {"status": ["404"]}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     body = bytes(range(256)) * 20_000
     assert (await post(running.port(), "mir", body, "/404")).get("x-from") == "b"
     async with connect(running.port()) as client:
@@ -382,7 +382,7 @@ async def test_a_large_body_reaches_mirror_and_fallback_whole(abc: list[Upstream
 
 
 @pytest.mark.parametrize("kind", ["mir", "fo", "w"])
-async def test_an_upgrade_passes_through_services_of_services(abc: list[Upstream], start_gateway: Any, kind: str):
+async def test_an_upgrade_passes_through_services_of_services(abc: list[Upstream], reuse_gateway: Any, kind: str):
     abc[0].answers(upgrade("websocket"))
     services = {
         "one": balancer(abc[0], sticky={"cookie": {}}),
@@ -391,7 +391,7 @@ async def test_an_upgrade_passes_through_services_of_services(abc: list[Upstream
         "fo": {"failover": {"service": "one", "fallback": "two", "errors": {"status": ["500-599"]}}},
         "w": {"weighted": {"services": [{"name": "one"}], "sticky": {"cookie": {"name": "w"}}}},
     }
-    running = await start_gateway(document(**services))
+    running = await reuse_gateway(document(**services))
     async with connect(running.port()) as client:
         head = f"GET / HTTP/1.1\r\nHost: {kind}.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         await client.send(head.encode())

@@ -14,6 +14,7 @@ from cryptography import x509
 from pointsman.server.x509 import DEFAULT_NAME
 from pointsman.testing import connect, eventually
 
+from .kept import Kept
 from .stage import Stage, closed, routed, staged
 
 AUTHORITY, OTHER = trustme.CA(), trustme.CA()
@@ -45,7 +46,7 @@ async def shows(stage: Stage, certificate: bytes, name: str = "a.test") -> bool:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, options: Mapping[str, Any] = {}, level: str = "ERROR") -> AsyncIterator[Stage]:
+async def serving(folder: Path, kept: Kept | None = None, *, options: Mapping[str, Any] = {}) -> AsyncIterator[Stage]:
     """A gateway with the pairs a and b in files."""
 
     def dynamic(urls: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ async def serving(folder: Path, *, options: Mapping[str, Any] = {}, level: str =
             "tls": {"certificates": pairs, "options": {"o": {"sniStrict": False, **options}}},
         }
 
-    async with staged(dynamic, {"log": {"level": level}}, servers=["a"]) as stage:
+    async with staged(dynamic, {"log": {"level": "DEBUG"}}, servers=["a"], kept=kept) as stage:
         yield stage
 
 
@@ -67,10 +68,10 @@ def write(folder: Path, name: str, certificate: bytes | None = None, key: bytes 
 
 
 @pytest.mark.spec("P-18")
-async def test_an_unreadable_certificate_is_an_error_and_the_others_are_served(tmp_path: Path) -> None:
+async def test_an_unreadable_certificate_is_an_error_and_the_others_are_served(tmp_path: Path, kept: Kept) -> None:
     pair = issued("b.test")
     write(tmp_path, "b", *pair)
-    async with serving(tmp_path) as stage:
+    async with serving(tmp_path, kept) as stage:
         log = stage.gateway.log()
         assert f"tls.certificates.0@file.certFile: the file {tmp_path}/a.crt cannot be read: No such file" in log
         assert await shows(stage, pair[0], "b.test")
@@ -81,12 +82,12 @@ async def test_an_unreadable_certificate_is_an_error_and_the_others_are_served(t
         await eventually(lambda: shows(stage, late[0]))
 
 
-async def test_a_replaced_pair_takes_effect_and_open_connections_stay(tmp_path: Path) -> None:
+async def test_a_replaced_pair_takes_effect_and_open_connections_stay(tmp_path: Path, kept: Kept) -> None:
     before, after, other = issued("a.test"), issued("a.test"), issued("b.test")
     write(tmp_path, "a", *before)
     write(tmp_path, "b", *other)
     async with (
-        serving(tmp_path) as stage,
+        serving(tmp_path, kept) as stage,
         connect(stage.gateway.port(), tls=TRUSTING, server_name="a.test") as one,
     ):
         assert (await one.get("/", "a.test")).status == 200
@@ -97,11 +98,11 @@ async def test_a_replaced_pair_takes_effect_and_open_connections_stay(tmp_path: 
         assert "ERR" not in stage.gateway.log()
 
 
-async def test_a_pair_whose_key_comes_later_is_never_served_by_halves(tmp_path: Path) -> None:
+async def test_a_pair_whose_key_comes_later_is_never_served_by_halves(tmp_path: Path, kept: Kept) -> None:
     before, after = issued("a.test"), issued("a.test")
     write(tmp_path, "a", *before)
     write(tmp_path, "b", *issued("b.test"))
-    async with serving(tmp_path) as stage:
+    async with serving(tmp_path, kept) as stage:
         write(tmp_path, "a", certificate=after[0])
         await eventually(lambda: "the key is not that of the certificate" in stage.gateway.log())
         assert "stays in force" in stage.gateway.log()
@@ -111,11 +112,11 @@ async def test_a_pair_whose_key_comes_later_is_never_served_by_halves(tmp_path: 
 
 
 @pytest.mark.parametrize("how", ["garbage", "removal"])
-async def test_garbage_and_removal_leave_what_was_there(tmp_path: Path, how: str) -> None:
+async def test_garbage_and_removal_leave_what_was_there(tmp_path: Path, kept: Kept, how: str) -> None:
     before, after, other = issued("a.test"), issued("a.test"), issued("b.test")
     write(tmp_path, "a", *before)
     write(tmp_path, "b", *other)
-    async with serving(tmp_path) as stage:
+    async with serving(tmp_path, kept) as stage:
         if how == "garbage":
             write(tmp_path, "a", certificate=b"garbage")
         else:
@@ -127,12 +128,12 @@ async def test_garbage_and_removal_leave_what_was_there(tmp_path: Path, how: str
         await eventually(lambda: shows(stage, after[0]))
 
 
-async def test_a_pair_stays_when_another_before_it_goes(tmp_path: Path) -> None:
+async def test_a_pair_stays_when_another_before_it_goes(tmp_path: Path, kept: Kept) -> None:
     """Certificates are named by their place, and the file of this one is garbage by now."""
     before, other = issued("a.test"), issued("b.test")
     write(tmp_path, "a", *before)
     write(tmp_path, "b", *other)
-    async with serving(tmp_path) as stage:
+    async with serving(tmp_path, kept) as stage:
         write(tmp_path, "b", certificate=b"garbage")
         await eventually(lambda: "stays in force" in stage.gateway.log())
         pair = {"certFile": f"{tmp_path}/b.crt", "keyFile": f"{tmp_path}/b.key"}
@@ -142,7 +143,7 @@ async def test_a_pair_stays_when_another_before_it_goes(tmp_path: Path) -> None:
         assert DEFAULT_NAME in (await shown(stage)).subject.rfc4514_string()
 
 
-async def test_whom_clients_may_be_issued_by_is_followed_too(tmp_path: Path) -> None:
+async def test_whom_clients_may_be_issued_by_is_followed_too(tmp_path: Path, kept: Kept) -> None:
     write(tmp_path, "a", *issued("a.test"))
     write(tmp_path, "b", *issued("b.test"))
     (tmp_path / "ca.pem").write_bytes(AUTHORITY.cert_pem.bytes())
@@ -159,7 +160,7 @@ async def test_whom_clients_may_be_issued_by_is_followed_too(tmp_path: Path) -> 
         except ssl.SSLError:
             return False
 
-    async with serving(tmp_path, options={"clientAuth": {"caFiles": [f"{tmp_path}/ca.pem"]}}) as stage:
+    async with serving(tmp_path, kept, options={"clientAuth": {"caFiles": [f"{tmp_path}/ca.pem"]}}) as stage:
         assert (await accepted(mine), await accepted(theirs)) == (True, False)
         (tmp_path / "ca.pem").write_bytes(OTHER.cert_pem.bytes())
         await eventually(lambda: accepted(theirs))
@@ -199,7 +200,7 @@ async def test_no_key_is_ever_logged(tmp_path: Path) -> None:
     before = issued("a.test")
     write(tmp_path, "a", *before)
     write(tmp_path, "b", issued("b.test")[0], before[1])
-    async with serving(tmp_path, level="DEBUG") as stage:
+    async with serving(tmp_path) as stage:
         write(tmp_path, "a", key=before[1][:-60])
         await eventually(lambda: "stays in force" in stage.gateway.log())
         await stage.gateway.update({"tls": {"certificates": [{"certFile": "x", "keyFile": before[1].decode()}]}})

@@ -86,8 +86,14 @@ def document(routers, **services):
     return {"udp": {"routers": {name: {"service": service} for name, service in routers.items()}, "services": services}}
 
 
-def static(timeout="1s"):
-    return {"entryPoints": {"web": {}, "udp1": {"address": "127.0.0.1:0/udp", "udp": {"timeout": timeout}}}}
+def static(timeout="1s", grace="100ms"):
+    life = {"lifeCycle": {"graceTimeOut": grace}}
+    return {
+        "entryPoints": {"web": {}, "udp1": {"address": "127.0.0.1:0/udp", "udp": {"timeout": timeout}, "transport": life}}
+    }
+
+
+KEPT = static()
 
 
 @pytest.mark.spec("R-104")
@@ -117,9 +123,9 @@ async def test_a_client_keeps_its_server_until_it_has_been_silent(start_gateway)
 
 
 @pytest.mark.spec("R-109")
-async def test_a_router_that_is_removed_forwards_nothing_any_more(start_gateway):
+async def test_a_router_that_is_removed_forwards_nothing_any_more(reuse_gateway):
     async with answering("a") as server:
-        front = await start_gateway(document({"r": "s"}, s=balancer(server)), static())
+        front = await reuse_gateway(document({"r": "s"}, s=balancer(server)))
         async with clients(front.port("udp1")) as client:
             assert await client.ask(b"1") == b"a1"
             await front.update({"http": {}})
@@ -130,9 +136,9 @@ async def test_a_router_that_is_removed_forwards_nothing_any_more(start_gateway)
             assert await client.ask(b"3") == b"a3"
 
 
-async def test_a_session_goes_on_through_a_reload_while_its_server_is_there(start_gateway):
+async def test_a_session_goes_on_through_a_reload_while_its_server_is_there(reuse_gateway):
     async with answering("a") as a, answering("b") as b:
-        front = await start_gateway(document({"r": "s"}, s=balancer(a)), static())
+        front = await reuse_gateway(document({"r": "s"}, s=balancer(a)))
         async with clients(front.port("udp1")) as client:
             assert await client.ask(b"1") == b"a1"
             await front.update(document({"r": "s"}, s=balancer(b, a)))
@@ -142,9 +148,9 @@ async def test_a_session_goes_on_through_a_reload_while_its_server_is_there(star
             assert await client.ask(b"3") == b"b3"
 
 
-async def test_datagrams_pass_whole_from_the_empty_one_to_the_largest(start_gateway):
+async def test_datagrams_pass_whole_from_the_empty_one_to_the_largest(reuse_gateway):
     async with answering("a") as server:
-        front = await start_gateway(document({"r": "s"}, s=balancer(server)), static())
+        front = await reuse_gateway(document({"r": "s"}, s=balancer(server)))
         async with clients(front.port("udp1")) as client:
             for size in (0, 1, 1472, 9000, 65_506):
                 sent = bytes(size)
@@ -154,24 +160,24 @@ async def test_datagrams_pass_whole_from_the_empty_one_to_the_largest(start_gate
         assert [len(data) for data, _ in server.seen] == [0, 1, 1472, 9000, 65_506, 65_507]
 
 
-async def test_a_server_whose_host_says_that_nobody_is_there_ends_the_session(start_gateway):
+async def test_a_server_whose_host_says_that_nobody_is_there_ends_the_session(reuse_gateway):
     async with answering("a") as server:
         gone = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-        front = await start_gateway(document({"r": "s"}, s=balancer(gone, server)), static())
+        front = await reuse_gateway(document({"r": "s"}, s=balancer(gone, server)))
         async with clients(front.port("udp1")) as client:
             assert await client.hears_nothing(b"1")
             assert await client.ask(b"2") == b"a2"
 
 
-async def test_a_server_may_have_a_name(start_gateway):
+async def test_a_server_may_have_a_name(reuse_gateway):
     async with answering("a") as server:
-        front = await start_gateway(document({"r": "s"}, s=balancer(f"localhost:{server.port}")), static())
+        front = await reuse_gateway(document({"r": "s"}, s=balancer(f"localhost:{server.port}")))
         async with clients(front.port("udp1")) as client:
             assert await client.ask(b"1") == b"a1"
 
 
-async def test_nothing_is_said_where_there_is_no_server(start_gateway):
-    front = await start_gateway(document({"r": "s"}, s=balancer("127.0.0.1")), static())
+async def test_nothing_is_said_where_there_is_no_server(reuse_gateway):
+    front = await reuse_gateway(document({"r": "s"}, s=balancer("127.0.0.1")))
     async with clients(front.port("udp1")) as client:
         assert await client.hears_nothing(b"1")
 
@@ -186,10 +192,9 @@ async def test_several_workers_share_the_clients(start_gateway):
 
 
 async def test_sessions_have_the_grace_time_and_new_ones_are_not_begun(start_gateway):
-    options = static("3s")
-    options["entryPoints"]["udp1"]["transport"] = {"lifeCycle": {"graceTimeOut": "1s"}}
+    options = {**static("3s", grace="1s"), "log": {"level": "INFO"}}
     async with answering("a") as server:
-        front = await start_gateway(document({"r": "s"}, s=balancer(server)), {**options, "log": {"level": "INFO"}})
+        front = await start_gateway(document({"r": "s"}, s=balancer(server)), options)
         async with clients(front.port("udp1"), 2) as (old, new):
             assert await old.ask(b"1") == b"a1"
             front.process.terminate()
