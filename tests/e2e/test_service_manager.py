@@ -112,7 +112,8 @@ async def test_all_datagrams_of_a_passed_socket_meet_one_session(workers):
         sessions = set()
         server = {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{backend.getsockname()[1]}"}]}}
         document = {"udp": {"routers": {"r": {"service": "s"}}, "services": {"s": server}}}
-        points = {"entryPoints": {"web": {}, "dns": {"address": "192.0.2.1:1/udp"}}}
+        life = {"lifeCycle": {"graceTimeOut": "100ms"}}
+        points = {"entryPoints": {"web": {}, "dns": {"address": "192.0.2.1:1/udp", "transport": life}}}
         running = Managed(document, points, workers=workers, passed=[("dns", dns)])
         try:
             await running.start()
