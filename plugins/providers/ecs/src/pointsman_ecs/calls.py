@@ -10,7 +10,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from botocore.utils import get_environ_proxies  # type: ignore[import-untyped]
@@ -104,7 +104,7 @@ class Calls:
         except TimeoutError:
             raise AWSError(f"{what}: no answer within {TIMEOUT.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise AWSError(f"{what}: {reason(error)}") from None
+            raise AWSError(f"{what} at {urlsplit(url).hostname}: {reason(error)}") from None
         if status != 200:
             raise self._refusal(service, action, status, answer)
         return answer
