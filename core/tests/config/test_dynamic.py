@@ -220,7 +220,7 @@ def test_the_options_of_known_middlewares_are_checked_for_shape(text, message):
 
 def test_a_name_with_an_at_sign_closes_its_element_and_not_the_document():
     structured, (problem,) = document("http: {routers: {a@b: {rule: x}, c: {rule: y}}}", "file")
-    assert problem.path == "http.routers.a@b"
+    assert problem.path == "http.routers.a@b@file"
     assert "holds '@'" in problem.message
     assert list(structured["http.routers"]) == ["c"]
 

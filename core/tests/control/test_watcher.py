@@ -391,3 +391,8 @@ def test_a_provider_has_no_services_and_no_middlewares():
         context.handler_for("s")
     with pytest.raises(ConfigError, match=r"providers\.docker"):
         context.chain(["m"])
+
+
+def test_what_is_wrong_with_keys_names_the_store():
+    with pytest.raises(ConfigError, match=r"^redis: http/routers/r/nope: unknown key 'nope'"):
+        Context("redis", {}).from_keys({"http/routers/r/nope": "x"})

@@ -93,7 +93,7 @@ def structure_document(
             continue
         if "@" in name:
             message = f"the name '{name}' holds '@', which separates names from providers; choose a name without it"
-            misnamed.append(Problem(f"{section}.{name}", message))
+            misnamed.append(Problem(f"{section}.{name}{at}", message))
         path = f"{section}[{name}]" if section == CERTIFICATES else f"{section}.{name}{at}"
         structured, problems = _shape(section, element, path, middlewares, tcp_middlewares)
         refused += problems

@@ -108,10 +108,13 @@ class Context:
         return from_labels(labels, *self._kinds)
 
     def from_keys(self, pairs: Mapping[str, str]) -> dict[str, Any]:
-        document, warnings = from_keys(pairs, *self._kinds)
+        try:
+            document, warnings = from_keys(pairs, *self._kinds)
+        except ConfigError as error:  # several stores may be read
+            raise ConfigError(evolve(each, path=f"{self._name}: {each.path}") for each in error.problems) from None
         for problem in warnings:
             if problem not in self._warned:
-                self.logger.warning("%s", problem)
+                self.logger.warning("%s: %s", self._name, problem)
         self._warned = warnings
         return document
 

@@ -97,7 +97,10 @@ class Consul:
         try:
             self._good = self._from(entries)
         except ConfigError as error:
-            named = [attrs.evolve(each, path=f"{self._context.name}: {self._root}{each.path}") for each in error.problems]
+            known = f"{self._context.name}: "  # what the context says begins with it
+            named = [
+                attrs.evolve(each, path=f"{known}{self._root}{each.path.removeprefix(known)}") for each in error.problems
+            ]
             return self._good, (*named, *hidden)
         return self._good, hidden
 
