@@ -304,7 +304,8 @@ class Provider(Feature, Protocol):
     Optional: `def read(self) -> tuple[Mapping[str, Any], Sequence[Problem]]` reads everything once, for `check` and
     `explain`; `def refresh(self) -> None` asks a running `provide` to read everything again (SIGHUP). One that is told by
     requests is an internal service at the same time: it has the `answer` of InternalService, and what is optional with it;
-    it is called `<key>@internal`, the key in lower case.
+    it is called `<key>@internal`, the key in lower case. `@classmethod def instances(cls, config) -> Mapping[str, Any]`
+    gives the configurations of several providers, one for each namespace of a registry, by the names after the `@`.
     """
 
     async def provide(self, publish: Publish) -> None:
