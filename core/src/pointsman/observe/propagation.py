@@ -78,38 +78,28 @@ class Propagation:
             lines += each.lines(trace_id, span_id, sampled, debug)
         return lines
 
-    def told(self, trace_id: str, span_id: str) -> bytes:
-        """What servers are told of a trace that is not sampled, as `Request.told` has it."""
+    def told(self, trace_id: str, span_id: str, sampled: bool, debug: bool) -> bytes:
+        """What servers are told of a trace, as `Request.told` has it."""
         prefixes = wire.REQUEST_PREFIXES
-        return b"".join([prefixes[name] + value for name, value in self.lines(trace_id, span_id, False, False)])
+        return b"".join([prefixes[name] + value for name, value in self.lines(trace_id, span_id, sampled, debug)])
 
     def remove_from(self, headers: Headers) -> None:
-        """Drop what the client said, in whose place servers are told."""
-        replaced = self._replaced
-        if not replaced.isdisjoint([name for name, _ in headers]):
-            headers.raw[:] = [line for line in headers.raw if line[0] not in replaced]
-
-    def inject(self, headers: Headers, trace_id: str, span_id: str, sampled: bool, debug: bool) -> None:
-        """Tell the server. Headers that nobody has touched stay as they are read, so that they are sent on as quickly."""
-        lines = self.lines(trace_id, span_id, sampled, debug)
-        if not lines:
-            return
+        """Drop what the client said, in whose place servers are told. The other lines stay as they are read."""
         replaced = self._replaced
         parsed = headers.parsed
-        if parsed is None or not replaced.isdisjoint([name for name, _ in parsed.added]):
-            headers.raw[:] = [line for line in headers.raw if line[0] not in replaced] + lines
+        if parsed is None or parsed.added:
+            if not replaced.isdisjoint([name for name, _ in headers]):
+                headers.raw[:] = [line for line in headers.raw if line[0] not in replaced]
             return
         sent, kept = parsed.wire, parsed.lines
-        for line in () if parsed.untraced is self.reads else kept:
+        for line in kept:
             if line[0][0] in replaced:
                 sent = sent.replace(line[2], b"", 1)  # it begins with a line break, so it is nowhere within another
                 kept = [other for other in kept if other is not line]
-        for name, value in lines:
-            sent += wire.REQUEST_PREFIXES[name] + value
-        told = Parsed(kept, parsed.seen, sent)
-        told.added = parsed.added + lines
-        told.chain = parsed.chain
-        headers.parsed = told
+        if kept is not parsed.lines:
+            headers.parsed = Parsed(kept, parsed.seen, sent)
+            headers.parsed.chain = parsed.chain
+            headers.parsed.untraced = replaced
 
 
 def _format(name: str) -> Format | None:

@@ -194,7 +194,7 @@ class TraceWatch(Silent):
             sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
         if not sampled and self._unsampled is not None:
             exchange.span = Passing(trace_id, own, self._unsampled)
-            request.told = propagation.told(trace_id, own)
+            request.told = propagation.told(trace_id, own, False, False)
             if not silent:
                 propagation.remove_from(headers)
             return True
@@ -215,6 +215,8 @@ class TraceWatch(Silent):
             request.authority,
         )
         exchange.span = span
+        if not silent:
+            propagation.remove_from(headers)
         return False
 
     def _new_trace(self) -> str:
@@ -272,7 +274,7 @@ class TraceWatch(Silent):
             path, query = request.path[:MAX_KEPT], request.query
             query = query[:MAX_KEPT] if query is not None else None
             span.described = (request.method, path, query, kept(request.headers), attempt.server)
-        self._propagation.inject(request.headers, above.trace_id, span_id, trace.sampled, trace.debug)
+        request.told = self._propagation.told(above.trace_id, span_id, trace.sampled, trace.debug)
 
     def _service(self, above: Span, attempt: Attempt) -> Span:
         span = self._tracing.below(above, "Service", INTERNAL, attempt.started)
