@@ -230,8 +230,26 @@ class BuildContext(Protocol):
         """The same for a number that goes up and down. It is forgotten with the instance, and with its worker."""
 
 
+@frozen
+class ListeningPoint:
+    """An entry point, as far as providers need to know it."""
+
+    name: str
+    port: int
+    protocol: str
+    """tcp or udp"""
+    tls: bool = False
+    """Whether all HTTP routers there are for TLS."""
+    default: bool = False
+    """Whether routers that name no entry point are on it."""
+
+
 class ProviderContext(BuildContext, Protocol):
     """What a provider may ask besides."""
+
+    @property
+    def entry_points(self) -> Sequence[ListeningPoint]:
+        """Those of the static configuration, by name."""
 
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         """Problems in the shape of a document: unknown keys, wrong types. Empty if it would be accepted whole."""

@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_PROVIDERS = (
-    "docker", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest",
-    "kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative",
-)  # fmt: skip
+_PROVIDERS = ("docker", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", "http", "rest")
+_KUBERNETES = ("kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative")
 _PATHS = ("addPrefix", "stripPrefix", "stripPrefixRegex", "replacePath", "replacePathRegex")
 _AUTH = ("basicAuth", "digestAuth")
 _REDIRECTS = ("redirectRegex", "redirectScheme")
@@ -18,6 +16,7 @@ _OWN = (
 DISTRIBUTIONS: dict[str, dict[str, str]] = {
     "providers": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _PROVIDERS},
+        **{name.lower(): "pointsman-kubernetes" for name in _KUBERNETES},
         "consulcatalog": "pointsman-consul",
         "swarm": "pointsman-docker",
     },

@@ -108,7 +108,7 @@ def test_an_unknown_provider_names_the_package_to_install(tmp_path: Path, capsys
     static = tmp_path / "pointsman.yml"
     static.write_text('entryPoints: {web: {address: ":8000"}}\nproviders: {kubernetesGateway: {labelSelector: x}}\n')
     assert main(["check", str(static)]) == 1
-    assert "pip install pointsman-kubernetesgateway" in capsys.readouterr().err
+    assert "pip install pointsman-kubernetes" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from pointsman.api import Binder, Counter, Gauge, Handler, SharedState
+from pointsman.api import Binder, Counter, Gauge, Handler, ListeningPoint, SharedState
 from pointsman.builtin.file_document import combine
 from pointsman.config.bodies import known_part, read_json, read_yaml
 from pointsman.config.dynamic import declared, structure_document
@@ -79,8 +79,15 @@ class Shape:
 class Context:
     """A ProviderContext. `check` gives problems that refuse a document, or, as warnings, elements that would be left out."""
 
-    def __init__(self, name: str, middlewares: Kinds, tcp_middlewares: Kinds = NO_KINDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        middlewares: Kinds,
+        tcp_middlewares: Kinds = NO_KINDS,
+        entry_points: Sequence[ListeningPoint] = (),
+    ) -> None:
         self._name = name
+        self.entry_points = entry_points
         self._kinds = middlewares, tcp_middlewares
         self._warned: Sequence[Problem] = ()
         self.deadlines = Deadlines()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pointsman.api import Provider
+from pointsman.api import ListeningPoint, Provider
 from pointsman.config.static import Static
 from pointsman.control.context import Context
 from pointsman.control.internal import Internal
@@ -17,6 +17,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
     built: Built = [(Internal.name, Internal(static, registry))]
     contexts: dict[str, Context] = {}
     problems: list[Problem] = []
+    entry_points = _entry_points(static)
     by_lower = {kind.lower(): cls for kind, cls in registry.providers.items()}
     asked = [(f"providers.{kind}", kind.lower(), kind, config) for kind, config in static.providers.kinds.items()]
     for kind, config in static.providers.plugin.items():
@@ -26,7 +27,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
         try:
             spread = getattr(cls, "instances", None)
             for name, own in (spread(config) if spread is not None else {whole: config}).items():
-                context = Context(name, registry.middlewares, registry.tcp_middlewares)
+                context = Context(name, registry.middlewares, registry.tcp_middlewares, entry_points)
                 built.append((name, cls(own, context)))
                 contexts[name] = context
         except ConfigError as error:
@@ -34,3 +35,11 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
         except Exception as error:  # a plugin's constructor may do anything
             problems.append(Problem(path, f"the plugin failed: {type(error).__name__}: {error}"))
     return built, contexts, problems
+
+
+def _entry_points(static: Static) -> list[ListeningPoint]:
+    default = {*static.default_entry_points, *static.udp_entry_points}
+    return [
+        ListeningPoint(name, point.listen.port, point.listen.protocol, point.http.tls is not None, name in default)
+        for name, point in sorted(static.entry_points.items())
+    ]

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pointsman import paths
-from pointsman.api import Binder, Handler, Middleware, SharedState
+from pointsman.api import Binder, Handler, ListeningPoint, Middleware, SharedState
 from pointsman.config.bodies import read_json, read_yaml
 from pointsman.config.convert import structure
 from pointsman.config.labels import from_keys, from_labels
@@ -74,8 +74,10 @@ class FakeContext:
         shared: SharedState | None = None,
         resource: Resource | None = None,
         metrics: Sequence[Metric] = (),
+        entry_points: Sequence[ListeningPoint] = (),
     ) -> None:
         self._name = name
+        self.entry_points = entry_points
         self.deadlines = Deadlines()
         self.resource = resource or Resource({"service.name": "traefik"}, "0.1.0")
         self._services = dict(services or {})

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from pointsman.dialect import lookups
 from pointsman_docker import plain
 
 _WELL: Final = ("", "none", "healthy")
@@ -42,25 +43,25 @@ class Container:
 
 def container(document: Any) -> Container:
     """What `GET /containers/{id}/json` says. ValueError if that is no container."""
-    own, name = plain.text(document, "Id"), plain.text(document, "Name").lstrip("/")
+    own, name = lookups.text(document, "Id"), lookups.text(document, "Name").lstrip("/")
     if not own or not name:
         raise ValueError("it has no id or no name")
-    state, settings = plain.block(document, "State"), plain.block(document, "NetworkSettings")
+    state, settings = lookups.block(document, "State"), lookups.block(document, "NetworkSettings")
     return Container(
         own,
         name,
-        plain.labels(document, "Config", "Labels"),
+        lookups.texts(document, "Config", "Labels"),
         state.get("Running") is True,
-        plain.text(state, "Health", "Status").lower(),
-        plain.text(document, "HostConfig", "NetworkMode"),
-        {key: _address(value) for key, value in sorted(plain.block(settings, "Networks").items())},
-        _bindings(plain.block(settings, "Ports")),
-        plain.address(plain.text(document, "Node", "IPAddress")),
+        lookups.text(state, "Health", "Status").lower(),
+        lookups.text(document, "HostConfig", "NetworkMode"),
+        {key: _address(value) for key, value in sorted(lookups.block(settings, "Networks").items())},
+        _bindings(lookups.block(settings, "Ports")),
+        plain.address(lookups.text(document, "Node", "IPAddress")),
     )
 
 
 def _address(network: Any) -> str:
-    four, six = plain.text(network, "IPAddress"), plain.text(network, "GlobalIPv6Address")
+    four, six = lookups.text(network, "IPAddress"), lookups.text(network, "GlobalIPv6Address")
     return plain.address(four) or plain.address(six)
 
 
@@ -71,8 +72,8 @@ def _bindings(ports: Mapping[str, Any]) -> dict[int, list[tuple[str, int]]]:
         if number is None:
             continue
         known = found.setdefault(number, [])
-        for binding in plain.objects(ports, key):
-            outside = plain.port(plain.text(binding, "HostPort"))
+        for binding in lookups.blocks(ports, key):
+            outside = plain.port(lookups.text(binding, "HostPort"))
             if outside is not None:
-                known.append((plain.text(binding, "HostIp"), outside))
+                known.append((lookups.text(binding, "HostIp"), outside))
     return dict(sorted(found.items()))

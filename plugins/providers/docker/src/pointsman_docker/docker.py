@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from pointsman import ProviderContext, Publish
 from pointsman.dialect.instances import Instance, Instances
+from pointsman.dialect.lookups import text
 from pointsman.errors import ConfigError, Problem
 from pointsman_docker.addresses import Addresses
 from pointsman_docker.config import DockerConfig, DockerLabels
@@ -16,7 +17,6 @@ from pointsman_docker.engine import Engine, EngineError, connected
 from pointsman_docker.events import telling
 from pointsman_docker.hosts import LOCAL, Host
 from pointsman_docker.inventory import Inventory
-from pointsman_docker.plain import text
 from pointsman_docker.problems import within
 from pointsman_docker.reading import Found, read_now
 

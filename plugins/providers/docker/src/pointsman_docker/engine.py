@@ -11,10 +11,10 @@ from typing import Any, Final
 import aiohttp
 from attrs import frozen
 
+from pointsman.dialect.lookups import text
 from pointsman.dialect.reasons import reason
 from pointsman_docker.endpoint import Endpoint
 from pointsman_docker.events import Objects
-from pointsman_docker.plain import text
 from pointsman_docker.tunnel import Tunnel
 
 NEWEST: Final = (1, 52)

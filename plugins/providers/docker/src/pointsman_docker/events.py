@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pointsman_docker.plain import text
+from pointsman.dialect.lookups import text
 
 MAX_OBJECT: Final = 256 * 1024
 _decode: Final = json.JSONDecoder().raw_decode

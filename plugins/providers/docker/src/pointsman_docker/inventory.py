@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pointsman.dialect.lookups import blocks, text
 from pointsman.errors import Problem
 from pointsman_docker.containers import Container, container
 from pointsman_docker.engine import Engine, EngineError
-from pointsman_docker.plain import objects, text
 
 _AT_ONCE: Final = 8
 _UNCHECKED: Final = ("", "none")
@@ -27,7 +27,7 @@ class Inventory:
         listed = await self._engine.get("/containers/json", all="1")
         if not isinstance(listed, list):
             raise EngineError(f"{self._engine.endpoint.shown}: the answer to /containers/json is no list")
-        entries = {text(each, "Id"): each for each in objects({"": listed}, "") if text(each, "Id")}
+        entries = {text(each, "Id"): each for each in blocks({"": listed}, "") if text(each, "Id")}
         problems: list[Problem] = []
         found = await _all(self._one(key, entry, problems) for key, entry in entries.items())
         self._known = {key: known for key, known in zip(entries, found, strict=True) if known is not None}

@@ -2,41 +2,9 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 _SEPARATORS: Final = re.compile(r"[\W_]+")
-
-
-def at(value: Any, *keys: str) -> Any:
-    """What is below these keys; None if there is no such thing."""
-    for key in keys:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
-
-
-def text(value: Any, *keys: str) -> str:
-    """The text below these keys; "" if there is none."""
-    found = at(value, *keys)
-    return found if isinstance(found, str) else ""
-
-
-def block(value: Any, *keys: str) -> Mapping[str, Any]:
-    """The object below these keys; an empty one if there is none."""
-    found = at(value, *keys)
-    return found if isinstance(found, Mapping) else {}
-
-
-def objects(value: Any, *keys: str) -> list[Mapping[str, Any]]:
-    """The objects in the list below these keys."""
-    found = at(value, *keys)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-
-def labels(value: Any, *keys: str) -> dict[str, str]:
-    return {key: each for key, each in block(value, *keys).items() if isinstance(each, str)}
 
 
 def port(value: str) -> int | None:

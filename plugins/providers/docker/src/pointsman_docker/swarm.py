@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Final
 
 from pointsman import ProviderContext, Publish
 from pointsman.dialect.instances import Instance, Instances
+from pointsman.dialect.lookups import blocks, text
 from pointsman.errors import ConfigError, Problem
 from pointsman_docker.addresses import Place, on_network
 from pointsman_docker.config import SwarmConfig, SwarmLabels
 from pointsman_docker.endpoint import endpoint
 from pointsman_docker.engine import Engine, EngineError, connected
-from pointsman_docker.plain import normalised, objects, text
+from pointsman_docker.plain import normalised
 from pointsman_docker.problems import within
 from pointsman_docker.reading import Found, read_now
 from pointsman_docker.task import Networks, Service, Task, node_address, running, service
@@ -90,7 +91,7 @@ class Swarm:
     ) -> Iterable[tuple[Service, SwarmLabels]]:
         """The services that are exposed, in order of name, with their own labels."""
         found: list[Service] = []
-        for document in objects({"": listed}, ""):
+        for document in blocks({"": listed}, ""):
             try:
                 found.append(service(document, networks))
             except ValueError as error:
@@ -148,7 +149,7 @@ def _place(task: Task, wanted: str, nodes: Mapping[str, str]) -> Place:
 async def _nodes(engine: Engine) -> dict[str, str]:
     """Addresses of nodes, by id."""
     listed = await engine.get("/nodes")
-    return {text(each, "ID"): node_address(each) for each in objects({"": listed}, "")}
+    return {text(each, "ID"): node_address(each) for each in blocks({"": listed}, "")}
 
 
 def _version(engine: Engine) -> tuple[int, ...]:

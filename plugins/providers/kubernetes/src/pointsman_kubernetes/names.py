@@ -1,0 +1,15 @@
+"""Names of what is made of objects (kubernetes.md, head)."""
+
+import hashlib
+
+from pointsman.dialect.gotemplate.functions.strings import normalize
+
+
+def norm(*parts: str | int) -> str:
+    """The parts joined by `-`, and all that is no letter or number in `-`."""
+    return normalize("-".join(str(part) for part in parts))
+
+
+def digest(text: str) -> str:
+    """The first 10 bytes of its SHA-256, as 20 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
