@@ -1,4 +1,4 @@
-"""What all providers of Kubernetes have in common: objects are followed, and each change makes the whole configuration anew."""
+"""What all providers of Kubernetes have in common: objects are followed, and each change makes the configuration anew."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
