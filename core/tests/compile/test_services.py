@@ -279,6 +279,40 @@ async def test_a_child_answers_from_behind_its_own_middlewares(compiler: Compile
     assert request.headers.get_all(b"x-mark") == [b"n"]
 
 
+async def test_a_child_may_give_requests_headers_of_its_own(compiler: Compiler):
+    services = {
+        "s": {"weighted": {"services": [{"name": "t", "headers": {"X-Revision": "a", "X-Mark": "z"}}]}},
+        "t": {"weighted": {"services": [{"name": "u", "status": 418}]}, "middlewares": ["m"]},
+    }
+    compiled = compiler.compile_now(tree(services, {"m": {"mark": {"word": "m"}}}))
+    request = a_request(headers={"X-Revision": "forged"})
+    assert (await entry(compiled).handler(request)).status == 418
+    assert request.headers.get_all(b"x-revision") == [b"a"]
+    assert request.headers.get_all(b"x-mark") == [b"z", b"m"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [({"Host": "a.org"}, "'host' cannot be set"), ({"X-A": "1\r\nX-B: 2"}, "CR, LF"), ({"": "1"}, "name")],
+)
+def test_what_a_child_may_not_set_closes_the_service(compiler: Compiler, headers: dict[str, str], said: str):
+    services = {"s": {"weighted": {"services": [{"name": "t", "headers": headers}]}}, "t": balancer()}
+    (problem,) = problems(compiler.compile_now(tree(services)))
+    assert "services[0].headers" in problem
+    assert said in problem
+
+
+async def test_a_child_may_answer_a_grpc_status(compiler: Compiler):
+    services = {"s": {"weighted": {"services": [{"name": "u", "grpcStatus": 14}]}}}
+    response = await entry(compiler.compile_now(tree(services))).handler(a_request())
+    assert response.status == 200
+    assert dict(response.headers) == {
+        b"content-type": b"application/grpc",
+        b"grpc-status": b"14",
+        b"grpc-message": b"Service Unavailable",
+    }
+
+
 def test_fenced_servers_and_those_without_a_weight_get_nothing_new(compiler: Compiler):
     servers = [
         {"url": "http://127.0.0.1:1", "fenced": True},

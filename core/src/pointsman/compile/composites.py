@@ -1,20 +1,26 @@
 """Services over services to handlers (routing.md §5.2, §5.6-5.8): weighted, highestRandomWeight, mirroring, failover."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pointsman.api import Balancer, Handler, Pick
 from pointsman.compile.parts import problems_under
 from pointsman.config.http_model import Failover, HighestRandomWeight, Mirroring, Service, Weighted, WeightedChild
+from pointsman.dialect.grpc import refusal
 from pointsman.dialect.statuses import statuses
+from pointsman.edits import HeaderEdit
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
 from pointsman.rendezvous import rendezvous
+from pointsman.spelling import HOP_BY_HOP
 from pointsman.upstream import composite, composite_failover, composite_mirror
 from pointsman.upstream.status import AnyHealth, Health
 from pointsman.upstream.sticky import Sticky
+
+_NOT_TO_SET: Final = HOP_BY_HOP | {b"host", b"content-length"}
+"""How a message is sent, and to whom, is the gateway's own business."""
 
 
 @frozen(eq=False)
@@ -94,9 +100,14 @@ class Composites:
         return found, children
 
     def _child(self, owner: str, path: str, config: WeightedChild) -> Child:
-        if config.status:
-            return Child(config.name, "status", _always(config.status), _UP, ())
-        return self._named(owner, path, config.name)
+        if config.status or config.grpc_status is not None:
+            answer = _always(config.status) if config.status else _always_grpc(config.grpc_status or 0)
+            return Child(config.name, "status", answer, _UP, ())
+        child = self._named(owner, path, config.name)
+        if not config.headers:
+            return child
+        edit = _edit(path.removesuffix(".name") + ".headers", config.headers)
+        return evolve(child, handler=composite.labelled(child.handler, edit))
 
     def _named(self, owner: str, path: str, reference: str) -> Child:
         try:
@@ -181,6 +192,27 @@ def _always(status: int) -> Handler:
         return Response(status)
 
     return answer
+
+
+def _always_grpc(status: int) -> Handler:
+    """The same for gRPC."""
+
+    def answer(request: Request) -> Response:
+        return refusal(status)
+
+    return answer
+
+
+def _edit(path: str, headers: Mapping[str, str]) -> HeaderEdit:
+    """Sets these. ConfigError for what is no header, or not for configurations to set."""
+    lines = {name.lower().encode(): value.encode() for name, value in headers.items()}
+    ill = [name.decode() for name in sorted(lines.keys() & _NOT_TO_SET)]
+    if ill:
+        raise ConfigError(Problem(path, f"'{ill[0]}' cannot be set: it says how a message is sent"))
+    try:
+        return HeaderEdit(lines, list(lines.items()))
+    except ValueError as error:
+        raise ConfigError(Problem(path, str(error))) from None
 
 
 def _seen(config: WeightedChild, child: Child, health: Health | None) -> composite.Child:

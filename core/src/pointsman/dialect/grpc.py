@@ -3,10 +3,11 @@
 from typing import Final
 
 from pointsman.errors import GatewayError, TooLate
-from pointsman.message import Response, reason
+from pointsman.message import Headers, Response, reason
 
 UNKNOWN: Final = 2
 DEADLINE_EXCEEDED: Final = 4
+UNAVAILABLE: Final = 14
 _STATUSES: Final = {400: 13, 401: 16, 403: 7, 404: 12, 408: 4, 429: 14, 502: 14, 503: 14, 504: 14}
 _UNRESERVED: Final = frozenset(range(0x20, 0x7F)) - {0x25}
 _WORD_BYTES: Final = 1024
@@ -32,3 +33,11 @@ def word_of(response: Response) -> bytes:
     content = response.content
     word = content.strip() if content and len(content) <= _WORD_BYTES else reason(response.status)
     return b"".join([b"%c" % byte if byte in _UNRESERVED else b"%%%02X" % byte for byte in word])
+
+
+def refusal(status: int) -> Response:
+    """An answer without a message: all of it is in its head (Trailers-Only)."""
+    headers = Headers([(b"content-type", b"application/grpc"), (b"grpc-status", b"%d" % status)])
+    if status == UNAVAILABLE:
+        headers.add(b"grpc-message", b"Service Unavailable")
+    return Response(200, headers)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pointsman.answers import edited
 from pointsman.api import Handler, Peer, Pick
+from pointsman.edits import HeaderEdit
 from pointsman.errors import NoServer
 from pointsman.message import Request, Response
 from pointsman.upstream.status import Health
@@ -41,6 +42,19 @@ class WatchedChild(Child):
     @ready.setter
     def ready(self, value: bool) -> None:
         pass
+
+
+def labelled(handler: Handler, edit: HeaderEdit) -> Handler:
+    """A child that gets requests with headers of its own (kubernetes.md §6)."""
+    withheld = (edit.names.__contains__,)
+
+    def call(request: Request) -> Awaitable[Response]:
+        edit.apply(request.headers)
+        if not request.body.ended or request.body.trailers:  # some servers take trailers for headers
+            request.withheld += withheld
+        return handler(request)
+
+    return call
 
 
 class OneOf:

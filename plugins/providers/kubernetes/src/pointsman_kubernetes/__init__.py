@@ -1,8 +1,9 @@
 """Routers and services from a Kubernetes cluster: Ingress, custom resources, Gateway API, ingress-nginx, Knative."""
 
 from pointsman import Provider, hookimpl
+from pointsman_kubernetes.knative import KnativeProvider
 
 
 @hookimpl
 def pointsman_providers() -> list[type[Provider]]:
-    return []
+    return [KnativeProvider]
