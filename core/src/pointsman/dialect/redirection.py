@@ -12,13 +12,13 @@ DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443"}
 _CAME_BY: Final = {b"http": b"http", b"ws": b"http", b"https": b"https", b"wss": b"https"}
 
 
-def redirected(request: Request, location: bytes, permanent: bool) -> Response:
+def redirected(request: Request, location: bytes, permanent: bool, status: int = 0) -> Response:
     """The answer: 302, or 301 if it is permanent, to GET; 307 or 308 to all others, which keeps their method and body.
 
-    `location` is printable ASCII.
+    A `status` is for all of them. `location` is printable ASCII.
     """
     lasting, temporary = (301, 302) if request.method == b"GET" else (308, 307)
-    answer = Response.plain(lasting if permanent else temporary)
+    answer = Response.plain(status or (lasting if permanent else temporary))
     answer.headers = Headers([(b"location", location)])
     return answer
 

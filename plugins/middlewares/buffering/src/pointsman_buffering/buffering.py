@@ -27,6 +27,8 @@ class BufferingConfig:
     max_response_body_bytes: int = field(default=0, validator=ge(0))
     mem_response_body_bytes: int = field(default=MEMORY, validator=ge(0))
     retry_expression: str = ""
+    disable_request_buffer: bool = False
+    disable_response_buffer: bool = False
 
 
 class AnswerTooLarge(GatewayError):
@@ -47,13 +49,18 @@ class Buffering:
         self._request_memory = config.mem_request_body_bytes or MEMORY
         self._response_limit = config.max_response_body_bytes
         self._response_memory = config.mem_response_body_bytes or MEMORY
+        self._keeps_requests = not config.disable_request_buffer
+        self._keeps_answers = not config.disable_response_buffer
         self._again = _expression(config.retry_expression)
         self._logger = context.logger
         self._quiet_until = 0.0
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
-        request.exchange.tentative += 1  # an answer that comes whole is not announced by 1xx
-        if self._again is not None or _has_body(request):
+        has_body = _has_body(request)
+        again = self._again is not None and (self._keeps_requests or not has_body)
+        if self._keeps_answers or again:
+            request.exchange.tentative += 1  # an answer that comes whole, or may be given up, is not announced by 1xx
+        if again or (has_body and self._keeps_requests):
             return self._exchange(request, call_next)
         return followed(call_next, request, lambda response: self._whole(request, response))
 
@@ -95,7 +102,7 @@ class Buffering:
     def _whole(self, request: Request, response: Response) -> Awaitable[Response]:
         """The answer with its whole body; itself, if that is here or there is none."""
         limit = self._response_limit
-        if response.tunnel is not None:
+        if response.tunnel is not None or not self._keeps_answers:
             return response
         length = len(response.content) if response.content is not None else response.body.length
         if limit and length is not None and length > limit:

@@ -47,6 +47,8 @@ class ErrorsConfig:
     query: str = ""
     error_request_headers: tuple[str, ...] | None = None
     """None: all."""
+    nginx_headers: dict[str, tuple[str, ...]] | None = None
+    """Told to the service besides X-Code and its kin, as ingress-nginx does; the service's own status is sent then."""
     pages: dict[str, Page] = Factory(dict)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 from pointsman import BuildContext, Handler, Headers, Request, Response, followed, reason
 from pointsman.errors import ClientGone, ConfigError, GatewayError, Problem
 from pointsman_errors.config import ErrorsConfig
+from pointsman_errors.nginx import NginxHeaders
 from pointsman_errors.replacements import Replacement, Replacements
 
 DISCARDED: Final = 64 * 1024
@@ -32,6 +33,7 @@ class Errors:
         self._service = context.handler_for(config.service) if config.service else None
         self._replacements = Replacements(config)
         self._only = _names(config.error_request_headers)
+        self._nginx = NginxHeaders(config.nginx_headers) if config.nginx_headers is not None else None
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         return followed(call_next, request, partial(self._answered, request), partial(self._failed, request))
@@ -42,22 +44,23 @@ class Errors:
             return response
         if response.content is None:
             response.body.discard(DISCARDED)
-        return self._instead(request, replacement, response.headers)
+        return self._instead(request, replacement, response.status, response.headers)
 
     def _failed(self, request: Request, error: GatewayError) -> Awaitable[Response]:
         replacement = self._replacements[error.status]
         if replacement is None or isinstance(error, ClientGone) or _is_grpc(request):
             raise error
-        return self._instead(request, replacement, None)
+        return self._instead(request, replacement, error.status, None)
 
-    def _instead(self, request: Request, replacement: Replacement, of: Headers | None) -> Awaitable[Response]:
+    def _instead(self, request: Request, replacement: Replacement, status: int, of: Headers | None) -> Awaitable[Response]:
         if replacement.page is not None:
             return replacement.page.show(request, of)
         assert replacement.target is not None
         assert self._service is not None
-        asked = request.beside(b"GET", replacement.target.of(request), self._passed(request))
-        status = replacement.status
-        return followed(self._service, asked, partial(_shown, status), partial(_not_shown, status))
+        told = self._passed(request) if self._nginx is None else self._nginx.tell(self._passed(request), request, status)
+        asked = request.beside(b"GET", replacement.target.of(request), told)
+        shown = partial(_shown, 0 if self._nginx is not None else replacement.status)
+        return followed(self._service, asked, shown, partial(_not_shown, replacement.status))
 
     def _passed(self, request: Request) -> Headers:
         """The headers that the service gets."""
@@ -68,7 +71,7 @@ class Errors:
 
 
 def _shown(status: int, page: Response) -> Response:
-    page.status = status
+    page.status = status or page.status
     return page
 
 

@@ -21,11 +21,18 @@ def _printable(_instance: object, _attribute: Any, value: str) -> None:
         raise ValueError("a control character, such as the end of a line, cannot stand in a URL")
 
 
+def _redirection(_instance: object, _attribute: Any, value: int) -> None:
+    if value and not 300 <= value <= 308:
+        raise ValueError(f"{value} is no redirection; give 300 to 308, or leave it out")
+
+
 @frozen
 class RedirectRegexConfig:
     regex: str = field(default="", validator=_pattern)
     replacement: str = field(default="", validator=_printable)
     permanent: bool = False
+    status_code: int = field(default=0, validator=_redirection)
+    """For all methods; 0 is what `permanent` says."""
 
 
 class RedirectRegex:
@@ -36,6 +43,7 @@ class RedirectRegex:
     def __init__(self, config: RedirectRegexConfig, context: BuildContext) -> None:
         self._replaced = Replacement(config.regex, config.replacement)
         self._permanent = config.permanent
+        self._status = config.status_code
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         asked = request.scheme + b"://" + request.authority + target_of(request)
@@ -46,4 +54,4 @@ class RedirectRegex:
             location = reserialised(there)
         except ValueError:
             return Response.plain(502)
-        return redirected(request, location, self._permanent)
+        return redirected(request, location, self._permanent, self._status)

@@ -30,6 +30,8 @@ class RedirectSchemeConfig:
     scheme: str = field(default="", validator=_scheme)
     port: str = field(default="", validator=_port)
     permanent: bool = False
+    force_permanent_redirect: bool = False
+    """308 for all methods, GET too."""
 
 
 class RedirectScheme:
@@ -41,6 +43,7 @@ class RedirectScheme:
         self._scheme = config.scheme.lower().encode()
         self._port = config.port.lstrip("0").encode()
         self._permanent = config.permanent
+        self._status = 308 if config.force_permanent_redirect else 0
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         there = with_scheme(request, self._scheme, self._port)
@@ -48,4 +51,4 @@ class RedirectScheme:
             return call_next(request)
         if not request.authority:  # there is no such URL (RFC 9110 section 4.2.1)
             return Response.plain(400)
-        return redirected(request, there, self._permanent)
+        return redirected(request, there, self._permanent, self._status)

@@ -1,0 +1,17 @@
+"""appRoot: not there yet; nobody gets past it."""
+
+from collections.abc import Awaitable
+from typing import ClassVar
+
+from pointsman import BuildContext, Handler, Request, Response
+from pointsman_nginx.config import AppRootConfig
+
+
+class AppRoot:
+    name: ClassVar[str] = "appRoot"
+    Config: ClassVar[type] = AppRootConfig
+
+    def __init__(self, config: AppRootConfig, context: BuildContext) -> None: ...
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        return Response.plain(501)

@@ -1,0 +1,17 @@
+"""rewriteTarget: not there yet; nobody gets past it."""
+
+from collections.abc import Awaitable
+from typing import ClassVar
+
+from pointsman import BuildContext, Handler, Request, Response
+from pointsman_nginx.config import RewriteTargetConfig
+
+
+class RewriteTarget:
+    name: ClassVar[str] = "rewriteTarget"
+    Config: ClassVar[type] = RewriteTargetConfig
+
+    def __init__(self, config: RewriteTargetConfig, context: BuildContext) -> None: ...
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        return Response.plain(501)

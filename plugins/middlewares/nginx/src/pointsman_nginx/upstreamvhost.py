@@ -1,0 +1,17 @@
+"""upstreamVHost: not there yet; nobody gets past it."""
+
+from collections.abc import Awaitable
+from typing import ClassVar
+
+from pointsman import BuildContext, Handler, Request, Response
+from pointsman_nginx.config import UpstreamVHostConfig
+
+
+class UpstreamVHost:
+    name: ClassVar[str] = "upstreamVHost"
+    Config: ClassVar[type] = UpstreamVHostConfig
+
+    def __init__(self, config: UpstreamVHostConfig, context: BuildContext) -> None: ...
+
+    def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
+        return Response.plain(501)

@@ -1,0 +1,6 @@
+from pointsman.testing import build
+from pointsman_nginx import RewriteTarget
+
+
+def test_builds():
+    assert build(RewriteTarget, {"replacement": "/"})
