@@ -1,9 +1,13 @@
 """Routers and services from a Kubernetes cluster: Ingress, custom resources, Gateway API, ingress-nginx, Knative."""
 
 from pointsman import Provider, hookimpl
+from pointsman_kubernetes.crd import KubernetesCRDProvider
 from pointsman_kubernetes.knative import KnativeProvider
 
 
 @hookimpl
 def pointsman_providers() -> list[type[Provider]]:
-    return [KnativeProvider]
+    return [
+        KnativeProvider,
+        KubernetesCRDProvider,
+    ]

@@ -1,0 +1,68 @@
+"""From TraefikServices to services (kubernetes.md §3.8).
+
+They refer to each other by name, so a circle of them ends nothing here; the compiler closes what goes round in one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pointsman.dialect.lookups import block, blocks
+from pointsman.errors import Problem
+from pointsman_kubernetes.crd import fields
+from pointsman_kubernetes.crd.fields import Read, boolean, integer, strings, take
+from pointsman_kubernetes.crd.references import Owner, Refused
+from pointsman_kubernetes.crd.services import STICKY
+from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.kinds import TRAEFIK_SERVICE
+
+_WEIGHTED: Final[Mapping[str, Read]] = {"sticky": fields.block(STICKY)}
+_MIRRORING: Final[Mapping[str, Read]] = {"mirrorBody": boolean, "maxBodySize": integer}
+_FAILOVER: Final[Mapping[str, Read]] = {"errors": fields.block({"status": strings, "maxRequestBodyBytes": integer})}
+_KINDS: Final = ("weighted", "highestRandomWeight", "mirroring", "failover")
+
+
+def composites(view: View) -> tuple[dict[str, Any], list[Problem]]:
+    """What `http.services` has of TraefikServices. One that cannot be is left out, which closes the routers to it."""
+    section: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, thing in view.references.own(TRAEFIK_SERVICE):
+        owner = Owner.of(TRAEFIK_SERVICE, thing)
+        try:
+            section[name] = _composite(view, owner, name, block(thing, "spec"))
+        except Refused as error:
+            problems.append(owner.problem(f"is left out: {error}"))
+    return section, problems
+
+
+def _composite(view: View, owner: Owner, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    said = [kind for kind in _KINDS if spec.get(kind) is not None]
+    if not said:
+        raise Refused(f"unspecified service type; it needs one of {', '.join(_KINDS)}")
+    if len(said) > 1:
+        raise Refused(f"has {' and '.join(said)}, of which it may have one")
+    kind = said[0]
+    wanted = block(spec, kind)
+    services = view.services
+    if kind == "weighted":
+        made = {
+            "services": services.weighted(blocks(wanted, "services"), owner, f"{name}_wrr"),
+            **take(wanted, kind, _WEIGHTED),
+        }
+    elif kind == "highestRandomWeight":
+        made = {"services": services.weighted(blocks(wanted, "services"), owner, f"{name}_hrw")}
+    elif kind == "mirroring":
+        made = {
+            "service": services.child(wanted, owner, f"{name}_mirroring"),
+            "mirrors": [
+                {"name": services.child(each, owner, f"{name}_mirror_{index}"), **take(each, "", {"percent": integer})}
+                for index, each in enumerate(blocks(wanted, "mirrors"))
+            ],
+            **take(wanted, kind, _MIRRORING),
+        }
+    else:
+        made = {
+            "service": services.child(block(wanted, "service"), owner, f"{name}_failover"),
+            "fallback": services.child(block(wanted, "fallback"), owner, f"{name}_fallback"),
+            **take(wanted, kind, _FAILOVER),
+        }
+    return {kind: made}

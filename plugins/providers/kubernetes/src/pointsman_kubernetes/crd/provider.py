@@ -1,0 +1,54 @@
+"""The provider: asks each part what it makes of the cluster, and puts that together."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pointsman import ProviderContext
+from pointsman.errors import Problem
+from pointsman_kubernetes.crd.certificates import certificates
+from pointsman_kubernetes.crd.composites import composites
+from pointsman_kubernetes.crd.options import KubernetesCRDConfig
+from pointsman_kubernetes.crd.routers import routers
+from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.kinds import CONFIG_MAP, ENDPOINT_SLICE, NODE, SECRET, SERVICE, TRAEFIK, Kind
+from pointsman_kubernetes.objects import Objects
+from pointsman_kubernetes.outcome import Outcome
+from pointsman_kubernetes.provider import KubernetesProvider
+
+
+class KubernetesCRDProvider(KubernetesProvider):
+    """Custom resources of Kubernetes, such as IngressRoute"""
+
+    name: ClassVar[str] = "kubernetesCRD"
+    Config: ClassVar[type] = KubernetesCRDConfig
+
+    def __init__(self, config: KubernetesCRDConfig, context: ProviderContext) -> None:
+        super().__init__(config, context)
+        self._config = config
+
+    def kinds(self) -> Sequence[Kind]:
+        nodes = () if self._config.disable_cluster_scope_resources else (NODE,)
+        return (*TRAEFIK, SERVICE, ENDPOINT_SLICE, SECRET, CONFIG_MAP, *nodes)
+
+    def build(self, objects: Objects) -> Outcome:
+        view = View.of(objects, self._config)
+        problems: list[Problem] = []
+
+        def made(part: tuple[Any, list[Problem]]) -> Any:
+            problems.extend(part[1])
+            return part[0]
+
+        routes = made(routers(view))
+        chosen = made(composites(view))
+        document = {
+            "http": {
+                "routers": routes,
+                "services": {**view.services.section, **chosen},  # last of all, for every part may have made some
+                "middlewares": {},
+                "serversTransports": {},
+            },
+            "tcp": {"routers": {}, "services": {}, "middlewares": {}, "serversTransports": {}},
+            "udp": {"routers": {}, "services": {}},
+            "tls": {"certificates": made(certificates(view)), "options": {}, "stores": {}},
+        }
+        return Outcome(document, [*view.references.problems, *problems])
