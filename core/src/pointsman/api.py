@@ -251,6 +251,10 @@ class ProviderContext(BuildContext, Protocol):
     def entry_points(self) -> Sequence[ListeningPoint]:
         """Those of the static configuration, by name."""
 
+    @property
+    def rule_syntax(self) -> str:
+        """`v2` or `v3`: how rules of routers that do not say it themselves are read."""
+
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         """Problems in the shape of a document: unknown keys, wrong types. Empty if it would be accepted whole."""
 

@@ -85,9 +85,11 @@ class Context:
         middlewares: Kinds,
         tcp_middlewares: Kinds = NO_KINDS,
         entry_points: Sequence[ListeningPoint] = (),
+        rule_syntax: str = "v3",
     ) -> None:
         self._name = name
         self.entry_points = entry_points
+        self.rule_syntax = rule_syntax
         self._kinds = middlewares, tcp_middlewares
         self._warned: Sequence[Problem] = ()
         self.deadlines = Deadlines()

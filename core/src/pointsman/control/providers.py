@@ -17,7 +17,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
     built: Built = [(Internal.name, Internal(static, registry))]
     contexts: dict[str, Context] = {}
     problems: list[Problem] = []
-    entry_points = _entry_points(static)
+    entry_points, syntax = _entry_points(static), static.core.default_rule_syntax or "v3"
     by_lower = {kind.lower(): cls for kind, cls in registry.providers.items()}
     asked = [(f"providers.{kind}", kind.lower(), kind, config) for kind, config in static.providers.kinds.items()]
     for kind, config in static.providers.plugin.items():
@@ -27,7 +27,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
         try:
             spread = getattr(cls, "instances", None)
             for name, own in (spread(config) if spread is not None else {whole: config}).items():
-                context = Context(name, registry.middlewares, registry.tcp_middlewares, entry_points)
+                context = Context(name, registry.middlewares, registry.tcp_middlewares, entry_points, syntax)
                 built.append((name, cls(own, context)))
                 contexts[name] = context
         except ConfigError as error:

@@ -75,9 +75,11 @@ class FakeContext:
         resource: Resource | None = None,
         metrics: Sequence[Metric] = (),
         entry_points: Sequence[ListeningPoint] = (),
+        rule_syntax: str = "v3",
     ) -> None:
         self._name = name
         self.entry_points = entry_points
+        self.rule_syntax = rule_syntax
         self.deadlines = Deadlines()
         self.resource = resource or Resource({"service.name": "traefik"}, "0.1.0")
         self._services = dict(services or {})

@@ -1,16 +1,19 @@
 """From a Service to the addresses of its servers (kubernetes.md §1.3). Pure."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 from attrs import frozen
 
-from pointsman.dialect.lookups import at, block, text
+from pointsman.dialect.lookups import block, blocks, text
 from pointsman_kubernetes.kinds import NODE, SERVICE
 from pointsman_kubernetes.objects import Object, Objects, key_of
 
 Which = Literal["serving", "ready"]
+_HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+"""A name, or an address of IPv4: nothing that could say more in a URL."""
 
 
 class Unservable(ValueError):
@@ -97,18 +100,30 @@ def find(
 
 
 def _ports(service: Object) -> list[Mapping[str, Any]]:
-    ports = at(service, "spec", "ports")
-    return [port for port in ports if isinstance(port, Mapping)] if isinstance(ports, list) else []
+    return [port for port in blocks(service, "spec", "ports") if _is_port(port.get("port"))]
+
+
+def _is_port(number: Any) -> TypeGuard[int]:
+    return type(number) is int and 0 < number < 65536
 
 
 def _port(service: Object, wanted: int | str | None) -> Mapping[str, Any]:
     ports = _ports(service)
     for port in ports:
-        if wanted == port.get("port") or (isinstance(wanted, str) and wanted and wanted == port.get("name")):
+        if _is_meant(port, wanted):
             return port
-    known = ", ".join(f"{port.get('port')}" + (f" ({port['name']})" if port.get("name") else "") for port in ports)
-    named = f"no port {wanted!r}" if wanted not in (None, "") else "the port is missing"
-    raise Unservable(f"service {key_of(service)}: {named}; it has {known or 'none'}")
+    known = ", ".join(f"{port['port']}" + (f" ({text(port, 'name')})" if text(port, "name") else "") for port in ports)
+    raise Unservable(f"service {key_of(service)}: {_no_port(wanted)}; it has {known or 'none'}")
+
+
+def _is_meant(port: Mapping[str, Any], wanted: int | str | None) -> bool:
+    if isinstance(wanted, str):
+        return wanted != "" and wanted == port.get("name")
+    return type(wanted) is int and wanted == port["port"]
+
+
+def _no_port(wanted: int | str | None) -> str:
+    return "no port was named" if wanted in (None, "", 0) else f"has no port {wanted!r}"
 
 
 def _external(service: Object, wanted: int | str | None, allowed: Allowed) -> Backend:
@@ -117,73 +132,85 @@ def _external(service: Object, wanted: int | str | None, allowed: Allowed) -> Ba
             f"service {key_of(service)}: is an ExternalName service, which is not allowed; set allowExternalNameServices"
         )
     host = text(service, "spec", "externalName")
-    if not host:
-        raise Unservable(f"service {key_of(service)}: has no externalName")
+    if not _is_host(host):
+        raise Unservable(f"service {key_of(service)}: its externalName is no name of a host")
     for port in _ports(service):
-        if wanted in (port.get("port"), port.get("name")):
-            return Backend(service, port, [Address(host, int(port["port"]))])
-    if not isinstance(wanted, int) or not 0 < wanted < 65536:
-        raise Unservable(f"service {key_of(service)}: no port {wanted!r}; an ExternalName service takes any number")
+        if _is_meant(port, wanted):
+            return Backend(service, port, [Address(host, port["port"])])
+    if not _is_port(wanted):
+        raise Unservable(f"service {key_of(service)}: {_no_port(wanted)}; an ExternalName service takes any number")
     return Backend(service, {"port": wanted}, [Address(host, wanted)])
 
 
 def _native(service: Object, port: Mapping[str, Any]) -> Address:
     address = text(service, "spec", "clusterIP")
-    if address in ("", "None"):
+    if not _is_ip(address):
         raise Unservable(f"service {key_of(service)}: has no cluster IP, so nativeLB cannot be used")
-    return Address(address, int(port["port"]))
+    return Address(address, port["port"])
 
 
 def _on_nodes(objects: Objects, service: Object, port: Mapping[str, Any], allowed: Allowed) -> list[Address]:
     if not allowed.nodes:
         raise Unservable(f"service {key_of(service)}: nodePortLB needs nodes, which disableClusterScopeResources leaves out")
     number = port.get("nodePort")
-    if not number:
-        raise Unservable(f"service {key_of(service)}: port {port.get('port')} has no nodePort")
-    found = [Address(address, int(number)) for node in objects.all(NODE) for address in _internal(node)]
+    if not _is_port(number):
+        raise Unservable(f"service {key_of(service)}: port {port['port']} has no nodePort")
+    found = [Address(address, number) for address in addresses_of_nodes(objects, "InternalIP")]
     if not found:
         raise Unservable(f"service {key_of(service)}: no node has an InternalIP")
     return found
 
 
-def _internal(node: Object) -> Iterator[str]:
-    addresses = at(node, "status", "addresses")
-    for each in addresses if isinstance(addresses, list) else ():
-        if text(each, "type") == "InternalIP" and text(each, "address"):
-            yield text(each, "address")
-            return
+def addresses_of_nodes(objects: Objects, kind: str) -> list[str]:
+    """All `InternalIP`, or `ExternalIP`, of all nodes."""
+    return [
+        address
+        for node in objects.all(NODE)
+        for each in blocks(node, "status", "addresses")
+        if text(each, "type") == kind and _is_ip(address := text(each, "address"))
+    ]
 
 
 def _endpoints(objects: Objects, service: Object, port: Mapping[str, Any], which: Which) -> Iterator[Address]:
     seen = set()
     for piece in objects.slices(service):
         number = _number(piece, text(port, "name"))
-        endpoints = piece.get("endpoints")
-        for endpoint in endpoints if number and isinstance(endpoints, list) else ():
+        is_sound = _is_host if text(piece, "addressType") == "FQDN" else _is_ip
+        for endpoint in blocks(piece, "endpoints") if number else ():
             conditions = block(endpoint, "conditions")
-            if conditions.get(which) is False or (which == "ready" and conditions.get("terminating") is True):
+            if not _is_wanted(conditions, which):
                 continue
             fenced = which == "serving" and conditions.get("terminating") is True
-            for address in at(endpoint, "addresses") or ():
-                if isinstance(address, str) and address not in seen and _sound(address, piece):
+            addresses = endpoint.get("addresses")
+            for address in addresses if isinstance(addresses, list) else ():
+                if isinstance(address, str) and address not in seen and is_sound(address):
                     seen.add(address)
                     yield Address(address, number, fenced)
 
 
+def _is_wanted(conditions: Mapping[str, Any], which: Which) -> bool:
+    """What is not said is true, and who says nothing of serving serves while ready: so the API's reference has it."""
+    said = conditions.get(which)
+    if said is None and which == "serving":
+        said = conditions.get("ready")
+    return said is not False
+
+
 def _number(piece: Object, name: str) -> int:
     """The port of that name in a slice; 0 if there is none."""
-    ports = piece.get("ports")
-    for port in ports if isinstance(ports, list) else ():
-        if text(port, "name") == name and isinstance(at(port, "port"), int):
-            return int(port["port"])
+    for port in blocks(piece, "ports"):
+        if text(port, "name") == name and _is_port(number := port.get("port")):
+            return number
     return 0
 
 
-def _sound(address: str, piece: Object) -> bool:
-    if text(piece, "addressType") == "FQDN":
-        return True
+def _is_ip(address: str) -> bool:
     try:
         ipaddress.ip_address(address)
     except ValueError:
         return False
-    return True
+    return "%" not in address
+
+
+def _is_host(name: str) -> bool:
+    return _HOST.fullmatch(name) is not None
