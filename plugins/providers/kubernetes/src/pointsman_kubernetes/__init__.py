@@ -2,6 +2,7 @@
 
 from pointsman import Provider, hookimpl
 from pointsman_kubernetes.crd import KubernetesCRDProvider
+from pointsman_kubernetes.ingress import KubernetesIngressProvider
 from pointsman_kubernetes.knative import KnativeProvider
 
 
@@ -10,4 +11,5 @@ def pointsman_providers() -> list[type[Provider]]:
     return [
         KnativeProvider,
         KubernetesCRDProvider,
+        KubernetesIngressProvider,
     ]
