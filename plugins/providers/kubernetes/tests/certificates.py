@@ -1,4 +1,4 @@
-"""Two certificates with their keys, as PEM text, made for this run."""
+"""Two certificates with their keys, as PEM text, and an authority, made for this run."""
 
 import trustme
 
@@ -9,3 +9,4 @@ def a_pair(name: str) -> tuple[str, str]:
 
 
 PAIR, SECOND = a_pair("a.org"), a_pair("b.org")
+CA = trustme.CA().cert_pem.bytes().decode()

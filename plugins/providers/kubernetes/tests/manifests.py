@@ -52,5 +52,5 @@ def cluster(*manifests: str, namespaces: Sequence[str] = ()) -> Objects:
     for kind, thing in things(*manifests):
         found.setdefault(kind, []).append(thing)
         if kind.plural == "configmaps":
-            found.setdefault(kinds.CONFIG_MAP_NOT_HELM, found[kind])
+            found[kinds.CONFIG_MAP] = found[kinds.CONFIG_MAP_NOT_HELM] = found[kind]
     return Objects(found, namespaces)

@@ -24,7 +24,7 @@ class StatusUpdate:
 class Outcome:
     """A document with all sections, what is wrong, and what objects are told."""
 
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] = field(repr=False)  # it holds keys and passwords
     problems: Sequence[Problem] = ()
     """Warnings: each names its object, `ingress default/web: ...`."""
     statuses: Sequence[StatusUpdate] = field(default=(), kw_only=True)

@@ -25,7 +25,8 @@ def secret(objects: Objects, namespace: str, name: str) -> Object:
         raise Unusable(f"secret {namespace}/{name}: is in a namespace that is not watched; add it to 'namespaces'")
     found = objects.get(SECRET, name, namespace)
     if found is None:
-        raise Unusable(f"secret {namespace}/{name}: not found")
+        reason = objects.missing.get(SECRET)
+        raise Unusable(f"secret {namespace}/{name}: {f'cannot be read: {reason}' if reason else 'not found'}")
     return found
 
 

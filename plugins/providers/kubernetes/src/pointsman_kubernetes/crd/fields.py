@@ -51,6 +51,13 @@ def strings(value: Any, where: str) -> list[str]:
     return [string(each, f"{where}[{index}]") for index, each in enumerate(value)]
 
 
+def items(value: Any, where: str) -> list[Any]:
+    """A list, whatever is in it; None is an empty one."""
+    if not isinstance(value, list | None):
+        raise Refused(f"{where}: must be a list")
+    return list(value or ())
+
+
 def mapping(value: Any, where: str) -> dict[str, str]:
     """Texts by names."""
     if not isinstance(value, Mapping):

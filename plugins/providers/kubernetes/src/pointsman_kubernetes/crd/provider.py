@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pointsman import ProviderContext
 from pointsman.errors import Problem
-from pointsman_kubernetes.crd.certificates import certificates
+from pointsman_kubernetes.crd import middlewares, tcp, tls, transports, udp
 from pointsman_kubernetes.crd.composites import composites
 from pointsman_kubernetes.crd.options import KubernetesCRDConfig
 from pointsman_kubernetes.crd.routers import routers
@@ -40,15 +40,25 @@ class KubernetesCRDProvider(KubernetesProvider):
 
         routes = made(routers(view))
         chosen = made(composites(view))
+        http_middlewares = made(middlewares.http(view, self._context.check))
+        tcp_routes, udp_routes = made(tcp.routes(view)), made(udp.routes(view))
         document = {
             "http": {
                 "routers": routes,
                 "services": {**view.services.section, **chosen},  # last of all, for every part may have made some
-                "middlewares": {},
-                "serversTransports": {},
+                "middlewares": http_middlewares,
+                "serversTransports": made(transports.http(view)),
             },
-            "tcp": {"routers": {}, "services": {}, "middlewares": {}, "serversTransports": {}},
-            "udp": {"routers": {}, "services": {}},
-            "tls": {"certificates": made(certificates(view)), "options": {}, "stores": {}},
+            "tcp": {
+                **tcp_routes,
+                "middlewares": made(middlewares.tcp(view, self._context.check)),
+                "serversTransports": made(transports.tcp(view)),
+            },
+            "udp": udp_routes,
+            "tls": {
+                "certificates": made(tls.certificates(view)),
+                "options": made(tls.options(view)),
+                "stores": made(tls.stores(view)),
+            },
         }
         return Outcome(document, [*view.references.problems, *problems])
