@@ -378,13 +378,13 @@ async def arena_of(dynamic: Dynamic, static: Mapping[str, Any] | None = None) ->
             name: {"transport": {"lifeCycle": {"graceTimeOut": "1s"}}, **points[name]} for name in points
         }
         theirs, ours = await asyncio.gather(
-            _started(stack, lambda: gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
-            _started(stack, lambda: gateway(document, settings)),
+            started(stack, lambda: gateway(document, settings, workers=None, command=[str(TRAEFIK)])),
+            started(stack, lambda: gateway(document, settings)),
         )
         yield Arena(theirs, ours, server)
 
 
-async def _started(stack: AsyncExitStack, start: Callable[[], AbstractAsyncContextManager[Gateway]]) -> Gateway:
+async def started(stack: AsyncExitStack, start: Callable[[], AbstractAsyncContextManager[Gateway]]) -> Gateway:
     """Enter a gateway, with other ports if somebody was faster: a free port is only free until the next one asks."""
     for _ in range(2):
         try:
