@@ -1,8 +1,11 @@
 """What all providers of Kubernetes have in common: objects are followed, and each change makes the configuration anew."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
+
+from aiohttp import ClientSession
 
 from pointsman import ProviderContext, Publish
 from pointsman_kubernetes.kinds import Kind
@@ -18,6 +21,7 @@ class KubernetesProvider(ABC):
 
     def __init__(self, config: AccessConfig, context: ProviderContext) -> None:
         self._context = context
+        self._access = config
 
     @abstractmethod
     def kinds(self) -> Sequence[Kind]:
@@ -29,4 +33,14 @@ class KubernetesProvider(ABC):
 
     async def provide(self, publish: Publish) -> None:
         """Follow the cluster until cancelled. OSError when it cannot be reached at all."""
-        raise NotImplementedError
+        headers = {"Authorization": f"Bearer {self._access.token}"} if self._access.token else {}
+        async with ClientSession(headers=headers) as session:
+            while True:
+                found = {}
+                for kind in self.kinds():
+                    asked = {"labelSelector": kind.selector} if kind.selector else {}
+                    async with session.get(f"{self._access.endpoint}{kind.path()}", params=asked) as response:
+                        found[kind] = (await response.json()).get("items", [])
+                outcome = await asyncio.to_thread(self.build, Objects(found))
+                publish(outcome.document, outcome.problems)
+                await asyncio.sleep(1)
