@@ -2,6 +2,7 @@
 
 from pointsman import Provider, hookimpl
 from pointsman_kubernetes.crd import KubernetesCRDProvider
+from pointsman_kubernetes.gateway.provider import KubernetesGateway
 from pointsman_kubernetes.ingress import KubernetesIngressProvider
 from pointsman_kubernetes.knative import KnativeProvider
 
@@ -12,4 +13,5 @@ def pointsman_providers() -> list[type[Provider]]:
         KnativeProvider,
         KubernetesCRDProvider,
         KubernetesIngressProvider,
+        KubernetesGateway,
     ]

@@ -1,0 +1,83 @@
+"""Routes from the Gateway API of a cluster (kubernetes.md §4)."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from pointsman import ProviderContext
+from pointsman.errors import ConfigError, Problem
+from pointsman_kubernetes import kinds
+from pointsman_kubernetes.gateway import gateways, http, order
+from pointsman_kubernetes.gateway.draft import Draft
+from pointsman_kubernetes.gateway.grants import Grants
+from pointsman_kubernetes.gateway.listeners import Listening
+from pointsman_kubernetes.gateway.options import GatewayConfig
+from pointsman_kubernetes.kinds import Kind
+from pointsman_kubernetes.objects import Objects, key_of
+from pointsman_kubernetes.outcome import Outcome
+from pointsman_kubernetes.provider import KubernetesProvider
+
+_KINDS: Final = (
+    kinds.NAMESPACE,
+    kinds.GATEWAY_CLASS,
+    kinds.GATEWAY,
+    kinds.HTTP_ROUTE,
+    kinds.GRPC_ROUTE,
+    kinds.TLS_ROUTE,
+    kinds.BACKEND_TLS_POLICY,
+    kinds.REFERENCE_GRANT,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.SECRET,
+    kinds.CONFIG_MAP,
+)
+
+
+class KubernetesGateway(KubernetesProvider):
+    """Gateways and the routes attached to them."""
+
+    name: ClassVar[str] = "kubernetesGateway"
+    Config: ClassVar[type] = GatewayConfig
+
+    def __init__(self, config: GatewayConfig, context: ProviderContext) -> None:
+        if config.status_address is not None and not config.status_address:
+            raise ConfigError(
+                Problem(
+                    "providers.kubernetesGateway.statusAddress", "is empty: set ip, hostname, or service.name and .namespace"
+                )
+            )
+        super().__init__(config, context)
+        self._config = config
+        self._entry_points = context.entry_points
+
+    def kinds(self) -> Sequence[Kind]:
+        return (*_KINDS, kinds.TCP_ROUTE) if self._config.experimental_channel else _KINDS
+
+    def build(self, objects: Objects) -> Outcome:
+        grants = Grants(objects)
+        listening = Listening(objects, grants, self._entry_points, self._config.experimental_channel)
+        draft = Draft(objects, self._config, grants)
+        for thing in gateways.ours(objects, self._config):
+            gateway, certificates = listening.gateway(thing)
+            draft.gateways[gateway.namespace, gateway.name] = gateway
+            draft.certificates.update(certificates)
+        http.load(draft)
+        order.settle(draft.contenders)
+        self._tell(draft)
+        return Outcome(draft.document(), draft.problems, statuses=draft.statuses)
+
+    def _tell(self, draft: Draft) -> None:
+        """The Gateways and their classes, now that the routes are counted."""
+        told = [gateways.class_status(each) for each in gateways.classes(draft.objects)]
+        try:
+            addresses = gateways.addresses(draft.objects, self._config.status_address)
+        except ValueError as error:
+            draft.problems.append(Problem("statusAddress", str(error), warning=True))
+            addresses = []
+        for gateway in draft.gateways.values():
+            told.append(gateways.gateway_status(gateway, addresses))
+            for listener in gateway.listeners:
+                for each in listener.conditions:
+                    where = f"gateway {key_of(gateway.object)}"
+                    message = f"listener {listener.name}: {each['reason']}: {each['message']}"
+                    draft.problems.append(Problem(where, message, warning=True))
+        draft.statuses[:0] = told
