@@ -486,6 +486,7 @@ def test_node_ports_are_used_where_a_service_says_so():
         {"url": "http://192.0.2.1:30080"},
         {"url": "http://192.0.2.2:30080"},
     ]
+    assert len(Made(an_ingress(), service, nodes, web="", nativeLBByDefault=True).servers) == 2
     left_out = Made(an_ingress(), service, web="", disableClusterScopeResources=True)
     assert "disableClusterScopeResources leaves out" in left_out.told[0]
 
@@ -621,7 +622,8 @@ def test_a_fallback_without_its_service_is_told_and_paths_stay():
 
 @pytest.mark.spec("K-19")
 @pytest.mark.parametrize(
-    "annotations", [{"router.middlewares": "x@kubernetescrd"}, {"router.tls.options": "o@file", "router.entrypoints": "web"}]
+    "annotations",
+    [{"router.middlewares": "x@kubernetescrd"}, {"router.middlewares": "x"}, {"router.tls.options": "default"}],
 )
 @pytest.mark.parametrize(("allowed", "served"), [(None, True), (["default"], True), (["other"], False), ([], False)])
 def test_what_other_providers_say_is_named_from_some_namespaces_only(annotations, allowed, served):

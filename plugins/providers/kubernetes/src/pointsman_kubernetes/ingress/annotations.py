@@ -57,8 +57,8 @@ class RouterSays:
 
     @property
     def crossing(self) -> list[str]:
-        """What it names of other providers."""
-        return _crossing([*self.router.get("middlewares", ()), text(self.router, "tls", "options")])
+        """What it names of other providers, with `@` or without: Ingresses bring nothing of the kind themselves."""
+        return [name for name in (*self.router.get("middlewares", ()), text(self.router, "tls", "options")) if name]
 
 
 @frozen
@@ -74,11 +74,7 @@ class ServiceSays:
 
     @property
     def crossing(self) -> list[str]:
-        return _crossing([*self.middlewares, text(self.load_balancer, "serversTransport")])
-
-
-def _crossing(names: Sequence[str]) -> list[str]:
-    return [name for name in names if "@" in name]
+        return [name for name in (*self.middlewares, text(self.load_balancer, "serversTransport")) if name]
 
 
 _NOTHING_OF_ROUTERS: Final = RouterSays()

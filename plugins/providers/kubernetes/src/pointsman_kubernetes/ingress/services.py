@@ -69,8 +69,9 @@ class Services:
         namespace, name, port = key
         said = self._says(namespace, name)
         config = self._config
-        native = config.native_lb_by_default if said.native is None else said.native
-        found = find(self._objects, namespace, name, port, self._allowed, native=native, node_port=said.node_port)
+        on_nodes = said.node_port and text(self._objects.get(SERVICE, name, namespace), "spec", "type") == "NodePort"
+        native = (config.native_lb_by_default if said.native is None else said.native) and not on_nodes
+        found = find(self._objects, namespace, name, port, self._allowed, native=native, node_port=on_nodes)
         if not found.addresses and not config.allow_empty_services:
             raise Unservable(f"service {namespace}/{name}: has no endpoints; allowEmptyServices would have it answer 503")
         service: dict[str, Any] = {
