@@ -55,4 +55,4 @@ class Names:
 
     def error_page(self, namespace: str, name: str) -> str:
         """The service of the `errors` middleware of that name."""
-        return f"{namespace}_{name}_errorpage" if self.safe else f"{norm(namespace, name)}-errorpage-service"
+        return f"{self.of(namespace, name)}-errorpage-service"

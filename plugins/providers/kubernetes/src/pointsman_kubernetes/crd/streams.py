@@ -30,13 +30,14 @@ class Streams:
     def route(self, specs: Sequence[Spec], owner: Owner, router: str, balancer: Balancer) -> tuple[str, list[str]]:
         """The service of a router, and what is wrong: what cannot be sent to is left out, and the others have its share.
 
-        If nothing is left there is no service of that name, which closes the router.
+        If nothing is left it is the router's own name, which no service has, so that it is closed.
         """
         if not specs:
             return "", ["has no services"]
         if len(specs) == 1:
             name = self._view.names.service(router)
-            return name, self._add(name, specs[0], owner, balancer)
+            wrong = self._add(name, specs[0], owner, balancer)
+            return router if wrong else name, wrong
         name = self._view.names.service(router, several=True)
         children, problems = [], []
         for index, spec in enumerate(specs):
@@ -45,8 +46,9 @@ class Streams:
             problems += wrong
             if not wrong:
                 children.append({"name": child, **take(spec, "", {"weight": integer})})
-        if children:
-            self.section[name] = {"weighted": {"services": children}}
+        if not children:
+            return router, problems
+        self.section[name] = {"weighted": {"services": children}}
         return name, problems
 
     def _child(self, router: str, index: int, spec: Spec, owner: Owner) -> str:

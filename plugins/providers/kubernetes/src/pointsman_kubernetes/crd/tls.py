@@ -17,7 +17,7 @@ from pointsman_kubernetes.secrets import Unusable
 DEFAULT: Final = "default"
 DOMAIN: Final = {"main": string, "sans": strings}
 _CLOSED: Final = {"clientAuth": {"clientAuthType": "RequireAndVerifyClientCert"}}
-"""Options that cannot be used, for they trust nobody: in the place of broken default ones, for none would serve everybody."""
+"""Options that cannot be used, for they trust nobody: in the place of broken default ones, for none serves everybody."""
 _OPTIONS: Final = {
     "minVersion": string,
     "maxVersion": string,
