@@ -327,6 +327,19 @@ def test_a_child_router_with_entry_points_or_tls_is_closed() -> None:
     assert winner(compiled, "http://a.test/three") == "parent@file"
 
 
+def test_where_a_child_router_comes_from_is_no_setting_of_its_own() -> None:
+    origin = {"metadata": {"ingress": {"kind": "IngressRoute", "name": "shop"}}}
+    routers = {
+        "parent": {"rule": "PathPrefix(`/`)"},
+        "one": router("Path(`/one`)", parentRefs=["parent"], observability={"accessLogs": False, **origin}),
+        "two": router("Path(`/two`)", parentRefs=["parent"], observability=origin),
+    }
+    compiled = compiler().compile_now(tree(routers=routers, services={"s": balancer()}))
+
+    assert "non-root router cannot have observability" in status(compiled, "one")[1]
+    assert status(compiled, "two") == ("enabled", "")
+
+
 def test_a_parent_without_a_child_that_can_be_served_is_closed() -> None:
     compiled = compiler().compile_now(
         tree(

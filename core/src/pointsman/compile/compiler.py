@@ -37,7 +37,7 @@ from pointsman.compile.transports import default_settings
 from pointsman.compile.udp import CompiledUdp, UdpRun
 from pointsman.config.dynamic import structure_router
 from pointsman.config.entrypoint_model import EntryPoint
-from pointsman.config.http_model import Router, RouterTLS
+from pointsman.config.http_model import Router, RouterObservability, RouterTLS
 from pointsman.config.middlewares import structure_middleware
 from pointsman.errors import ConfigError, Problem
 from pointsman.message import Request, Response
@@ -340,7 +340,8 @@ class _Run:
             has_service=bool(router.service),
             has_tls=router.tls is not None,
             has_entry_points=bool(router.entry_points),
-            has_observability=router.observability is not None,
+            has_observability=router.observability is not None
+            and router.observability != RouterObservability(metadata=router.observability.metadata),
         )
 
     # building

@@ -28,30 +28,29 @@ def composites(view: View) -> tuple[dict[str, Any], list[Problem]]:
     for name, thing in view.references.own(TRAEFIK_SERVICE):
         owner = Owner.of(TRAEFIK_SERVICE, thing)
         try:
-            section[name] = _composite(view, owner, name, block(thing, "spec"))
+            spec = block(thing, "spec")
+            said = [kind for kind in _KINDS if spec.get(kind) is not None]
+            if not said:
+                raise Refused(f"unspecified service type; it needs one of {', '.join(_KINDS)}")
+            section[name] = {said[0]: _composite(view, owner, name, said[0], block(spec, said[0]))}
+            if len(said) > 1:
+                problems.append(owner.problem(f"has {' and '.join(said)}; {said[0]} counts, take the rest out"))
         except Refused as error:
             problems.append(owner.problem(f"is left out: {error}"))
     return section, problems
 
 
-def _composite(view: View, owner: Owner, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    said = [kind for kind in _KINDS if spec.get(kind) is not None]
-    if not said:
-        raise Refused(f"unspecified service type; it needs one of {', '.join(_KINDS)}")
-    if len(said) > 1:
-        raise Refused(f"has {' and '.join(said)}, of which it may have one")
-    kind = said[0]
-    wanted = block(spec, kind)
+def _composite(view: View, owner: Owner, name: str, kind: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     services = view.services
     if kind == "weighted":
-        made = {
+        return {
             "services": services.weighted(blocks(wanted, "services"), owner, f"{name}_wrr"),
             **take(wanted, kind, _WEIGHTED),
         }
-    elif kind == "highestRandomWeight":
-        made = {"services": services.weighted(blocks(wanted, "services"), owner, f"{name}_hrw")}
-    elif kind == "mirroring":
-        made = {
+    if kind == "highestRandomWeight":
+        return {"services": services.weighted(blocks(wanted, "services"), owner, f"{name}_hrw")}
+    if kind == "mirroring":
+        return {
             "service": services.child(wanted, owner, f"{name}_mirroring"),
             "mirrors": [
                 {"name": services.child(each, owner, f"{name}_mirror_{index}"), **take(each, "", {"percent": integer})}
@@ -59,10 +58,8 @@ def _composite(view: View, owner: Owner, name: str, spec: Mapping[str, Any]) -> 
             ],
             **take(wanted, kind, _MIRRORING),
         }
-    else:
-        made = {
-            "service": services.child(block(wanted, "service"), owner, f"{name}_failover"),
-            "fallback": services.child(block(wanted, "fallback"), owner, f"{name}_fallback"),
-            **take(wanted, kind, _FAILOVER),
-        }
-    return {kind: made}
+    return {
+        "service": services.child(block(wanted, "service"), owner, f"{name}_failover"),
+        "fallback": services.child(block(wanted, "fallback"), owner, f"{name}_fallback"),
+        **take(wanted, kind, _FAILOVER),
+    }

@@ -38,8 +38,8 @@ class KubernetesCRDProvider(KubernetesProvider):
             problems.extend(part[1])
             return part[0]
 
+        chosen = made(composites(view))  # first, for then the Services below them are called as in the reference
         routes = made(routers(view))
-        chosen = made(composites(view))
         http_middlewares = made(middlewares.http(view, self._context.check))
         tcp_routes, udp_routes = made(tcp.routes(view)), made(udp.routes(view))
         document = {

@@ -84,7 +84,7 @@ class References:
             return self._default_option(namespace)
         called = self._called(kind, namespace, name)
         winner = self._claims(kind).get(called)
-        if winner is not None and (namespace_of(winner), name_of(winner)) != (namespace, name):
+        if winner is not None and not self._means(kind, winner, namespace, name):
             raise Refused(f"{what}: {called!r} is the name of {key_of(winner)} already; rename one, or set safeNaming")
         return called
 
@@ -122,6 +122,12 @@ class References:
         if there is not None and there is not self.default(TLS_OPTION):
             raise Refused(f"TLSOption {namespace}/default is not the default one; only one namespace may have one")
         return "default"
+
+    def _means(self, kind: Kind, winner: Object, namespace: str, name: str) -> bool:
+        """Whether that may be had by this name: also by one that is only spelled otherwise, as `my_auth` for `my-auth`."""
+        if namespace_of(winner) != namespace:
+            return False
+        return name_of(winner) == name or self._objects.get(kind, name, namespace) is None
 
     def _called(self, kind: Kind, namespace: str, name: str) -> str:
         return (self._names.tls if kind in (TLS_OPTION, TLS_STORE) else self._names.of)(namespace, name)

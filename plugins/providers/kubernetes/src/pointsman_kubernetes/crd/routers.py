@@ -9,7 +9,7 @@ from pointsman.errors import Problem
 from pointsman_kubernetes.crd import fields
 from pointsman_kubernetes.crd.fields import Read, boolean, integer, string, strings, take
 from pointsman_kubernetes.crd.references import Owner, Refused
-from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.crd.view import CLASS_ANNOTATION, View
 from pointsman_kubernetes.kinds import INGRESS_ROUTE, MIDDLEWARE, TLS_OPTION
 from pointsman_kubernetes.objects import Object
 
@@ -42,6 +42,10 @@ class _Routers:
     def made(self) -> tuple[dict[str, Any], list[Problem]]:
         for thing in self._view.served(INGRESS_ROUTE):
             owner = Owner.of(INGRESS_ROUTE, thing)
+            if text(thing, "metadata", "annotations", CLASS_ANNOTATION):
+                self._problems.append(
+                    owner.problem(f"the annotation {CLASS_ANNOTATION} is deprecated; set ingressClassName")
+                )
             try:
                 common = self._common(thing, owner)
             except Refused as error:
@@ -92,6 +96,8 @@ class _Routers:
         if not text(route, "match"):
             raise Refused("match is empty; to take every request write PathPrefix(`/`)")
         router = {"rule": text(route, "match"), **take(route, "", _ROUTE)}
+        origin = {"kind": owner.kind.name, "namespace": owner.namespace, "name": owner.name}
+        router["observability"] = {**router.get("observability", {}), "metadata": {"ingress": origin}}
         if text(route, "syntax"):
             router["ruleSyntax"] = text(route, "syntax")
         resolve = self._view.references.resolve

@@ -1,6 +1,7 @@
 """From LoadBalancerSpecs to services (kubernetes.md §3.4, §3.11)."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from pointsman.dialect.lookups import at, block, blocks, text
@@ -66,6 +67,7 @@ class Services:
         self._allowed = Allowed(
             external_names=config.allow_external_name_services, nodes=not config.disable_cluster_scope_resources
         )
+        self._found = cache(self._find)  # many routes go to the same Service
         self._kept: dict[str, Any] = {name: TRAEFIK_SERVICE for name, _ in references.own(TRAEFIK_SERVICE)}
         self.section: dict[str, dict[str, Any]] = {}
         """`http.services`."""
@@ -132,8 +134,8 @@ class Services:
         what = f"service {text(spec, 'name')!r}"
         try:
             namespace = self._references.namespace(spec.get("namespace"), owner)
-            backend = self._backend(spec, owner, namespace)
-            balancer: dict[str, Any] = {"servers": self._servers(spec, backend), **take(spec, "", _FIELDS)}
+            backend, servers = self._backend(spec, owner, namespace)
+            balancer: dict[str, Any] = {"servers": servers, **take(spec, "", _FIELDS)}
             self._adjust(balancer, spec, backend)
         except Unservable as error:
             raise Refused(str(error)) from error
@@ -143,33 +145,37 @@ class Services:
         if transport:
             reference = {"name": transport, "namespace": "" if "@" in transport else namespace}
             balancer["serversTransport"] = self._references.resolve(SERVERS_TRANSPORT, reference, owner)
-        service: dict[str, Any] = {"loadBalancer": balancer}
+        origin = {"namespace": namespace, "name": text(spec, "name"), "port": str(spec.get("port", ""))}
+        service: dict[str, Any] = {"loadBalancer": balancer, "observability": {"metadata": {"kubernetes": origin}}}
         middlewares = [self._references.resolve(MIDDLEWARE, each, owner) for each in blocks(spec, "middlewares")]
         if middlewares:
             service["middlewares"] = middlewares
         return namespace, service
 
-    def _backend(self, spec: Spec, owner: Owner, namespace: str) -> Backend:
-        native = take(spec, "", {"nativeLB": boolean, "nodePortLB": boolean})
+    def _backend(self, spec: Spec, owner: Owner, namespace: str) -> tuple[Backend, list[dict[str, Any]]]:
+        """The Service, and its servers."""
+        wanted = take(spec, "", {"scheme": string, "nativeLB": boolean, "nodePortLB": boolean})
         by_default = self._config.native_lb_by_default and owner.kind is INGRESS_ROUTE
-        port = spec.get("port")
-        return find(
-            self._objects,
+        scheme, port = wanted.get("scheme", ""), spec.get("port")
+        if scheme and scheme not in _SCHEMES:
+            raise Refused(f"scheme {scheme!r} is none of {', '.join(_SCHEMES)}")
+        backend, servers = self._found(
             namespace,
             text(spec, "name"),
             port if isinstance(port, int | str) else None,
-            self._allowed,
-            native=native.get("nativeLB", by_default),
-            node_port=native.get("nodePortLB", False),
+            wanted.get("nativeLB", by_default),
+            wanted.get("nodePortLB", False),
+            scheme,
         )
-
-    def _servers(self, spec: Spec, backend: Backend) -> list[dict[str, Any]]:
-        scheme = text(spec, "scheme")
-        if scheme and scheme not in _SCHEMES:
-            raise Refused(f"scheme {scheme!r} is none of {', '.join(_SCHEMES)}")
-        if not backend.addresses and not self._config.allow_empty_services:
+        if not servers and not self._config.allow_empty_services:
             raise Refused("no servers found, for it has no endpoints; set allowEmptyServices to answer 503")
-        return backend.servers(scheme)
+        return backend, servers
+
+    def _find(
+        self, namespace: str, name: str, port: int | str | None, native: bool, node_port: bool, scheme: str
+    ) -> tuple[Backend, list[dict[str, Any]]]:
+        backend = find(self._objects, namespace, name, port, self._allowed, native=native, node_port=node_port)
+        return backend, backend.servers(scheme)
 
     def _adjust(self, balancer: dict[str, Any], spec: Spec, backend: Backend) -> None:
         if "healthCheck" in balancer and at(backend.service, "spec", "type") != "ExternalName":

@@ -13,7 +13,7 @@ from pointsman_kubernetes.crd.services import Services
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Object, Objects, born
 
-_CLASS: Final = "kubernetes.io/ingress.class"
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 
 
 @frozen
@@ -36,6 +36,6 @@ class View:
         """The IngressRoutes, IngressRouteTCPs or IngressRouteUDPs of our class, the oldest first."""
         wanted = (self.config.ingress_class,) if self.config.ingress_class else ("", "traefik")
         for thing in sorted(self.objects.all(kind), key=born):
-            said = text(thing, "spec", "ingressClassName") or text(thing, "metadata", "annotations", _CLASS)
+            said = text(thing, "spec", "ingressClassName") or text(thing, "metadata", "annotations", CLASS_ANNOTATION)
             if said in wanted:
                 yield thing
