@@ -3,21 +3,30 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
-
-from aiohttp import ClientSession
+from contextlib import suppress
+from time import monotonic
+from typing import ClassVar, Final
 
 from pointsman import ProviderContext, Publish
+from pointsman_kubernetes.access import place
+from pointsman_kubernetes.client import Api, a_session
+from pointsman_kubernetes.cluster import Cluster
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Objects
-from pointsman_kubernetes.options import AccessConfig
+from pointsman_kubernetes.options import AccessConfig, ClusterConfig
 from pointsman_kubernetes.outcome import Outcome
+from pointsman_kubernetes.statuses import Statuses
+
+SETTLE_SECONDS: Final = 0.02
+"""Changes rarely come alone."""
 
 
 class KubernetesProvider(ABC):
     """One source of routes in a cluster. A subclass says what it reads, and what that means."""
 
     name: ClassVar[str]
+    selected: ClassVar[Sequence[Kind]] = ()
+    """Of these kinds the option `labelSelector` says which count."""
 
     def __init__(self, config: AccessConfig, context: ProviderContext) -> None:
         self._context = context
@@ -33,14 +42,30 @@ class KubernetesProvider(ABC):
 
     async def provide(self, publish: Publish) -> None:
         """Follow the cluster until cancelled. OSError when it cannot be reached at all."""
-        headers = {"Authorization": f"Bearer {self._access.token}"} if self._access.token else {}
-        async with ClientSession(headers=headers) as session:
-            while True:
-                found = {}
-                for kind in self.kinds():
-                    asked = {"labelSelector": kind.selector} if kind.selector else {}
-                    async with session.get(f"{self._access.endpoint}{kind.path()}", params=asked) as response:
-                        found[kind] = (await response.json()).get("items", [])
-                outcome = await asyncio.to_thread(self.build, Objects(found))
-                publish(outcome.document, outcome.problems)
-                await asyncio.sleep(1)
+        config = self._access
+        namespaces, selector = (config.namespaces, config.label_selector) if isinstance(config, ClusterConfig) else ((), "")
+        where = await asyncio.to_thread(place, config)
+        async with a_session() as session:
+            api = Api(session, where)
+            cluster = Cluster(api, self.kinds(), namespaces, selector, self.selected)
+            async with cluster.followed():
+                await cluster.ready()
+                statuses = Statuses(api, cluster, cluster.wake)
+                writing = asyncio.create_task(statuses.write(), name="kubernetes statuses")
+                try:
+                    await self._publish_for_ever(publish, cluster, statuses)
+                finally:
+                    writing.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await writing
+
+    async def _publish_for_ever(self, publish: Publish, cluster: Cluster, statuses: Statuses) -> None:
+        """Half of the time, at most: building takes as long as pausing."""
+        while True:
+            begun = monotonic()
+            outcome = await asyncio.to_thread(self.build, cluster.taken())
+            publish(outcome.document, [*cluster.problems(), *statuses.problems, *outcome.problems])
+            statuses.want(outcome.statuses)
+            await asyncio.sleep(max(self._access.throttle_duration, monotonic() - begun))
+            await cluster.change()
+            await asyncio.sleep(SETTLE_SECONDS)

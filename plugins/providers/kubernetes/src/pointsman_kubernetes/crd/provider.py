@@ -21,6 +21,7 @@ class KubernetesCRDProvider(KubernetesProvider):
 
     name: ClassVar[str] = "kubernetesCRD"
     Config: ClassVar[type] = KubernetesCRDConfig
+    selected: ClassVar[Sequence[Kind]] = TRAEFIK
 
     def __init__(self, config: KubernetesCRDConfig, context: ProviderContext) -> None:
         super().__init__(config, context)

@@ -37,6 +37,7 @@ class KubernetesGateway(KubernetesProvider):
 
     name: ClassVar[str] = "kubernetesGateway"
     Config: ClassVar[type] = GatewayConfig
+    selected: ClassVar[Sequence[Kind]] = (kinds.GATEWAY_CLASS,)
 
     def __init__(self, config: GatewayConfig, context: ProviderContext) -> None:
         if config.status_address is not None and not config.status_address:

@@ -26,6 +26,7 @@ class KubernetesIngressProvider(KubernetesProvider):
 
     name: ClassVar[str] = "kubernetesIngress"
     Config: ClassVar[type] = IngressConfig
+    selected: ClassVar[Sequence[Kind]] = (INGRESS,)
 
     @classmethod
     def instances(cls, config: IngressConfig) -> Mapping[str, IngressConfig]:

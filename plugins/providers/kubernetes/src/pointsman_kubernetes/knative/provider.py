@@ -21,6 +21,7 @@ _ANNOTATION = "networking.knative.dev/ingress.class"
 class KnativeProvider(KubernetesProvider):
     name: ClassVar[str] = "knative"
     Config: ClassVar[type] = KnativeConfig
+    selected: ClassVar[Sequence[Kind]] = (KNATIVE_INGRESS,)
 
     def __init__(self, config: KnativeConfig, context: ProviderContext) -> None:
         super().__init__(config, context)
