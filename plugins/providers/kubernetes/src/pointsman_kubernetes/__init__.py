@@ -5,6 +5,7 @@ from pointsman_kubernetes.crd import KubernetesCRDProvider
 from pointsman_kubernetes.gateway.provider import KubernetesGateway
 from pointsman_kubernetes.ingress import KubernetesIngressProvider
 from pointsman_kubernetes.knative import KnativeProvider
+from pointsman_kubernetes.nginx import KubernetesIngressNGINXProvider
 
 
 @hookimpl
@@ -12,6 +13,7 @@ def pointsman_providers() -> list[type[Provider]]:
     return [
         KnativeProvider,
         KubernetesCRDProvider,
+        KubernetesIngressNGINXProvider,
         KubernetesIngressProvider,
         KubernetesGateway,
     ]
