@@ -9,6 +9,7 @@ from pointsman.testing import build
 from pointsman_kubernetes.kinds import KNATIVE_INGRESS
 from pointsman_kubernetes.knative import KnativeProvider
 
+from .certificates import PAIR
 from .manifests import WEB, cluster
 
 HEAD = """
@@ -118,7 +119,7 @@ def test_a_port_for_h2c_is_spoken_to_in_it():
 TLS = "  tls: [{hosts: [a.org], secretName: cert, secretNamespace: default}]\n"
 
 
-def secret(name="cert", certificate="-----BEGIN CERTIFICATE-----", key="-----BEGIN PRIVATE KEY-----"):
+def secret(name="cert", certificate=PAIR[0], key=PAIR[1]):
     data = {"tls.crt": certificate, "tls.key": key}
     encoded = ", ".join(f"{part}: {base64.b64encode(value.encode()).decode()}" for part, value in data.items())
     return f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata: {{{encoded}}}"
@@ -129,9 +130,7 @@ def test_tls_gives_each_router_a_twin_and_serves_the_certificate_by_its_text():
 
     plain, twin = http(outcome, "routers")[NAME], http(outcome, "routers")[f"{NAME}-tls"]
     assert twin == {**plain, "tls": {}}
-    assert outcome.document["tls"]["certificates"] == [
-        {"certFile": "-----BEGIN CERTIFICATE-----", "keyFile": "-----BEGIN PRIVATE KEY-----"}
-    ]
+    assert outcome.document["tls"]["certificates"] == [{"certFile": PAIR[0], "keyFile": PAIR[1]}]
 
 
 def test_redirected_sends_whoever_comes_in_the_clear_to_the_twin_where_there_is_one():
@@ -145,9 +144,9 @@ def test_redirected_sends_whoever_comes_in_the_clear_to_the_twin_where_there_is_
 @pytest.mark.parametrize(
     ("manifest", "spec", "said"),
     [
-        ("", TLS, "secret default/cert not found"),
-        (secret(key=""), TLS, "secret default/cert holds no pair"),
-        (secret(certificate="/etc/passwd"), TLS, "secret default/cert holds no pair"),
+        ("", TLS, "secret default/cert: not found"),
+        (secret(key=""), TLS, "secret default/cert: has no tls.key"),
+        (secret(certificate="/etc/passwd"), TLS, "holds no certificate in PEM"),
         (secret(), TLS.replace("default", "other"), "secret other/cert is in another namespace"),
     ],
 )

@@ -1,6 +1,5 @@
 """One Ingress of Knative: rules with paths, and the splits that share out their requests. Pure."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,9 +7,9 @@ from pointsman.dialect.gotemplate.printing import quoted
 from pointsman.dialect.lookups import at, block, blocks, text, texts
 from pointsman.errors import Problem
 from pointsman_kubernetes.backends import Allowed, Unservable, find
-from pointsman_kubernetes.kinds import SECRET
 from pointsman_kubernetes.knative.config import KnativeConfig
 from pointsman_kubernetes.objects import Object, Objects, key_of, name_of, namespace_of
+from pointsman_kubernetes.secrets import Unusable, pair
 
 _H2C = "kubernetes.io/h2c"
 _LOCAL = "ClusterLocal"
@@ -107,16 +106,12 @@ class Ingress:
         if namespace != self._namespace:
             self._tell(f"tls: secret {namespace}/{name} is in another namespace; put it into that of the ingress")
             return
-        key = f"{self._namespace}/{name}"
-        secret = self._objects.get(SECRET, name, self._namespace)
-        if secret is None:
-            self._tell(f"tls: secret {key} not found")
-            return
-        certificate, private = (_pem(secret, part) for part in ("tls.crt", "tls.key"))
-        if not certificate or not private:
-            self._tell(f"tls: secret {key} holds no pair of tls.crt and tls.key in PEM")
-            return
-        self.certificates[key] = {"certFile": certificate, "keyFile": private}
+        try:
+            certificate, key = pair(self._objects, namespace, name)
+        except Unusable as error:
+            self._tell(f"tls: {error}")
+        else:
+            self.certificates[f"{namespace}/{name}"] = {"certFile": certificate, "keyFile": key}
 
 
 def _items(value: Any, *keys: str) -> list[Any]:
@@ -127,15 +122,6 @@ def _items(value: Any, *keys: str) -> list[Any]:
 def _percent(split: Any) -> int:
     percent = at(split, "percent")
     return percent if isinstance(percent, int) and percent > 0 else 0
-
-
-def _pem(secret: Object, part: str) -> str:
-    """Never what could be taken for the name of a file."""
-    try:
-        held = base64.b64decode(text(secret, "data", part)).decode()
-    except ValueError:
-        return ""
-    return held if held.lstrip().startswith("-----BEGIN ") else ""
 
 
 def _middlewares(name: str, path: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
