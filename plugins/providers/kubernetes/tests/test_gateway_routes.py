@@ -45,7 +45,6 @@ def test_a_route_is_a_router_a_weighted_service_and_servers():
     assert router == {
         "entryPoints": ["web"],
         "rule": 'Host("a.org") && PathPrefix("/")',
-        "ruleSyntax": "v3",
         "service": f"{name}-wrr",
         "priority": 1 + 5 + 1,
     }

@@ -131,4 +131,9 @@ def regex_split(source: str, text: str, count: int) -> Strings:
     return parts
 
 
-REGEXES("regexQuoteMeta", "string")(lambda text: "".join([f"\\{each}" if each in _SPECIAL else each for each in text]))
+def quote_meta(text: str) -> str:
+    """An expression for this text and no other."""
+    return "".join([f"\\{each}" if each in _SPECIAL else each for each in text])
+
+
+REGEXES("regexQuoteMeta", "string")(quote_meta)

@@ -19,7 +19,8 @@ from pointsman_kubernetes.gateway.draft import Draft
 from pointsman_kubernetes.gateway.listeners import Gateway, Listener
 from pointsman_kubernetes.gateway.statuses import CONTROLLER, Condition, condition, parents_of
 from pointsman_kubernetes.kinds import GATEWAY, Kind
-from pointsman_kubernetes.objects import Object, namespace_of
+from pointsman_kubernetes.names import digest, norm
+from pointsman_kubernetes.objects import Object, name_of, namespace_of
 from pointsman_kubernetes.outcome import StatusUpdate
 
 
@@ -70,6 +71,18 @@ class Attachment:
         for parent in self.parents:
             if parent.accepted["status"] == "True":
                 parent.accepted = condition(self.route, "Accepted", False, reason, message)
+
+
+def name_at(draft: Draft, label: str, attachment: Attachment, place: Place, position: int, rule: str) -> str:
+    """What a router of a rule is called: as in the dialect; another name where listeners of two kinds would share it."""
+    route, gateway, point = attachment.route, place.gateway, place.listener.entry_point
+    own = [namespace_of(route), name_of(route), gateway.namespace, gateway.name, point, str(position)]
+    label = norm(label, *own[:2], "gw", *own[2:4], "ep", *own[4:])
+    hashed = "".join(f"{len(part.encode())}:{part}" for part in own) + rule
+    name = f"{label}-{digest(hashed)}"
+    if draft.owners.setdefault(name, place.listener.passthrough) != place.listener.passthrough:
+        name = f"{label}-{digest('terminated' + hashed)}"
+    return name
 
 
 def attach(gateways: Mapping[tuple[str, str], Gateway], route: Object, kind: Kind) -> Attachment:

@@ -30,6 +30,8 @@ class Speech:
     """By `appProtocol`; None if it does not matter, as for TCP."""
     usual: str = ""
     """The scheme of a port without appProtocol; "" is that of its number or name."""
+    secured: bool = True
+    """Whether BackendTLSPolicies count."""
 
 
 HTTP: Final = Speech(
@@ -41,6 +43,9 @@ HTTP: Final = Speech(
         "kubernetes.io/wss": "https",
     }
 )
+
+
+TCP: Final = Speech(None, secured=False)
 
 
 @frozen(eq=False)
@@ -103,7 +108,9 @@ def _target(
     if not isinstance(port, int):
         raise Refused("UnsupportedProtocol", f"{shown}: the port is missing")
     backend = _found(draft, namespace, name, port)
-    transport = draft.secure(attachment, backend)
+    if text(backend.port, "protocol") not in ("", "TCP"):
+        raise Refused("UnsupportedProtocol", f"{shown}: the port {port} is not for TCP")
+    transport = draft.secure(attachment, backend) if speech.secured else None
     scheme = "https" if transport is not None else _scheme(backend, speech, shown)
     return Target(ref, weight, label, backend=backend, scheme=scheme, transport=transport)
 

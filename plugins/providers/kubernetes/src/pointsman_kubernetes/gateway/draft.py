@@ -58,8 +58,10 @@ class Draft:
     """What `backends` asks about TLS to servers. BackendTLSPolicies put their own here."""
     backends: dict[tuple[str, str, int], Backend | Refused] = field(factory=dict)
     """Those that were asked for, by namespace, name and port."""
-    owners: dict[str, tuple[str, ...]] = field(factory=dict)
-    """What the names of routers stand for: two routes may come to the same one."""
+    catch_alls: dict[tuple[str, bool], int] = field(factory=dict)
+    """How many TCP routers take any name, by entry point, and whether they are for TLS."""
+    owners: dict[str, bool] = field(factory=dict)
+    """Whether routers, by their names, leave TLS to the servers."""
     problems: list[Problem] = field(factory=list)
     statuses: list[StatusUpdate] = field(factory=list)
 

@@ -1,34 +1,50 @@
 """HTTPRoutes: a router for each rule, match and listener (§4.5). Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from pointsman.dialect.lookups import at, block, blocks, text
 from pointsman_kubernetes.gateway import filters, matches
-from pointsman_kubernetes.gateway.attach import Attachment, Place, attach, tell
-from pointsman_kubernetes.gateway.backends import HTTP, Target, balanced, resolve, weigh
+from pointsman_kubernetes.gateway.attach import Attachment, Place, name_at, tell
+from pointsman_kubernetes.gateway.backends import HTTP, Speech, Target, balanced, resolve, weigh
 from pointsman_kubernetes.gateway.draft import Draft, Refused
 from pointsman_kubernetes.gateway.matches import Match
 from pointsman_kubernetes.gateway.order import Contender, classes
-from pointsman_kubernetes.kinds import HTTP_ROUTE
-from pointsman_kubernetes.names import digest, norm
-from pointsman_kubernetes.objects import born, name_of, namespace_of
+from pointsman_kubernetes.objects import born, namespace_of
 
-ERROR: Final = {"status": 500}
 _DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 
 
-def load(draft: Draft) -> None:
-    """Add all HTTPRoutes, the oldest first."""
-    for route in sorted(draft.objects.all(HTTP_ROUTE), key=born):
-        attachment = attach(draft.gateways, route, HTTP_ROUTE)
+@frozen
+class Manner:
+    """What the routes of a kind have of their own."""
+
+    label: str
+    """What their routers are called after."""
+    matches: Callable[[Mapping[str, Any]], list[Match]]
+    """Those of a rule."""
+    speech: Speech
+    error: Mapping[str, Any]
+    """What a child of a weighted service is that cannot be asked."""
+    in_order: bool
+    """Whether the dialect's priorities count the rules that come after."""
+
+
+def load(draft: Draft, attachments: Iterable[Attachment]) -> None:
+    """Add these HTTPRoutes, the oldest first."""
+    load_routes(draft, attachments, _MANNER)
+
+
+def load_routes(draft: Draft, attachments: Iterable[Attachment], manner: Manner) -> None:
+    """Add the routes of one kind."""
+    for attachment in attachments:
         if attachment.parents:
-            rules = blocks(route, "spec", "rules") or [{}]
+            rules = blocks(attachment.route, "spec", "rules") or [{}]
             for position, rule in enumerate(rules):
-                _Rule(draft, attachment, rule, position, len(rules)).load()
+                _Rule(draft, attachment, manner, rule, position, len(rules)).load()
         tell(draft, attachment)
 
 
@@ -38,6 +54,7 @@ class _Rule:
 
     draft: Draft
     attachment: Attachment
+    manner: Manner
     rule: Mapping[str, Any]
     position: int
     rules: int
@@ -48,12 +65,12 @@ class _Rule:
     timeouts: dict[str, str] = field(init=False)
 
     def load(self) -> None:
-        self.matches = matches.of(self.rule)
-        self.targets = resolve(self.draft, self.attachment, blocks(self.rule, "backendRefs"), HTTP)
+        self.matches = self.manner.matches(self.rule)
+        self.targets = resolve(self.draft, self.attachment, blocks(self.rule, "backendRefs"), self.manner.speech)
         self.timeouts = self._timeouts()
         mirrored = [each for each in blocks(self.rule, "filters") if text(each, "type") == filters.MIRROR]
         refs = [block(each, "requestMirror", "backendRef") for each in mirrored]
-        self.mirrors = dict(enumerate(resolve(self.draft, self.attachment, refs, HTTP)))
+        self.mirrors = dict(enumerate(resolve(self.draft, self.attachment, refs, self.manner.speech)))
         self._check_once()
         for place in self.attachment.places:
             for hostnames in classes(place.hostnames):
@@ -89,14 +106,15 @@ class _Rule:
         route, listener = self.attachment.route, place.listener
         host = matches.hosts(hostnames)
         rule = f"{host} && {match.rule}" if host else match.rule
-        name = self._name(place, rule)
-        router: dict[str, Any] = {"entryPoints": [listener.entry_point], "rule": rule, "ruleSyntax": "v3"}
+        named = f"{host} && {match.named}" if host and match.named else match.named or rule
+        name = name_at(self.draft, self.manner.label, self.attachment, place, self.position, named)
+        router: dict[str, Any] = {"entryPoints": [listener.entry_point], "rule": rule}
         if listener.terminates:
             router["tls"] = {}
         try:
             found = filters.read(blocks(self.rule, "filters"), name, namespace_of(route), match.prefix)
         except Refused:
-            router["service"] = self._failing(name, "invalid-httproute-filter", "err-wrr")
+            router["service"] = self._failing(name, f"invalid-{self.manner.label}-filter", "err-wrr")
         else:
             middlewares = [*self._limits(name), *found.names]
             if middlewares:
@@ -104,20 +122,11 @@ class _Rule:
             self.draft.http["middlewares"].update(found.middlewares)
             router["service"] = self._mirrored(name, self._service(name, match), found.mirrors)
         self.draft.http["routers"][name] = router
-        usual = match.usual + max(map(len, place.hostnames), default=0) + self.rules - self.position
+        usual = match.usual + max(map(len, place.hostnames), default=0)
+        usual += self.rules - self.position if self.manner.in_order else 0
         age = *born(route), self.position, self.matches.index(match), name
         where = listener.entry_point, listener.terminates
         self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, usual, age))
-
-    def _name(self, place: Place, rule: str) -> str:
-        """That of the dialect; another one where that is taken by another route."""
-        route, gateway, point = self.attachment.route, place.gateway, place.listener.entry_point
-        own = (namespace_of(route), name_of(route), gateway.namespace, gateway.name, point)
-        label = norm("httproute", own[0], own[1], "gw", own[2], own[3], "ep", point, self.position)
-        name = f"{label}-{digest(rule)}"
-        if self.draft.owners.setdefault(name, own) != own:
-            name = f"{label}-{digest(repr(own) + rule)}"
-        return name
 
     def _limits(self, router: str) -> list[str]:
         """The middleware that limits the whole request: outermost, for all that comes after it is to be in time."""
@@ -144,7 +153,7 @@ class _Rule:
                 continue
             targets.append(target)
             edits[position] = self._edit(read)
-        return weigh(self.draft, router, targets, ERROR, edits)
+        return weigh(self.draft, router, targets, self.manner.error, edits)
 
     def _edit(self, found: filters.Filtered) -> dict[str, Any]:
         edit: dict[str, Any] = {}
@@ -157,7 +166,8 @@ class _Rule:
 
     def _failing(self, router: str, child: str, suffix: str) -> str:
         name = f"{router}-{suffix}"
-        self.draft.http["services"][name] = {"weighted": {"services": [{"name": child, "weight": 1, **ERROR}]}}
+        failing = {"name": child, "weight": 1, **self.manner.error}
+        self.draft.http["services"][name] = {"weighted": {"services": [failing]}}
         return name
 
     def _mirrored(self, router: str, service: str, mirrors: Sequence[Mapping[str, Any]]) -> str:
@@ -187,3 +197,6 @@ def _percent(mirror: Mapping[str, Any]) -> int:
         return 100
     whole = denominator if isinstance(denominator, int) and denominator > 0 else 100
     return min(max(round(100 * numerator / whole), 1 if numerator > 0 else 0), 100)
+
+
+_MANNER: Final = Manner("httproute", matches.of, HTTP, {"status": 500}, in_order=True)

@@ -1,17 +1,19 @@
 """What the matches of an HTTPRoute come to: rules, how precise they are, and the dialect's priorities (§4.5). Pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
 
+from pointsman.dialect.gotemplate.functions.regexes import quote_meta
 from pointsman.dialect.lookups import at, block, blocks, text
 from pointsman_kubernetes.names import quoted
 
 EXACT: Final = 2
 PREFIX: Final = 1
 ANY: Final = 0
+SUBDOMAINS: Final = r"^[a-z0-9-\.]+"
+"""What the `*` of a wildcard stands for in the dialect."""
 
 
 @frozen
@@ -26,6 +28,8 @@ class Match:
     """The dialect's priority, without that of the host and of the rule's place."""
     prefix: str
     """The path prefix that filters replace; "" where the path is no prefix."""
+    named: str = ""
+    """The rule that routers are called after, if it is another one."""
 
 
 def read(match: Mapping[str, Any]) -> Match:
@@ -41,9 +45,9 @@ def read(match: Mapping[str, Any]) -> Match:
     method = text(match, "method")
     if method:
         parts.append(f"Method({quoted(method)})")
-    headers = list(_unique(blocks(match, "headers"), str.lower))
-    queries = list(_unique(blocks(match, "queryParams"), str))
-    parts += [_header(each) for each in headers]
+    headers = list(unique(blocks(match, "headers"), str.lower))
+    queries = list(unique(blocks(match, "queryParams"), str))
+    parts += [header(each) for each in headers]
     parts += [_query(each) for each in queries]
     rank = precise, 0 if precise != PREFIX else length, bool(method), len(headers), len(queries)
     usual = number + 1000 * bool(method) + 100 * len(headers) + 10 * len(queries)
@@ -68,7 +72,7 @@ def _weigh(kind: str, value: str) -> tuple[int, int]:
     return 10_000 + 100 * len(value), PREFIX
 
 
-def _unique(found: Iterable[Mapping[str, Any]], key: Any) -> Iterator[Mapping[str, Any]]:
+def unique(found: Iterable[Mapping[str, Any]], key: Any) -> Iterator[Mapping[str, Any]]:
     """Of several with one name, the first (HTTPHeaderMatch, HTTPQueryParamMatch)."""
     seen = set()
     for each in found:
@@ -78,7 +82,7 @@ def _unique(found: Iterable[Mapping[str, Any]], key: Any) -> Iterator[Mapping[st
             yield each
 
 
-def _header(match: Mapping[str, Any]) -> str:
+def header(match: Mapping[str, Any]) -> str:
     name, value = text(match, "name"), text(match, "value")
     if text(match, "type") == "RegularExpression":
         return f"HeaderRegexp({quoted(name)},{quoted(value)})"
@@ -101,7 +105,7 @@ def hosts(hostnames: Sequence[str]) -> str:
 def _host(name: str) -> str:
     if not name.startswith("*."):
         return f"Host({quoted(name)})"
-    pattern = r"^[a-z0-9-\.]+" + re.escape(name[1:]).replace(r"\-", "-") + "$"
+    pattern = SUBDOMAINS + quote_meta(name[1:]) + "$"
     return f"HostRegexp({quoted(pattern)})"
 
 

@@ -52,13 +52,13 @@ def settle(contenders: Iterable[Contender]) -> None:
     highest: dict[tuple[tuple[str, bool], str], int] = {}
     for each in inverted:
         own = [(each.where, name) for name in each.hostnames or ("",)]
-        below = [highest.get((where, name), 0) for where, host in own for name in (host, *_covering(host))]
+        below = [highest.get((where, name), 0) for where, host in own for name in (host, *covering(host))]
         each.router["priority"] = max(each.usual, 1 + max(below))
         for key in own:
             highest[key] = each.router["priority"]
 
 
-def _covering(hostname: str) -> Iterable[str]:
+def covering(hostname: str) -> Iterable[str]:
     """The host names that take in this one, and more."""
     if hostname:
         labels = hostname.removeprefix("*.").split(".")

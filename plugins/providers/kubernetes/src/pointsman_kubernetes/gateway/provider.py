@@ -6,13 +6,16 @@ from typing import ClassVar, Final
 from pointsman import ProviderContext
 from pointsman.errors import ConfigError, Problem
 from pointsman_kubernetes import kinds
-from pointsman_kubernetes.gateway import gateways, http, order
+from pointsman_kubernetes.gateway import gateways, grpc, http, order, tcp, tls_routes
+from pointsman_kubernetes.gateway.attach import Attachment, attach
+from pointsman_kubernetes.gateway.claims import Claims
 from pointsman_kubernetes.gateway.draft import Draft
 from pointsman_kubernetes.gateway.grants import Grants
 from pointsman_kubernetes.gateway.listeners import Listening
 from pointsman_kubernetes.gateway.options import GatewayConfig
+from pointsman_kubernetes.gateway.policies import Policies
 from pointsman_kubernetes.kinds import Kind
-from pointsman_kubernetes.objects import Objects, key_of
+from pointsman_kubernetes.objects import Objects, born, key_of
 from pointsman_kubernetes.outcome import Outcome
 from pointsman_kubernetes.provider import KubernetesProvider
 
@@ -61,10 +64,27 @@ class KubernetesGateway(KubernetesProvider):
             gateway, certificates = listening.gateway(thing)
             draft.gateways[gateway.namespace, gateway.name] = gateway
             draft.certificates.update(certificates)
-        http.load(draft)
+        policies = Policies(draft)
+        found = self._attached(draft)
+        http.load(draft, [each for each in found if each.kind is kinds.HTTP_ROUTE])
+        grpc.load(draft, [each for each in found if each.kind is kinds.GRPC_ROUTE])
+        tls_routes.load(draft)
+        if self._config.experimental_channel:
+            tcp.load(draft)
+        policies.tell()
         order.settle(draft.contenders)
         self._tell(draft)
         return Outcome(draft.document(), draft.problems, statuses=draft.statuses)
+
+    @staticmethod
+    def _attached(draft: Draft) -> list[Attachment]:
+        """HTTPRoutes and GRPCRoutes, the oldest first: where names meet, the older route has them."""
+        routes = [(each, kind) for kind in (kinds.HTTP_ROUTE, kinds.GRPC_ROUTE) for each in draft.objects.all(kind)]
+        claims, found = Claims(), []
+        for route, kind in sorted(routes, key=lambda pair: born(pair[0])):
+            found.append(attach(draft.gateways, route, kind))
+            claims.settle(found[-1])
+        return found
 
     def _tell(self, draft: Draft) -> None:
         """The Gateways and their classes, now that the routes are counted."""

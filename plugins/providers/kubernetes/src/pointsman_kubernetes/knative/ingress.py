@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pointsman.dialect.gotemplate.printing import quoted
 from pointsman.dialect.lookups import at, block, blocks, text, texts
 from pointsman.errors import Problem
 from pointsman_kubernetes.backends import Allowed, Unservable, find
 from pointsman_kubernetes.knative.config import KnativeConfig
+from pointsman_kubernetes.names import quoted
 from pointsman_kubernetes.objects import Object, Objects, key_of, name_of, namespace_of
 from pointsman_kubernetes.secrets import Unusable, pair
 
