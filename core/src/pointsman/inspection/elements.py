@@ -161,7 +161,7 @@ class Indexing:
             return
         row.rule = text(raw, "rule")
         row.middlewares = tuple(qualify(each, row.name) for each in names(raw, "middlewares"))
-        length = -1 if section == TCP_ROUTERS and row.rule == CATCH_ALL else len(row.rule.encode())
+        length = -1 if section == TCP_ROUTERS and row.rule.replace('"', "`") == CATCH_ALL else len(row.rule.encode())
         row.priority = number(raw, "priority") or length
         if section == ROUTERS and option(raw, "parentRefs"):
             yield row

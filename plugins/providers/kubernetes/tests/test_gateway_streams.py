@@ -118,10 +118,10 @@ def test_where_routes_of_two_kinds_want_one_name_the_older_has_it(old, young, me
 
 @pytest.mark.spec("K-62")
 def test_a_tls_route_leaves_tls_to_its_servers_and_unknown_names_are_closed():
-    outcome = built(gateway(PASS), route(f"hostnames: [x.org, '*.w.org'], {ANY}", kind="TLSRoute"))
+    outcome = built(gateway(PASS), route(f"hostnames: [x.w.org, '*.w.org'], {ANY}", kind="TLSRoute"))
     exact, wildcard = tcp(outcome).values()
 
-    assert exact["rule"] == 'HostSNI("x.org")'
+    assert exact["rule"] == 'HostSNI("x.w.org")'
     assert wildcard["rule"] == 'HostSNIRegexp("^[a-z0-9-\\\\.]+\\\\.w\\\\.org$")'
     assert exact["priority"] > wildcard["priority"] > 0
     assert exact["tls"] == {"passthrough": True}
@@ -291,8 +291,8 @@ def test_a_policy_counts_where_tls_ends_here_and_not_where_it_is_passed_on():
 
 
 def test_what_others_say_of_a_policy_stays_and_what_we_said_goes_with_its_reason():
-    ref = "ancestorRef: {name: gw}, conditions: []"
-    status = f"status: {{ancestors: [{{controllerName: other, {ref}}}, {{controllerName: traefik.io/gateway-controller, {ref}}}]}}"
+    ours, ref = "traefik.io/gateway-controller", "ancestorRef: {name: gw}, conditions: []"
+    status = f"status: {{ancestors: [{{controllerName: other, {ref}}}, {{controllerName: {ours}, {ref}}}]}}"
     outcome = built(GATEWAY, policy(target="nobody").replace("---", status + "\n---"))
 
     (left,) = status_of(outcome, "BackendTLSPolicy", "p")["ancestors"]
