@@ -13,16 +13,13 @@ from pointsman_kubernetes.crd.fields import boolean, items, string, take
 from pointsman_kubernetes.crd.materials import authority, certificate, login, resolved, users
 from pointsman_kubernetes.crd.references import Owner, Refused
 from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.fitting import Check
 from pointsman_kubernetes.kinds import MIDDLEWARE, MIDDLEWARE_TCP, Kind
 from pointsman_kubernetes.objects import Object
 from pointsman_kubernetes.secrets import Unusable
 
 Options = Mapping[str, Any]
 _TLS: Final = {"caSecret": string, "certSecret": string, "insecureSkipVerify": boolean, "caOptional": boolean}
-
-
-Check = Callable[[Mapping[str, Any]], Sequence[Problem]]
-"""Problems in the shape of a document, as `ProviderContext.check` gives them."""
 
 
 def http(view: View, check: Check) -> tuple[dict[str, Any], list[Problem]]:

@@ -10,6 +10,7 @@ from pointsman_kubernetes.crd.composites import composites
 from pointsman_kubernetes.crd.options import KubernetesCRDConfig
 from pointsman_kubernetes.crd.routers import routers
 from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.fitting import fitting
 from pointsman_kubernetes.kinds import CONFIG_MAP, ENDPOINT_SLICE, NODE, SECRET, SERVICE, TRAEFIK, Kind
 from pointsman_kubernetes.objects import Objects
 from pointsman_kubernetes.outcome import Outcome
@@ -62,4 +63,5 @@ class KubernetesCRDProvider(KubernetesProvider):
                 "stores": made(tls.stores(view)),
             },
         }
-        return Outcome(document, [*view.references.problems, *problems])
+        fit, misfits = fitting(document, self._context.check)
+        return Outcome(fit, [*view.references.problems, *problems, *misfits])

@@ -10,14 +10,13 @@ from pointsman_kubernetes.crd.fields import boolean, string, strings, take
 from pointsman_kubernetes.crd.materials import authority, certificate
 from pointsman_kubernetes.crd.references import Owner, Refused
 from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.fitting import CLOSED
 from pointsman_kubernetes.kinds import INGRESS_ROUTE, INGRESS_ROUTE_TCP, TLS_OPTION, TLS_STORE, Kind
 from pointsman_kubernetes.objects import Object, Objects, key_of, name_of, namespace_of
 from pointsman_kubernetes.secrets import Unusable
 
 DEFAULT: Final = "default"
 DOMAIN: Final = {"main": string, "sans": strings}
-_CLOSED: Final = {"clientAuth": {"clientAuthType": "RequireAndVerifyClientCert"}}
-"""Options that cannot be used, for they trust nobody: in the place of broken default ones, for none serves everybody."""
 _OPTIONS: Final = {
     "minVersion": string,
     "maxVersion": string,
@@ -118,11 +117,11 @@ def options(view: View) -> tuple[dict[str, Any], list[Problem]]:
         try:
             found[DEFAULT] = _option(view.objects, default)
         except (Refused, Unusable) as error:
-            found[DEFAULT] = _CLOSED
+            found[DEFAULT] = CLOSED
             message = f"is the default one, and closes the routers with TLS that name no other: {error}"
             problems.append(Owner.of(TLS_OPTION, default).problem(message))
     elif _is_dispute_of_clients(view):
-        found[DEFAULT] = _CLOSED
+        found[DEFAULT] = CLOSED
     return found, problems
 
 
