@@ -5,7 +5,7 @@ A plugin needs no base class; the type checker compares it with the contract whe
 
 import argparse
 import logging
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from attrs import field, frozen
@@ -332,6 +332,60 @@ class Provider(Feature, Protocol):
 
     async def provide(self, publish: Publish) -> None:
         """Publish what is known and every change of it, until cancelled."""
+
+
+@frozen
+class CertificateRequest:
+    """A certificate that the configuration wants of a resolver."""
+
+    names: tuple[str, ...]
+    """The main one first; lower case, without a dot at the end. They may be wildcards."""
+    origin: str
+    """What wants it: `router shop@docker`, `tls.stores.default`."""
+    rule: str = ""
+    """Of the router."""
+
+
+@frozen
+class KeyPair:
+    """A certificate with its chain, and its key, both as PEM text."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+class ResolverContext(Protocol):
+    """What a certificate resolver may ask of the kernel."""
+
+    @property
+    def name(self) -> str:
+        """As users call it."""
+
+    @property
+    def logger(self) -> logging.Logger: ...
+
+    def answer_http(self, host: str, token: str, content: str) -> Callable[[], None]:
+        """Have `/.well-known/acme-challenge/<token>` at `host` answered by this, until what is returned is called."""
+
+    async def answer_tls(self, host: str, pair: KeyPair) -> Callable[[], None]:
+        """Have whoever asks for `acme-tls/1` and `host` be shown this, in every worker, until what is returned is called.
+
+        OSError if a worker cannot be told.
+        """
+
+
+PublishCertificates = Callable[[Sequence[KeyPair], Sequence[Problem]], None]
+"""All that a resolver has, and what is wrong: in force soon after, in the default store."""
+
+
+class CertificateResolver(Feature, Protocol):
+    """Gets certificates, written `certificatesResolvers.<name>.<kind>`; there is one instance, on the control side."""
+
+    async def resolve(self, wanted: AsyncIterator[Sequence[CertificateRequest]], publish: PublishCertificates, /) -> None:
+        """Until cancelled. `wanted` gives all that is wanted, at first and each time that this changes.
+
+        What other certificates cover is not wanted. Whatever is raised is logged, and it is begun anew a little later.
+        """
 
 
 class Balancer(Feature, Protocol):

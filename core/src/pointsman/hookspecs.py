@@ -6,6 +6,7 @@ import pluggy
 
 from pointsman.api import (
     Balancer,
+    CertificateResolver,
     Command,
     InternalService,
     LogExporter,
@@ -31,6 +32,11 @@ def pointsman_providers() -> Sequence[type[Provider]]:  # type: ignore[empty-bod
 @hookspec
 def pointsman_middlewares() -> Sequence[type[Middleware]]:  # type: ignore[empty-body]
     """HTTP middlewares, written `http.middlewares.<name>.<kind>`."""
+
+
+@hookspec
+def pointsman_certificate_resolvers() -> Sequence[type[CertificateResolver]]:  # type: ignore[empty-body]
+    """Who gets certificates, written `certificatesResolvers.<name>.<kind>` in the static configuration."""
 
 
 @hookspec

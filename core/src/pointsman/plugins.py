@@ -15,6 +15,7 @@ from importlib_metadata import EntryPoint, entry_points, version
 from pointsman import hookspecs
 from pointsman.api import (
     Balancer,
+    CertificateResolver,
     Command,
     Feature,
     InternalService,
@@ -50,6 +51,7 @@ class Registry:
 
     providers: dict[str, type[Provider]] = Factory(dict)
     middlewares: dict[str, type[Middleware]] = Factory(dict)
+    certificate_resolvers: dict[str, type[CertificateResolver]] = Factory(dict)
     balancers: dict[str, type[Balancer]] = Factory(dict)
     matchers: dict[str, Matcher] = Factory(dict)
     tcp_middlewares: dict[str, type[TcpMiddleware]] = Factory(dict)
@@ -79,8 +81,8 @@ class Registry:
 
 
 KINDS = (
-    "providers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers", "metrics_exporters",
-    "span_exporters", "log_exporters", "log_formats", "internal_services", "commands",
+    "providers", "certificate_resolvers", "middlewares", "balancers", "matchers", "tcp_middlewares", "tcp_matchers",
+    "metrics_exporters", "span_exporters", "log_exporters", "log_formats", "internal_services", "commands",
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def load_registry(
 
 
 def idle_in_workers(registry: Registry, providers: Collection[str]) -> frozenset[str]:
-    """Names of plugins that bring but providers and commands, none of these among the configured `providers`.
+    """Names of plugins that bring but providers, resolvers and commands, none of these among the configured `providers`.
 
     A worker has no use for them; the libraries of some take 10 MB and 0.1 s.
     """
@@ -116,7 +118,7 @@ def idle_in_workers(registry: Registry, providers: Collection[str]) -> frozenset
         plugin.name
         for plugin in registry.plugins
         if plugin.brings
-        and plugin.brings.keys() <= {"providers", "commands"}
+        and plugin.brings.keys() <= {"providers", "certificate_resolvers", "commands"}
         and not any(name in providers for name in plugin.brings.get("providers", ()))
     )
 

@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections import deque
@@ -44,6 +45,7 @@ from pointsman.inspection.questions import Witness, answering
 from pointsman.logs import setup_logging
 from pointsman.message import Request, Response
 from pointsman.net.names import Names
+from pointsman.net.pem import load_pair
 from pointsman.observe.accesslog import AccessJournal
 from pointsman.observe.meter import Counted, Recording
 from pointsman.observe.observer import Signal
@@ -70,6 +72,8 @@ START_SECONDS = 10.0
 RETIRE_SECONDS = 60.0
 COUNT_SECONDS = 1.0
 """How often a worker tells what it has counted."""
+MAX_CHALLENGES = 1024
+"""Names that are proven at once."""
 MAX_UNREAD = 1 << 20
 """Bytes that the control side has not read yet; above that what is counted waits."""
 
@@ -160,8 +164,21 @@ class Worker:
 
     def answering(self, question: str, arguments: Mapping[str, Any]) -> Iterator[Any]:
         """What the control side wants to know, in parts and pauses (inspection/questions.py)."""
+        if question == "challenge":
+            self._challenge(arguments["host"].encode(), arguments["pair"])
+            return iter(())
         connections = {name: len(entry.connections) for name, entry in self.entries.items()}
         return answering(Witness(self.static, self.compiled, connections), question, arguments)
+
+    def _challenge(self, host: bytes, pair: Sequence[str] | None) -> None:
+        """Show this pair to whoever checks that `host` is ours, or none any more. ValueError if it is none."""
+        challenges = self.current.challenges
+        challenges.pop(host, None)
+        if pair is not None and len(challenges) < MAX_CHALLENGES:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.set_alpn_protocols(["acme-tls/1"])
+            load_pair(context, *pair)
+            challenges[host] = context
 
     # configuration
 

@@ -41,6 +41,10 @@ def settings_for(name: str, point: EntryPoint, static: Static) -> EntrySettings:
         decoder_table=point.http2.max_decoder_header_table_size or 4096,
         encoder_table=point.http2.max_encoder_header_table_size or 4096,
         alt_svc=_alt_svc(point) if point.wants_http3 and has_quic() else b"",
+        answers_challenges=not point.allow_acme_bypass
+        and any(
+            each.acme is not None and each.acme.tls_challenge is not None for each in static.certificates_resolvers.values()
+        ),
         denied_escapes=denied_escapes(allowed) if allowed is not None else (),
     )
 

@@ -176,10 +176,18 @@ class Tls:
         if given is not None:
             return self._pair(given.cert_file, given.key_file, f"{path}.defaultCertificate", problems)
         generated = store.default_generated_cert
-        if generated is not None:
+        if generated is not None and generated.resolver not in self.around.static.certificates_resolvers:
             message = f"no certificate resolver '{generated.resolver}'; the gateway's own certificate is used"
             problems.append(Problem(f"{path}.defaultGeneratedCert.resolver", message))
+        elif generated is not None and generated.domain is not None:
+            return self._generated(generated.resolver, generated.domain.main.strip().lower().rstrip("."))
         return None
+
+    def _generated(self, resolver: str, name: str) -> Pair | None:
+        """What that resolver has for the name; None while it has nothing."""
+        owner = f"@{resolver}.acme"
+        pairs = (entry.pair for full, entry in self.parts.certificates.items() if full.endswith(owner))
+        return next((pair for pair in pairs if pair is not None and name.encode() in pair.names), None)
 
 
 def options_name(reference: str, owner: str) -> str:

@@ -1,4 +1,4 @@
-"""`certificatesResolvers.<name>` (operations.md §7.1)."""
+"""`certificatesResolvers.<name>`: the options of resolvers (operations.md §7.1)."""
 
 from attrs import field, frozen
 

@@ -39,6 +39,13 @@ class Expiries:
                 yield
         self._known = known
 
+    def names(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """The provider of each of `tls.certificates`, and what it is for: its DNS names, or the common name without any."""
+        for (section, name), (_, facts) in self._known.items():
+            if section == CERTIFICATES and facts is not None:
+                (cn, sans, _), _ = facts
+                yield name.partition("@")[2], frozenset(each.lower() for each in (sans.split(",") if sans else [cn]))
+
     def metrics(self) -> Iterator[Metric]:
         found = dict(facts for _, facts in self._known.values() if facts is not None)
         samples = [Sample(labels, end) for labels, end in found.items()]

@@ -25,6 +25,7 @@ from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
 from pointsman.control.providers import Built, build_providers
+from pointsman.control.resolvers import HTTP_SERVICE, Resolvers
 from pointsman.control.services import base_path, build_services
 from pointsman.control.traffic import NEEDS, Traffic
 from pointsman.control.unsupported import unsupported_static
@@ -80,6 +81,7 @@ class Gateway:
         self._knowledge.states = lambda: self._checker.states
         self._knowledge.problems = self._problems
         self._traffic = Traffic(self._metering, self._knowledge) if api is not None and api.traffic else None
+        self._resolvers = Resolvers(self.static, registry)
         self._known: dict[str, frozenset[Problem]] = {}
         self._watcher: Watcher | None = None
         self._stopping = asyncio.Event()
@@ -93,7 +95,9 @@ class Gateway:
             try_file(static.access_log.file_path)
         listeners = open_listeners(static.entry_points, count, self._passed)
         providers, contexts, problems = build_providers(static, self.registry)
+        problems += self._resolvers.problems
         app = ControlApp(self._services(providers))
+        providers = [*providers, *self._resolvers.providers]
         metering = self._metering
         logs = self._logs()
         watcher: Watcher | None = None
@@ -105,7 +109,7 @@ class Gateway:
                 await logs.start()
             self._workers = [self._worker(number, sockets, app.path) for number, sockets in enumerate(listeners)]
             metering.workers = self._workers
-            self._knowledge.workers = self._workers
+            self._knowledge.workers = self._resolvers.challenges.workers = self._workers
             problems += [*metering.problems, *await metering.start()]
             said = (*not_passed(static.entry_points, self._passed), *unsupported_static(static), *odd, *problems)
             self._tell("static", said)
@@ -177,6 +181,7 @@ class Gateway:
             **self._metering.answering,
             **{name: provider for name, provider in providers if isinstance(provider, Answers)},
             "ping": self._ping,
+            HTTP_SERVICE: self._resolvers.challenges,
         }
         api = self.static.api
         if api is not None:
@@ -218,6 +223,7 @@ class Gateway:
         await self._metering.applied(tree, bool(delta))
         self._knowledge.tree = tree
         await self._checker.follow(tree, delta)
+        self._tell("certificates", await self._resolvers.follow(tree))
         if delta:
             log.info("a new configuration is in force: %s", delta)
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pointsman.api import Publish
-from pointsman.compile.redirections import redirections
+from pointsman.compile.redirections import ACME, redirections
 from pointsman.config.implied import INTERNAL
 from pointsman.config.static import Static
-from pointsman.control.services import base_path, brought
+from pointsman.control.services import base_path, brought, challenge_points
 from pointsman.errors import Problem
 from pointsman.plugins import Registry
 
@@ -31,6 +31,7 @@ def internal_document(static: Static, registry: Registry) -> dict[str, Any]:
         if service.router is not None:
             path, point = service.router
             routers[name] = _router(path, name, HIGHEST, point)
+    routers |= _challenges(static)
     for redirection in redirections(static):
         routers[redirection.router] = {
             "rule": redirection.rule,
@@ -39,6 +40,17 @@ def internal_document(static: Static, registry: Registry) -> dict[str, Any]:
             "entryPoints": [redirection.entry_point],
         }
     return {"http": {"routers": routers}}
+
+
+def _challenges(static: Static) -> dict[str, Any]:
+    """Where whoever issues certificates asks over HTTP; the second lets longer rules of users go first (§7.6)."""
+    points = {point: static.entry_points[point].allow_acme_bypass for point in challenge_points(static)}
+    routers: dict[str, Any] = {}
+    for name, bypassed, priority in (("acme-http", False, HIGHEST), ("acme-http-bypass", True, 0)):
+        on = [point for point, allowed in points.items() if allowed == bypassed]
+        if on:
+            routers[name] = {**_router(ACME, "acme-http", priority, on[0]), "entryPoints": on}
+    return routers
 
 
 def _router(prefix: str, service: str, priority: int, entry_point: str) -> dict[str, Any]:

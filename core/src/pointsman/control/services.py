@@ -66,7 +66,16 @@ def enabled(static: Static, registry: Registry) -> Iterator[str]:
         yield "api"
         if static.api.dashboard:
             yield "dashboard"
+    if challenge_points(static):
+        yield "acme-http"
     yield from (name for name in brought(static, registry) if name != "dashboard")
+
+
+def challenge_points(static: Static) -> list[str]:
+    """The entry points where challenges over HTTP are answered."""
+    blocks = [each.acme.http_challenge for each in static.certificates_resolvers.values() if each.acme is not None]
+    named = dict.fromkeys(block.entry_point for block in blocks if block is not None)
+    return [name for name in named if name in static.entry_points]
 
 
 def build_services(static: Static, registry: Registry) -> dict[str, InternalService]:

@@ -31,5 +31,3 @@ def _static(static: Static) -> Iterator[str]:
             yield spelled
     if static.servers_transport.spiffe is not None:
         yield "serversTransport.spiffe"
-    for name in static.certificates_resolvers:
-        yield f"certificatesResolvers.{name}"

@@ -67,7 +67,8 @@ class Watcher:
         for name, provider in providers:
             context = (contexts or {}).get(name)
             shape = Shape(name, middlewares, tcp_middlewares) if context is None else context.shape
-            self._feeds.append(Feed(name, provider, shape, throttle_seconds, self._dirty.set, pause))
+            throttle = throttle_seconds if getattr(provider, "throttled", True) else 0.0
+            self._feeds.append(Feed(name, provider, shape, throttle, self._dirty.set, pause))
 
     def __repr__(self) -> str:
         return f"<Watcher of {', '.join(feed.name for feed in self._feeds) or 'nothing'}>"

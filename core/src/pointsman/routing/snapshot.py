@@ -85,7 +85,9 @@ def _nothing() -> None:
 class Current:
     """The cell a snapshot sits in: one assignment makes another one current."""
 
-    __slots__ = ("snapshot",)
+    __slots__ = ("challenges", "snapshot")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.challenges: dict[bytes, Any] = {}
+        """By server name, the contexts of handshakes for whoever issues certificates (RFC 8737)."""

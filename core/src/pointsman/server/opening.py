@@ -41,6 +41,7 @@ HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n"
 POSTGRES_REQUEST: Final = bytes.fromhex("0000000804d2162f")
 """SSLRequest."""
 ACME_PROTOCOL: Final = b"acme-tls/1"
+CHALLENGE_SECONDS: Final = 2.0
 
 DECODE_ERROR: Final = 50
 UNRECOGNIZED_NAME: Final = 112
@@ -233,6 +234,9 @@ class Opening(asyncio.Protocol):
 
     def _secure(self, hello: Hello, data: bytes) -> None:
         """The client has said whom it wants: find out who that is."""
+        if ACME_PROTOCOL in hello.alpn and self.entry.settings.answers_challenges:
+            self._challenge(hello, data)
+            return
         door = self._door()
         postgres = self._state == POSTGRES
         facts = Facts(self.link.client, self.link.local, hello.server_name, hello.alpn)
@@ -252,6 +256,19 @@ class Opening(asyncio.Protocol):
             if release is not None:
                 self._begin(Taking(chosen.terms, chosen, release), door, hello, data)
 
+    def _challenge(self, hello: Hello, data: bytes) -> None:
+        """Show whoever issues certificates that the name is ours; nothing is said beyond the handshake (RFC 8737 §3)."""
+        context = self.entry.current.challenges.get((hello.server_name or b"").lower())
+        if context is None:
+            self._alert(UNRECOGNIZED_NAME)
+            return
+        self._takes = Taking(CHALLENGE_TERMS, None, _nothing)
+        self._hello = None
+        self._state = SHAKE
+        self.deadline = self.entry.loop.time() + CHALLENGE_SECONDS
+        self._tls = TlsTransport(self.transport, context, server_side=True)
+        self._shake(data)
+
     def _begin(self, takes: "Taking", door: Door, hello: Hello, data: bytes) -> None:
         """Begin the handshake, if there is a certificate and a protocol that both sides speak."""
         self._takes = takes
@@ -260,7 +277,7 @@ class Opening(asyncio.Protocol):
             self.transport.close()
             return
         pair = None
-        if ACME_PROTOCOL not in hello.alpn:  # certificates for challenges are to come; no other is for them (§8.1)
+        if ACME_PROTOCOL not in hello.alpn:  # no certificate but that of a challenge is for them (§8.1)
             pair = door.pair_for(terms, hello.server_name or self.link.local.host.encode())
         if pair is None:
             self._alert(UNRECOGNIZED_NAME)
@@ -298,7 +315,7 @@ class Opening(asyncio.Protocol):
             self._failed(failure.kind)
             self._linger()
             return
-        if takes.terms.lapsed:  # while the handshake ran
+        if takes.terms.lapsed:  # while the handshake ran, or before it, if that was all
             self.transport.close()
             return
         agreed = self.link.tls = tls.agreement(takes.terms.name, takes.server_name)
@@ -387,6 +404,16 @@ class Opening(asyncio.Protocol):
     def __repr__(self) -> str:
         state = ("first", "hello", "postgres", "shake", "linger", "proxy")[self._state]
         return f"<Opening {self.link.client} {state}>"
+
+
+class _ChallengeTerms:
+    """Those of a handshake that nothing comes after."""
+
+    name = "acme-tls/1"
+    lapsed = True
+
+
+CHALLENGE_TERMS: Final[Any] = _ChallengeTerms()
 
 
 class Taking:

@@ -48,6 +48,8 @@ class EntrySettings:
     """Bytes of the two HPACK tables."""
     alt_svc: bytes = b""
     """What answers over TLS say of HTTP/3 on this entry point (RFC 7838), if it is served."""
+    answers_challenges: bool = False
+    """Whether whoever asks for `acme-tls/1` is answered before any router (operations.md §7.6)."""
     denied_escapes: tuple[bytes, ...] = ()
     paths: Canonical = Factory(lambda self: Canonical(self.sanitise_path), takes_self=True)
     server_name: bytes = Factory(lambda: _host_name())

@@ -1,0 +1,322 @@
+"""A certificate authority, spoken with in ACME (RFC 8555). The library blocks, so it runs in threads, one call at a time."""
+
+import asyncio
+import atexit
+import base64
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import certifi
+import josepy
+import requests
+from acme import challenges, client, errors, messages
+from attrs import frozen
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from josepy.jwk import JWKRSA
+from requests.adapters import HTTPAdapter
+
+from pointsman.dialect.resolvers import ACME
+from pointsman_acme.keys import account_der
+from pointsman_acme.store import Account
+
+T = TypeVar("T")
+AGENT: Final = "pointsman-acme/0.1"
+HTTP_01: Final = "http-01"
+TLS_ALPN_01: Final = "tls-alpn-01"
+DNS_01: Final = "dns-01"
+_MAX_WORDS: Final = 300
+
+
+class AuthorityError(OSError):
+    """The authority did not do what it was asked.
+
+    `refused`: it looked into it and said no, and counts that; `retry_after`: seconds that it wants to be left alone.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.refused = refused
+        self.retry_after = retry_after
+
+
+@challenges.ChallengeResponse.register
+class TlsAlpnResponse(challenges.KeyAuthorizationChallengeResponse):
+    typ = TLS_ALPN_01
+
+
+@challenges.Challenge.register
+class TlsAlpn(challenges.KeyAuthorizationChallenge):
+    """RFC 8737, which the library has given up."""
+
+    response_cls = TlsAlpnResponse
+    typ = TLS_ALPN_01
+
+    def validation(self, account_key: Any, **_: Any) -> str:
+        return str(self.key_authorization(account_key))
+
+
+@frozen
+class Proof:
+    """One way to prove one name: a challenge of an authorization."""
+
+    name: str
+    """Without `*.`."""
+    kind: str
+    token: str
+    authorization: str
+    """The key authorization (RFC 8555 §8.1)."""
+    body: Any
+    resource: Any
+
+
+@frozen
+class Order:
+    """What was ordered, and what is to be proven for it: of each name, the ways there are."""
+
+    resource: Any
+    proofs: Sequence[Sequence[Proof]]
+
+
+class Authority:
+    """As one account. `enter` before anything else."""
+
+    def __init__(self, config: ACME, account: Account | None, new_key: Callable[[], bytes]) -> None:
+        self._config = config
+        self._account = account
+        self._new_key = new_key
+        self._client: Any = None
+        self._key: Any = None
+        self._lock = asyncio.Lock()
+        self.host = urlsplit(config.ca_server).netloc
+
+    async def enter(self) -> Account:
+        """Register, or come back as who one was. AuthorityError."""
+        account = await self._ask(self._enter)
+        self._account = account
+        return account
+
+    async def order(self, csr: bytes) -> Order:
+        """Order what a signing request asks for. AuthorityError."""
+        return await self._ask(self._order, csr)
+
+    async def prove(self, proof: Proof) -> None:
+        """Have it look at a proof, and wait until it has. AuthorityError if it finds fault."""
+        await self._ask(self._answer, proof)
+        end = asyncio.get_running_loop().time() + self._config.client_timeout
+        pause = 0.25
+        while True:
+            status, why, wait = await self._ask(self._look, proof)
+            if status == "valid":
+                return
+            if status != "pending":
+                raise AuthorityError(f"{proof.name}: {why or f'the authorization is {status}'}", refused=True)
+            if asyncio.get_running_loop().time() > end:
+                raise AuthorityError(f"{proof.name}: was not looked at within {self._config.client_timeout:g} s")
+            await asyncio.sleep(max(pause, min(wait, 30.0)))
+            pause = min(pause * 2, 5.0)
+
+    async def fetch(self, order: Order) -> str:
+        """The certificate with its chain, as PEM, once everything is proven. AuthorityError."""
+        return await self._ask(self._fetch, order)
+
+    async def wants_renewal(self, certificate: str) -> float | None:
+        """When the authority wants this certificate renewed, in seconds since 1970; None if it does not say (RFC 9773)."""
+        try:
+            when, _ = await self._ask(self._client.renewal_time, certificate.encode())
+        except AuthorityError:
+            return None
+        return float(when.timestamp()) if when is not None else None
+
+    async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
+        async with self._lock:
+            return await in_thread(_translated, call, *arguments)
+
+    # in a thread
+
+    def _enter(self) -> Account:
+        account, config = self._account, self._config
+        der = account.key if account is not None else self._new_key()
+        private = serialization.load_der_private_key(der, None)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            raise AuthorityError("the key of the stored account is no RSA key")
+        self._key = JWKRSA(key=private)
+        net = client.ClientNetwork(self._key, user_agent=AGENT, timeout=max(1, round(config.client_response_header_timeout)))
+        net.verify_ssl = _trust(config)
+        if config.ca_server_name:
+            net.session.mount("https://", _Named(config.ca_server_name))
+        directory = client.ClientV2.get_directory(config.ca_server, net)
+        self._client = client.ClientV2(directory, net)
+        if account is not None:
+            known = messages.RegistrationResource(uri=account.uri, body=messages.Registration())
+            net.account = known
+            return account
+        return self._register(directory, account_der(private))
+
+    def _register(self, directory: Any, der: bytes) -> Account:
+        config = self._config
+        binding = None
+        if config.eab is not None and config.eab.kid:
+            hmac = str(config.eab.hmac_encoded)
+            try:
+                base64.urlsafe_b64decode(hmac + "=" * (-len(hmac) % 4))
+            except ValueError:
+                raise AuthorityError("eab.hmacEncoded is no base64url text") from None
+            binding = messages.ExternalAccountBinding.from_data(self._key.public_key(), config.eab.kid, hmac, directory)
+        asked = messages.NewRegistration.from_data(
+            email=config.email or None, terms_of_service_agreed=True, external_account_binding=binding
+        )
+        try:
+            made = self._client.new_account(asked)
+            uri, body = made.uri, made.body.to_partial_json()
+        except errors.ConflictError as known:
+            uri, body = known.location, {}
+        self._client.net.account = messages.RegistrationResource(uri=uri, body=messages.Registration())
+        plain = {key: value for key, value in body.items() if isinstance(value, str | list)}
+        return Account(config.email, uri, {"status": "valid", **plain}, der)
+
+    def _order(self, csr: bytes) -> Order:
+        resource = self._client.new_order(csr, profile=self._config.profile or None)
+        proofs = []
+        for authorization in resource.authorizations:
+            if authorization.body.status != messages.STATUS_VALID:
+                name = authorization.body.identifier.value
+                proofs.append([self._proof(name, each, authorization) for each in authorization.body.challenges])
+        return Order(resource, proofs)
+
+    def _proof(self, name: str, challenge: Any, authorization: Any) -> Proof:
+        kind = str(getattr(challenge.chall, "typ", ""))
+        known = isinstance(challenge.chall, challenges.KeyAuthorizationChallenge)
+        return Proof(
+            name,
+            kind if known else "",
+            challenge.chall.encode("token") if known else "",
+            challenge.chall.key_authorization(self._key) if known else "",
+            challenge,
+            authorization,
+        )
+
+    def _answer(self, proof: Proof) -> None:
+        self._client.answer_challenge(proof.body, proof.body.chall.response(self._key))
+
+    def _look(self, proof: Proof) -> tuple[str, str, float]:
+        authorization, response = self._client.poll(proof.resource)
+        told = [str(each.error.detail or each.error) for each in authorization.body.challenges if each.error is not None]
+        wait = response.headers.get("Retry-After", "0")
+        return authorization.body.status.name, _words("; ".join(told)), float(wait) if wait.isdecimal() else 0.0
+
+    def _fetch(self, order: Order) -> str:
+        deadline = datetime.now() + timedelta(seconds=max(1.0, self._config.certificate_timeout))  # the library's
+        preferred = self._config.preferred_chain
+        finished = self._client.finalize_order(order.resource, deadline, fetch_alternative_chains=bool(preferred))
+        chains = [finished.fullchain_pem, *(finished.alternative_fullchains_pem or ())]
+        return next((str(chain) for chain in chains if preferred and _issuer(chain) == preferred), str(chains[0]))
+
+
+def _translated(call: Callable[..., T], *arguments: Any) -> T:
+    """What goes wrong, as an AuthorityError in words."""
+    try:
+        return call(*arguments)
+    except AuthorityError:
+        raise
+    except errors.IssuanceError as error:
+        raise AuthorityError(_words(str(error.error.detail)), refused=True) from None
+    except messages.Error as error:
+        limited = error.code == "rateLimited"
+        words = _words(str(error.detail or error.description or error.typ))
+        raise AuthorityError(words, refused=error.code != "serverInternal", retry_after=3600.0 if limited else 0.0) from None
+    except errors.TimeoutError:
+        raise AuthorityError("the certificate was not there in time (certificateTimeout)") from None
+    except requests.exceptions.SSLError:
+        raise AuthorityError("its certificate is not trusted; see caCertificates, caServerName") from None
+    except requests.exceptions.ConnectTimeout:
+        raise AuthorityError("does not answer") from None
+    except requests.exceptions.ReadTimeout:
+        raise AuthorityError("did not answer in time (clientResponseHeaderTimeout)") from None
+    except requests.exceptions.ConnectionError:
+        raise AuthorityError("cannot be reached") from None
+    except (errors.Error, josepy.errors.Error, requests.exceptions.RequestException) as error:
+        raise AuthorityError(f"gave an answer that no ACME server gives ({type(error).__name__})") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AuthorityError(f"gave an answer that cannot be understood ({type(error).__name__})") from None
+
+
+def _words(text: str) -> str:
+    """On one line, of a length that a log can bear."""
+    return "".join(each if each.isprintable() else " " for each in text)[:_MAX_WORDS]
+
+
+def _issuer(chain: str) -> str:
+    """The common name of who signed the last certificate of a chain."""
+    last = x509.load_pem_x509_certificates(chain.encode())[-1]
+    names = last.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def _trust(config: ACME) -> Any:
+    """True for the system's authorities, or a file of those that are trusted."""
+    if not config.ca_certificates:
+        return True
+    texts = []
+    for path in config.ca_certificates:
+        try:
+            with open(path, encoding="ascii") as file:
+                texts.append(file.read(1 << 20))
+        except (OSError, ValueError) as error:
+            raise AuthorityError(f"caCertificates: {path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    if config.ca_system_cert_pool:
+        with open(certifi.where(), encoding="utf-8") as file:
+            texts.append(file.read())
+    descriptor, name = tempfile.mkstemp(suffix=".pem")
+    with open(descriptor, "w", encoding="utf-8") as bundle:
+        bundle.write("\n".join(texts))
+    atexit.register(_removed, name)
+    return name
+
+
+def _removed(path: str) -> None:
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+class _Named(HTTPAdapter):
+    """Connections whose certificate is to be for another name than the address says."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
+        super().init_poolmanager(*arguments, **settings, server_hostname=self._name, assert_hostname=self._name)
+
+
+async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Call it in a thread of its own, which nobody waits for when the gateway stops."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: BaseException | None) -> None:
+        if not answer.done():
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = call(*arguments)
+        except BaseException as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, result, failure)
+
+    threading.Thread(target=run, daemon=True, name="acme").start()
+    return await answer

@@ -1,0 +1,269 @@
+"""Where records of zones are kept: programs, web hooks, name servers, and the services that dns-lexicon knows (§7.1).
+
+Credentials come from the environment, by the names that users of the dialect know; `NAME_FILE` is a file that holds one.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Protocol
+
+import dns.exception
+import dns.query
+import dns.rcode
+import dns.resolver
+import dns.tsig
+import dns.tsigkeyring
+import dns.update
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout
+from attrs import frozen
+from lexicon.client import Client
+from lexicon.config import ConfigResolver
+from lexicon.exceptions import AuthenticationError
+
+from pointsman_acme.authority import in_thread
+
+SECONDS: Final = 120.0
+TTL: Final = 120
+
+_SERVICES: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
+    "azuredns": (
+        "azure",
+        {
+            "auth_client_id": ("AZURE_CLIENT_ID",),
+            "auth_client_secret": ("AZURE_CLIENT_SECRET",),
+            "auth_tenant_id": ("AZURE_TENANT_ID",),
+            "auth_subscription_id": ("AZURE_SUBSCRIPTION_ID",),
+            "resource_group": ("AZURE_RESOURCE_GROUP",),
+        },
+    ),
+    "cloudflare": (
+        "cloudflare",
+        {
+            "auth_username": ("CF_API_EMAIL", "CLOUDFLARE_EMAIL"),
+            "auth_token": ("CF_DNS_API_TOKEN", "CLOUDFLARE_DNS_API_TOKEN", "CF_API_KEY", "CLOUDFLARE_API_KEY"),
+        },
+    ),
+    "desec": ("desec", {"auth_token": ("DESEC_TOKEN",)}),
+    "digitalocean": ("digitalocean", {"auth_token": ("DO_AUTH_TOKEN",)}),
+    "duckdns": ("duckdns", {"auth_token": ("DUCKDNS_TOKEN",)}),
+    "gandiv5": ("gandi", {"auth_token": ("GANDIV5_PERSONAL_ACCESS_TOKEN", "GANDIV5_API_KEY")}),
+    "gcloud": ("googleclouddns", {"auth_service_account_info": ("GCE_SERVICE_ACCOUNT_FILE",)}),
+    "godaddy": ("godaddy", {"auth_key": ("GODADDY_API_KEY",), "auth_secret": ("GODADDY_API_SECRET",)}),
+    "hetzner": ("hetzner", {"auth_token": ("HETZNER_API_TOKEN", "HETZNER_API_KEY")}),
+    "linode": ("linode4", {"auth_token": ("LINODE_TOKEN",)}),
+    "namecheap": ("namecheap", {"auth_username": ("NAMECHEAP_API_USER",), "auth_token": ("NAMECHEAP_API_KEY",)}),
+    "ovh": (
+        "ovh",
+        {
+            "auth_entrypoint": ("OVH_ENDPOINT",),
+            "auth_application_key": ("OVH_APPLICATION_KEY",),
+            "auth_application_secret": ("OVH_APPLICATION_SECRET",),
+            "auth_consumer_key": ("OVH_CONSUMER_KEY",),
+        },
+    ),
+    "pdns": ("powerdns", {"pdns_server": ("PDNS_API_URL",), "auth_token": ("PDNS_API_KEY",)}),
+    "porkbun": ("porkbun", {"auth_key": ("PORKBUN_API_KEY",), "auth_secret": ("PORKBUN_SECRET_API_KEY",)}),
+    "route53": (
+        "route53",
+        {
+            "auth_access_key": ("AWS_ACCESS_KEY_ID",),
+            "auth_access_secret": ("AWS_SECRET_ACCESS_KEY",),
+            "zone_id": ("AWS_HOSTED_ZONE_ID",),
+        },
+    ),
+    "vultr": ("vultr", {"auth_token": ("VULTR_API_KEY",)}),
+}
+"""By the dialect's names: what dns-lexicon calls them, and its options by the variables that give them."""
+_OPTIONAL: Final = frozenset(("auth_username", "zone_id", "auth_entrypoint"))
+
+
+class DnsProvider(Protocol):
+    """Keeps records. OSError or ValueError, in words, for what cannot be done."""
+
+    wants_zone: ClassVar[bool]
+
+    async def present(self, record: str, value: str, zone: str) -> None: ...
+    async def cleanup(self, record: str, value: str, zone: str) -> None: ...
+
+
+def provider_named(name: str, environ: Mapping[str, str]) -> DnsProvider:
+    """ValueError if there is none, or it has not been told who we are."""
+    if name == "exec":
+        return Program(_needed("EXEC_PATH", environ))
+    if name == "httpreq":
+        user, password = _read("HTTPREQ_USERNAME", environ), _read("HTTPREQ_PASSWORD", environ)
+        if _read("HTTPREQ_MODE", environ).upper() == "RAW":
+            raise ValueError("HTTPREQ_MODE=RAW is not supported; leave it out")
+        return WebHook(_needed("HTTPREQ_ENDPOINT", environ).rstrip("/"), user, password)
+    if name == "rfc2136":
+        return NameServer(
+            _needed("RFC2136_NAMESERVER", environ),
+            _read("RFC2136_TSIG_ALGORITHM", environ),
+            _read("RFC2136_TSIG_KEY", environ),
+            _read("RFC2136_TSIG_SECRET", environ),
+        )
+    if name in _SERVICES:
+        kind, options = _SERVICES[name]
+        found = {}
+        for option, variables in options.items():
+            value = next((value for each in variables if (value := _read(each, environ))), "")
+            if not value and option not in _OPTIONAL:
+                raise ValueError(f"{name} needs {' or '.join(variables)} in the environment")
+            found[option] = value
+        return Service(kind, {option: value for option, value in found.items() if value})
+    known = ", ".join(sorted(["exec", "httpreq", "rfc2136", *_SERVICES]))
+    raise ValueError(f"unknown DNS provider '{name}'; there are {known}; exec runs a program of your own")
+
+
+def _read(variable: str, environ: Mapping[str, str]) -> str:
+    path = environ.get(f"{variable}_FILE")
+    if path:
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read(65_536).strip()
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{variable}_FILE: {path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            ) from None
+    return environ.get(variable, "")
+
+
+def _needed(variable: str, environ: Mapping[str, str]) -> str:
+    value = _read(variable, environ)
+    if not value:
+        raise ValueError(f"needs {variable} in the environment")
+    return value
+
+
+@frozen
+class Program:
+    """`exec`: a program, called `present|cleanup <fqdn.> <value>`."""
+
+    path: str
+    wants_zone: ClassVar[bool] = False
+
+    async def present(self, record: str, value: str, zone: str) -> None:
+        await self._run("present", record, value)
+
+    async def cleanup(self, record: str, value: str, zone: str) -> None:
+        await self._run("cleanup", record, value)
+
+    async def _run(self, *arguments: str) -> None:
+        path = shutil.which(self.path)
+        if path is None:
+            raise OSError(f"EXEC_PATH: {self.path} is no program that can be run")
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            path, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=pipe
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                assert process.stderr is not None
+                told = await process.stderr.read(4096)
+                while await process.stderr.read(65_536):
+                    pass
+                code = await process.wait()
+        except TimeoutError:
+            raise OSError(f"{self.path} {arguments[0]}: did not end within {SECONDS:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if code:
+            words = " ".join(told.decode("utf-8", "replace").split())[:200]
+            raise OSError(f"{self.path} {arguments[0]}: ended with {code}{f' ({words})' if words else ''}")
+
+
+@frozen(repr=False)
+class WebHook:
+    """`httpreq`: `POST /present` and `/cleanup`."""
+
+    url: str
+    user: str
+    password: str
+    wants_zone: ClassVar[bool] = False
+
+    async def present(self, record: str, value: str, zone: str) -> None:
+        await self._post("present", record, value)
+
+    async def cleanup(self, record: str, value: str, zone: str) -> None:
+        await self._post("cleanup", record, value)
+
+    async def _post(self, what: str, record: str, value: str) -> None:
+        auth = BasicAuth(self.user, self.password) if self.user else None
+        try:
+            async with (
+                ClientSession(auth=auth, timeout=ClientTimeout(total=SECONDS)) as session,
+                session.post(f"{self.url}/{what}", json={"fqdn": record, "value": value}) as response,
+            ):
+                if response.status >= 300:
+                    raise OSError(f"HTTPREQ_ENDPOINT: answered {response.status} to {what}")
+        except (ClientError, TimeoutError) as error:
+            raise OSError(f"HTTPREQ_ENDPOINT: cannot be asked: {type(error).__name__}") from None
+
+
+@frozen(repr=False)
+class NameServer:
+    """`rfc2136`: dynamic updates, signed or not."""
+
+    server: str
+    algorithm: str
+    key: str
+    secret: str
+    wants_zone: ClassVar[bool] = True
+
+    async def present(self, record: str, value: str, zone: str) -> None:
+        await in_thread(self._update, record, value, zone, True)
+
+    async def cleanup(self, record: str, value: str, zone: str) -> None:
+        await in_thread(self._update, record, value, zone, False)
+
+    def _update(self, record: str, value: str, zone: str, add: bool) -> None:
+        host, colon, port = self.server.rpartition(":")
+        host, number = (host.strip("[]"), int(port)) if colon and port.isdecimal() else (self.server.strip("[]"), 53)
+        try:
+            address = host if host.replace(".", "").isdecimal() or ":" in host else str(dns.resolver.resolve(host, "A")[0])
+            ring = dns.tsigkeyring.from_text({self.key: self.secret}) if self.key and self.secret else None
+            algorithm = self.algorithm.rstrip(".") or str(dns.tsig.HMAC_SHA256).rstrip(".")
+            update = dns.update.UpdateMessage(f"{zone}.", keyring=ring, keyalgorithm=algorithm)
+            if add:
+                update.add(record, TTL, "TXT", value)
+            else:
+                update.delete(record, "TXT", value)
+            answer = dns.query.tcp(update, address, timeout=10, port=number)
+        except (dns.exception.DNSException, OSError) as error:
+            raise OSError(f"RFC2136_NAMESERVER {self.server}: {type(error).__name__}") from None
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise OSError(f"RFC2136_NAMESERVER {self.server}: answered {dns.rcode.to_text(answer.rcode())}")
+
+
+@frozen(repr=False)
+class Service:
+    """One that dns-lexicon knows."""
+
+    kind: str
+    options: Mapping[str, str]
+    wants_zone: ClassVar[bool] = True
+
+    async def present(self, record: str, value: str, zone: str) -> None:
+        await in_thread(self._do, "create_record", record, value, zone)
+
+    async def cleanup(self, record: str, value: str, zone: str) -> None:
+        await in_thread(self._do, "delete_record", record, value, zone)
+
+    def _do(self, what: str, record: str, value: str, zone: str) -> None:
+        settings: dict[str, Any] = {"provider_name": self.kind, "domain": zone, "delegated": zone, "ttl": TTL}
+        config = ConfigResolver().with_dict(  # type: ignore[no-untyped-call]
+            {**settings, self.kind: dict(self.options)}
+        )
+        try:
+            with Client(config) as operations:
+                if what == "create_record":
+                    operations.create_record("TXT", record.rstrip("."), value)
+                else:
+                    operations.delete_record(rtype="TXT", name=record.rstrip("."), content=value)
+        except AuthenticationError:
+            raise OSError("refuses the credentials") from None
+        except Exception as error:  # each of its providers raises what it likes, maybe with what was sent
+            raise OSError(f"failed ({type(error).__name__})") from None

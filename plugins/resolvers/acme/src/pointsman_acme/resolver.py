@@ -1,0 +1,269 @@
+"""One resolver: what is wanted is ordered, what runs out is renewed, what failed is tried again (operations.md §7.4, §7.5).
+
+Theory of operation. One task per certificate that is wanted and not there, or due: it orders, proves every name, fetches,
+and keeps the result in the store; when that fails it waits and begins again, for as long as the certificate is wanted. All
+tasks end when `resolve` does.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
+
+from attrs import evolve
+
+from pointsman import CertificateRequest, KeyPair, PublishCertificates, ResolverContext
+from pointsman.dialect.resolvers import ACME
+from pointsman.errors import ConfigError, Problem
+from pointsman_acme import schedule
+from pointsman_acme.authority import DNS_01, HTTP_01, TLS_ALPN_01, Authority, AuthorityError, Proof, in_thread
+from pointsman_acme.dns import Dns
+from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, is_sound, new_key, proof_for, request_for
+from pointsman_acme.store import Account, Store, Stored, StoreError, store_at
+
+V1: Final = "acme-v01.api.letsencrypt.org"
+MAX_AT_ONCE: Final = 8
+Names = tuple[str, ...]
+
+
+class AcmeResolver:
+    """`certificatesResolvers.<name>.acme`"""
+
+    name: ClassVar[str] = "acme"
+    Config: ClassVar[type] = ACME
+
+    def __init__(self, config: ACME, context: ResolverContext) -> None:
+        self._path = f"certificatesResolvers.{context.name}"
+        if V1 in config.ca_server:
+            context.logger.warning("%s.acme.caServer: version 1 of Let's Encrypt is gone; version 2 is used", self._path)
+            config = evolve(config, ca_server=config.ca_server.replace(V1, "acme-v02.api.letsencrypt.org"))
+        self._config = config
+        self._context = context
+        self._key_type = config.key_type if config.key_type in TYPES else DEFAULT_TYPE
+        if self._key_type != config.key_type:
+            context.logger.info("%s: unknown keyType %r; %s is used", self._path, config.key_type, DEFAULT_TYPE)
+        if not (config.http_challenge or config.tls_challenge or config.dns_challenge):
+            where = f"{self._path}.acme"
+            raise ConfigError(Problem(where, "needs a challenge: httpChallenge, tlsChallenge or dnsChallenge"))
+        self._dns = Dns.of(config.dns_challenge, f"{self._path}.acme.dnsChallenge") if config.dns_challenge else None
+        self._store: Store = store_at(config.storage)
+        self._authority: Authority | None = None
+        self._entering = asyncio.Lock()
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
+        self._wanted: Sequence[CertificateRequest] = ()
+        self._tasks: dict[Names, asyncio.Task[None]] = {}
+        self._troubles: dict[Names, Problem] = {}
+        self._account: Account | None = None
+        self._stored: list[Stored] = []
+        self._due: dict[Names, float] = {}
+        self._publish: PublishCertificates = lambda pairs, problems: None
+
+    async def resolve(self, wanted: AsyncIterator[Sequence[CertificateRequest]], publish: PublishCertificates) -> None:
+        """See CertificateResolver. StoreError if the file cannot be used."""
+        self._publish = publish
+        try:
+            await asyncio.to_thread(self._store.load)
+        except StoreError as error:
+            raise ConfigError(Problem(self._path, f"{error}; routers of this resolver have to do without it")) from None
+        self._account = self._own_account()
+        self._stored = self._store.certificates(self._context.name)
+        self._tell()
+        looking = asyncio.create_task(self._look_now_and_then())
+        try:
+            async for requests in wanted:
+                self._wanted = requests
+                self._look()
+        finally:
+            tasks = [looking, *self._tasks.values()]
+            self._tasks.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._authority = None
+
+    async def aclose(self) -> None:
+        self._store.close()
+
+    def _own_account(self) -> Account | None:
+        """The stored one, if it is at this authority."""
+        account = self._store.account(self._context.name)
+        if account is None or urlsplit(account.uri).hostname != urlsplit(self._config.ca_server).hostname:
+            return None
+        return account
+
+    # what is to be done
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(schedule.interval(self._config.certificates_duration))
+            await self._ask_when()
+            self._look()
+
+    async def _ask_when(self) -> None:
+        """What the authority says of when to renew."""
+        authority = self._authority
+        for stored in list(self._stored) if authority is not None else ():
+            if authority is not None and self._is_wanted(stored):
+                when = await authority.wants_renewal(stored.pair.certificate)
+                if when is not None:
+                    self._due[stored.names] = when
+
+    def _look(self) -> None:
+        """Begin what is wanted and missing or due, and end what nobody wants any more."""
+        asked: dict[Names, CertificateRequest] = {}
+        for request in self._wanted:
+            holder = self._holder(request.names)
+            if holder is None or self._is_due(holder):
+                names = request.names if holder is None else holder.names
+                asked.setdefault(names, CertificateRequest(names, request.origin, request.rule))
+        for names in [names for names, task in self._tasks.items() if names not in asked or task.done()]:
+            self._tasks.pop(names).cancel()
+            self._troubles.pop(names, None)
+        for names, request in asked.items():
+            if names not in self._tasks:
+                self._tasks[names] = asyncio.create_task(self._obtain(request))
+        self._tell()
+
+    def _holder(self, names: Names) -> Stored | None:
+        """The certificate that covers all of these names."""
+        return next((each for each in self._stored if all(_covers(each.names, name) for name in names)), None)
+
+    def _is_wanted(self, stored: Stored) -> bool:
+        return any(self._holder(request.names) is stored for request in self._wanted)
+
+    def _is_due(self, stored: Stored) -> bool:
+        life = schedule.life_of(stored)
+        when = schedule.due(life, self._config.certificates_duration)
+        return min(when, self._due.get(stored.names, when)) <= time.time()
+
+    # one certificate
+
+    async def _obtain(self, request: CertificateRequest) -> None:
+        """Until it is there."""
+        failures = 0
+        while True:
+            try:
+                async with self._room:
+                    await self._order(request)
+            except (AuthorityError, StoreError, ConfigError, OSError, ValueError) as error:
+                failures += 1
+                refused = isinstance(error, AuthorityError) and error.refused
+                after = error.retry_after if isinstance(error, AuthorityError) else 0.0
+                wait = schedule.wait_after(failures, refused=refused or isinstance(error, ConfigError), retry_after=after)
+                self._complain(request, str(error), wait)
+                await asyncio.sleep(wait)
+            else:
+                self._troubles.pop(request.names, None)
+                self._tell()
+                return
+
+    def _complain(self, request: CertificateRequest, why: str, wait: float) -> None:
+        domains = ", ".join(request.names)
+        self._troubles[request.names] = Problem(
+            self._path, f"unable to obtain certificate for domains [{domains}] of {request.origin}: {why}", True, loud=True
+        )
+        self._context.logger.info(
+            "%s: certificate for %s: %s; tried again in %d s",
+            self._path,
+            domains,
+            why,
+            wait,
+            extra={"providerName": f"{self._context.name}.acme", "domains": list(request.names), "rule": request.rule},
+        )
+        self._tell()
+
+    async def _order(self, request: CertificateRequest) -> None:
+        config, names = self._config, request.names
+        if any(name.startswith("*.") for name in names) and self._dns is None:
+            raise ConfigError(Problem(f"{self._path}.acme", "a wildcard needs dnsChallenge"))
+        authority = await self._entered()
+        before = next((each for each in self._stored if each.names == names), None)
+        what = "renews" if before is not None else "orders"
+        self._context.logger.info("%s: %s the certificate for %s", self._path, what, ", ".join(names))
+        key = (
+            before.pair.key if before is not None and is_sound(before.pair.key) else await in_thread(new_key, self._key_type)
+        )
+        csr = await in_thread(_signing_request, names, key, config)
+        order = await authority.order(csr)
+        async with AsyncExitStack() as proving:
+            chosen = [self._chosen(ways) for ways in order.proofs]
+            for proof in chosen:
+                proving.push_async_callback(_undone, await self._set_up(proof))
+            for proof in chosen:
+                await authority.prove(proof)
+        pair = KeyPair(await authority.fetch(order), key)
+        self._stored = [each for each in self._stored if each.names != names and not _gone(each)]
+        self._stored.append(Stored(names, pair))
+        self._due.pop(names, None)
+        await asyncio.to_thread(self._keep)
+        self._context.logger.info("%s: has a certificate for %s", self._path, ", ".join(names))
+
+    async def _entered(self) -> Authority:
+        """The authority, with an account there that is kept before anything is ordered."""
+        async with self._entering:
+            if self._authority is None:
+                authority = Authority(self._config, self._account, account_key)
+                try:
+                    account = await authority.enter()
+                except AuthorityError as error:
+                    message = f"the certificate authority {authority.host}: {error}"
+                    raise AuthorityError(message, refused=error.refused, retry_after=error.retry_after) from None
+                if account is not self._account:
+                    self._account = account
+                    await asyncio.to_thread(self._keep)
+                self._authority = authority
+            return self._authority
+
+    def _keep(self) -> None:
+        self._store.keep(self._context.name, self._account, self._stored)
+
+    def _chosen(self, ways: Sequence[Proof]) -> Proof:
+        """A way to prove a name that the authority offers and the configuration has."""
+        config = self._config
+        enabled = {HTTP_01: config.http_challenge, TLS_ALPN_01: config.tls_challenge, DNS_01: config.dns_challenge}
+        for kind, block in enabled.items():
+            for proof in ways:
+                if block is not None and proof.kind == kind:
+                    return proof
+        offered = ", ".join(proof.kind for proof in ways if proof.kind) or "none"
+        name = ways[0].name if ways else "a name"
+        raise AuthorityError(f"{name}: of the challenges that are offered ({offered}) none is configured", refused=True)
+
+    async def _set_up(self, proof: Proof) -> Callable[[], object]:
+        """Have the proof ready. What undoes it."""
+        config = self._config
+        if proof.kind == DNS_01 and self._dns is not None:
+            return await self._dns.present(proof.name, proof.authorization)
+        if proof.kind == HTTP_01 and config.http_challenge is not None:
+            withdraw = self._context.answer_http(proof.name, proof.token, proof.authorization)
+            await asyncio.sleep(config.http_challenge.delay)
+            return withdraw
+        withdraw = await self._context.answer_tls(proof.name, await in_thread(proof_for, proof.name, proof.authorization))
+        await asyncio.sleep(config.tls_challenge.delay if config.tls_challenge is not None else 0)
+        return withdraw
+
+    def _tell(self) -> None:
+        self._publish([each.pair for each in self._stored], list(self._troubles.values()))
+
+
+async def _undone(undo: Callable[[], object]) -> None:
+    found = undo()
+    if asyncio.iscoroutine(found):
+        await found
+
+
+def _signing_request(names: Names, key: str, config: ACME) -> bytes:
+    return request_for(names, key, common_name=not config.disable_common_name, emails=config.email_addresses)
+
+
+def _gone(stored: Stored) -> bool:
+    """Whether it ran out more than a day ago."""
+    life = schedule.life_of(stored)
+    return life is None or life.ends < time.time() - schedule.DAY
+
+
+def _covers(names: Names, name: str) -> bool:
+    _, dot, rest = name.partition(".")
+    return name in names or (dot != "" and f"*.{rest}" in names)
