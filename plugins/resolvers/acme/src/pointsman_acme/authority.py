@@ -32,6 +32,7 @@ AGENT: Final = "pointsman-acme/0.1"
 HTTP_01: Final = "http-01"
 TLS_ALPN_01: Final = "tls-alpn-01"
 DNS_01: Final = "dns-01"
+NONCES: Final = 5
 _MAX_WORDS: Final = 300
 
 
@@ -148,7 +149,7 @@ class Authority:
         if not isinstance(private, rsa.RSAPrivateKey):
             raise AuthorityError("the key of the stored account is no RSA key")
         self._key = JWKRSA(key=private)
-        net = client.ClientNetwork(self._key, user_agent=AGENT, timeout=max(1, round(config.client_response_header_timeout)))
+        net = _Network(self._key, user_agent=AGENT, timeout=max(1, round(config.client_response_header_timeout)))
         net.verify_ssl = _trust(config)
         if config.ca_server_name:
             net.session.mount("https://", _Named(config.ca_server_name))
@@ -284,6 +285,19 @@ def _trust(config: ACME) -> Any:
 def _removed(path: str) -> None:
     if os.path.exists(path):
         os.unlink(path)
+
+
+class _Network(client.ClientNetwork):
+    """With more patience for nonces that are refused than the library has (RFC 8555 §6.5)."""
+
+    def _post_once(self, *arguments: Any, **settings: Any) -> Any:
+        for _ in range(NONCES):
+            try:
+                return super()._post_once(*arguments, **settings)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super()._post_once(*arguments, **settings)
 
 
 class _Named(HTTPAdapter):

@@ -25,6 +25,8 @@ from pointsman_acme.store import Account, Store, Stored, StoreError, store_at
 
 V1: Final = "acme-v01.api.letsencrypt.org"
 MAX_AT_ONCE: Final = 8
+STORE_SECONDS: Final = 10.0
+"""Between two tries to use a file that cannot be used."""
 Names = tuple[str, ...]
 
 
@@ -61,12 +63,9 @@ class AcmeResolver:
         self._publish: PublishCertificates = lambda pairs, problems: None
 
     async def resolve(self, wanted: AsyncIterator[Sequence[CertificateRequest]], publish: PublishCertificates) -> None:
-        """See CertificateResolver. StoreError if the file cannot be used."""
+        """See CertificateResolver."""
         self._publish = publish
-        try:
-            await asyncio.to_thread(self._store.load)
-        except StoreError as error:
-            raise ConfigError(Problem(self._path, f"{error}; routers of this resolver have to do without it")) from None
+        await self._opened()
         self._account = self._own_account()
         self._stored = self._store.certificates(self._context.name)
         self._tell()
@@ -85,6 +84,18 @@ class AcmeResolver:
 
     async def aclose(self) -> None:
         self._store.close()
+
+    async def _opened(self) -> None:
+        """Wait until the file can be used. Meanwhile routers of this resolver have to do without it."""
+        while True:
+            try:
+                await asyncio.to_thread(self._store.load)
+            except StoreError as error:
+                message = f"{error}; routers of this resolver have to do without it"
+                self._publish([], [Problem(f"{self._path}.acme.storage", message, warning=True, loud=True)])
+                await asyncio.sleep(STORE_SECONDS)
+            else:
+                return
 
     def _own_account(self) -> Account | None:
         """The stored one, if it is at this authority."""

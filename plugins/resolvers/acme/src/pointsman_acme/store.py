@@ -10,12 +10,13 @@ import fcntl
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 from weakref import WeakValueDictionary
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from pointsman import KeyPair
 from pointsman.dialect.lookups import at, block, blocks, text
@@ -55,11 +56,15 @@ class Store:
     path: Path
     _data: dict[str, Any] | None = None
     _lock: IO[bytes] | None = None
+    _loading: threading.Lock = Factory(threading.Lock)
 
     def load(self) -> None:
-        """Read it, once, and make it if it is not there. StoreError."""
-        if self._data is not None:
-            return
+        """Read it, once, and make it if it is not there. StoreError. In any thread."""
+        with self._loading:
+            if self._data is None:
+                self._load()
+
+    def _load(self) -> None:
         try:
             self._take_lock()
             self._data = self._read()
