@@ -35,6 +35,12 @@ def test_hook_pointsman_providers_brings_providers():
     assert registry_with("pointsman_providers", source).providers["somewhere"] is source
 
 
+def test_hook_pointsman_certificate_resolvers_brings_certificate_resolvers():
+    vault = a_class("vault")
+
+    assert registry_with("pointsman_certificate_resolvers", vault).certificate_resolvers["vault"] is vault
+
+
 def test_hook_pointsman_middlewares_brings_middlewares():
     limit = a_class("limit")
 

@@ -77,6 +77,9 @@ def _options_in(document: Any) -> Iterator[tuple[str, str, Any]]:
             yield "balancers", strategy.lower(), {}
     for name, options in document.get("providers", {}).items():
         yield "providers", name.lower(), options
+    for resolver in document.get("certificatesResolvers", {}).values():
+        for name, options in resolver.items():
+            yield "certificate_resolvers", name.lower(), options
     sections = {
         "metrics": "metrics_exporters",
         "tracing": "span_exporters",

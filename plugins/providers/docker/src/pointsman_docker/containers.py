@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from pointsman.dialect import lookups
+from pointsman.dialect.lookups import block, blocks, text, texts
 from pointsman_docker import plain
 
 _WELL: Final = ("", "none", "healthy")
@@ -43,25 +43,25 @@ class Container:
 
 def container(document: Any) -> Container:
     """What `GET /containers/{id}/json` says. ValueError if that is no container."""
-    own, name = lookups.text(document, "Id"), lookups.text(document, "Name").lstrip("/")
+    own, name = text(document, "Id"), text(document, "Name").lstrip("/")
     if not own or not name:
         raise ValueError("it has no id or no name")
-    state, settings = lookups.block(document, "State"), lookups.block(document, "NetworkSettings")
+    state, settings = block(document, "State"), block(document, "NetworkSettings")
     return Container(
         own,
         name,
-        lookups.texts(document, "Config", "Labels"),
+        texts(document, "Config", "Labels"),
         state.get("Running") is True,
-        lookups.text(state, "Health", "Status").lower(),
-        lookups.text(document, "HostConfig", "NetworkMode"),
-        {key: _address(value) for key, value in sorted(lookups.block(settings, "Networks").items())},
-        _bindings(lookups.block(settings, "Ports")),
-        plain.address(lookups.text(document, "Node", "IPAddress")),
+        text(state, "Health", "Status").lower(),
+        text(document, "HostConfig", "NetworkMode"),
+        {key: _address(value) for key, value in sorted(block(settings, "Networks").items())},
+        _bindings(block(settings, "Ports")),
+        plain.address(text(document, "Node", "IPAddress")),
     )
 
 
 def _address(network: Any) -> str:
-    four, six = lookups.text(network, "IPAddress"), lookups.text(network, "GlobalIPv6Address")
+    four, six = text(network, "IPAddress"), text(network, "GlobalIPv6Address")
     return plain.address(four) or plain.address(six)
 
 
@@ -72,8 +72,8 @@ def _bindings(ports: Mapping[str, Any]) -> dict[int, list[tuple[str, int]]]:
         if number is None:
             continue
         known = found.setdefault(number, [])
-        for binding in lookups.blocks(ports, key):
-            outside = plain.port(lookups.text(binding, "HostPort"))
+        for binding in blocks(ports, key):
+            outside = plain.port(text(binding, "HostPort"))
             if outside is not None:
-                known.append((lookups.text(binding, "HostIp"), outside))
+                known.append((text(binding, "HostIp"), outside))
     return dict(sorted(found.items()))

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from pointsman.dialect import lookups
+from pointsman.dialect.lookups import at, block, blocks, text, texts
 from pointsman_docker import plain
 
 _HOST = "host"
@@ -42,9 +42,9 @@ class Networks:
     """The names of a swarm's networks."""
 
     def __init__(self, listed: Any) -> None:
-        found = lookups.blocks({"": listed}, "")
-        self._names = {lookups.text(each, "Id"): lookups.text(each, "Name") for each in found}
-        self._last = {lookups.text(each, "Name") for each in found if each.get("Ingress") is True}
+        found = blocks({"": listed}, "")
+        self._names = {text(each, "Id"): text(each, "Name") for each in found}
+        self._last = {text(each, "Name") for each in found if each.get("Ingress") is True}
 
     def named(self, addresses: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Address by name, made of (network's id, address): by name, that of published ports (`ingress`) last.
@@ -57,47 +57,47 @@ class Networks:
 
 def service(document: Mapping[str, Any], networks: Networks) -> Service:
     """ValueError if it is none."""
-    spec = lookups.block(document, "Spec")
-    own, name = lookups.text(document, "ID"), lookups.text(spec, "Name")
+    spec = block(document, "Spec")
+    own, name = text(document, "ID"), text(spec, "Name")
     if not own or not name:
         raise ValueError("a service has no id or no name")
-    virtual = lookups.blocks(document, "Endpoint", "VirtualIPs")
+    virtual = blocks(document, "Endpoint", "VirtualIPs")
     return Service(
         own,
         name,
-        lookups.texts(spec, "Labels"),
-        lookups.at(spec, "Mode", "Global") is None,
-        lookups.text(spec, "EndpointSpec", "Mode") != "dnsrr",
-        networks.named([(lookups.text(each, "NetworkID"), lookups.text(each, "Addr")) for each in virtual]),
+        texts(spec, "Labels"),
+        at(spec, "Mode", "Global") is None,
+        text(spec, "EndpointSpec", "Mode") != "dnsrr",
+        networks.named([(text(each, "NetworkID"), text(each, "Addr")) for each in virtual]),
     )
 
 
 def running(documents: Any, networks: Networks) -> list[Task]:
     """Those tasks that run."""
-    tasks = [_task(each, networks) for each in lookups.blocks({"": documents}, "") if _runs(each)]
+    tasks = [_task(each, networks) for each in blocks({"": documents}, "") if _runs(each)]
     return sorted((each for each in tasks if each.id and each.service), key=lambda each: (each.slot, each.id))
 
 
 def node_address(document: Mapping[str, Any]) -> str:
     """Where a node is; a manager may know its own only as that of its managing."""
-    manager = lookups.text(document, "ManagerStatus", "Addr").rpartition(":")[0].strip("[]")
-    return plain.address(lookups.text(document, "Status", "Addr")) or plain.address(manager)
+    manager = text(document, "ManagerStatus", "Addr").rpartition(":")[0].strip("[]")
+    return plain.address(text(document, "Status", "Addr")) or plain.address(manager)
 
 
 def _runs(document: Mapping[str, Any]) -> bool:
-    return lookups.text(document, "Status", "State") == "running"
+    return text(document, "Status", "State") == "running"
 
 
 def _task(document: Mapping[str, Any], networks: Networks) -> Task:
-    slot, attached = document.get("Slot"), lookups.blocks(document, "NetworksAttachments")
-    addresses = [(lookups.text(each, "Network", "ID"), _first(each.get("Addresses"))) for each in attached]
+    slot, attached = document.get("Slot"), blocks(document, "NetworksAttachments")
+    addresses = [(text(each, "Network", "ID"), _first(each.get("Addresses"))) for each in attached]
     return Task(
-        lookups.text(document, "ID"),
-        lookups.text(document, "ServiceID"),
+        text(document, "ID"),
+        text(document, "ServiceID"),
         slot if isinstance(slot, int) else 0,
-        lookups.text(document, "NodeID"),
+        text(document, "NodeID"),
         networks.named(addresses),
-        any(lookups.text(each, "Network", "Spec", "Name") == _HOST for each in attached),
+        any(text(each, "Network", "Spec", "Name") == _HOST for each in attached),
     )
 
 

@@ -4,6 +4,7 @@ Credentials come from the environment, by the names that users of the dialect kn
 """
 
 import asyncio
+import base64
 import shutil
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Protocol
@@ -15,7 +16,7 @@ import dns.resolver
 import dns.tsig
 import dns.tsigkeyring
 import dns.update
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 from attrs import frozen
 from lexicon.client import Client
 from lexicon.config import ConfigResolver
@@ -191,10 +192,11 @@ class WebHook:
         await self._post("cleanup", record, value)
 
     async def _post(self, what: str, record: str, value: str) -> None:
-        auth = BasicAuth(self.user, self.password) if self.user else None
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}"} if self.user else {}
         try:
             async with (
-                ClientSession(auth=auth, timeout=ClientTimeout(total=SECONDS)) as session,
+                ClientSession(headers=headers, timeout=ClientTimeout(total=SECONDS)) as session,
                 session.post(f"{self.url}/{what}", json={"fqdn": record, "value": value}) as response,
             ):
                 if response.status >= 300:

@@ -46,9 +46,6 @@ class AcmeResolver:
         self._key_type = config.key_type if config.key_type in TYPES else DEFAULT_TYPE
         if self._key_type != config.key_type:
             context.logger.info("%s: unknown keyType %r; %s is used", self._path, config.key_type, DEFAULT_TYPE)
-        if not (config.http_challenge or config.tls_challenge or config.dns_challenge):
-            where = f"{self._path}.acme"
-            raise ConfigError(Problem(where, "needs a challenge: httpChallenge, tlsChallenge or dnsChallenge"))
         self._dns = Dns.of(config.dns_challenge, f"{self._path}.acme.dnsChallenge") if config.dns_challenge else None
         self._store: Store = store_at(config.storage)
         self._authority: Authority | None = None
@@ -187,8 +184,7 @@ class AcmeResolver:
 
     async def _order(self, request: CertificateRequest) -> None:
         config, names = self._config, request.names
-        if any(name.startswith("*.") for name in names) and self._dns is None:
-            raise ConfigError(Problem(f"{self._path}.acme", "a wildcard needs dnsChallenge"))
+        self._check(names)
         authority = await self._entered()
         before = next((each for each in self._stored if each.names == names), None)
         what = "renews" if before is not None else "orders"
@@ -210,6 +206,14 @@ class AcmeResolver:
         self._due.pop(names, None)
         await asyncio.to_thread(self._keep)
         self._context.logger.info("%s: has a certificate for %s", self._path, ", ".join(names))
+
+    def _check(self, names: Names) -> None:
+        """ConfigError for names that cannot be proven with what is configured."""
+        config, where = self._config, f"{self._path}.acme"
+        if not (config.http_challenge or config.tls_challenge or config.dns_challenge):
+            raise ConfigError(Problem(where, "needs a challenge: httpChallenge, tlsChallenge or dnsChallenge"))
+        if any(name.startswith("*.") for name in names) and self._dns is None:
+            raise ConfigError(Problem(where, "a wildcard needs dnsChallenge"))
 
     async def _entered(self) -> Authority:
         """The authority, with an account there that is kept before anything is ordered."""

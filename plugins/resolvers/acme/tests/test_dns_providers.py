@@ -1,0 +1,64 @@
+"""Where records of zones are kept: who is known, what they need, and what goes wrong."""
+
+import stat
+
+import pytest
+from lexicon.config import ConfigResolver
+
+from pointsman.testing import answer, upstream
+from pointsman_acme.dns_providers import _SERVICES, Program, Service, WebHook, provider_named
+
+VARIABLES = {
+    variable: f"value of {variable}" for _, options in _SERVICES.values() for each in options.values() for variable in each
+}
+
+
+@pytest.mark.parametrize("name", sorted(_SERVICES))
+def test_services_are_made_of_the_environment(name):
+    provider = provider_named(name, VARIABLES)
+    assert isinstance(provider, Service)
+    assert provider.options
+    assert "value of" not in repr(provider)
+    assert ConfigResolver().with_dict({"provider_name": provider.kind}).resolve("lexicon:provider_name") == provider.kind
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ValueError, match="hetzner needs HETZNER_API_TOKEN or HETZNER_API_KEY"):
+        provider_named("hetzner", {})
+    with pytest.raises(ValueError, match="needs EXEC_PATH"):
+        provider_named("exec", {})
+    with pytest.raises(
+        ValueError, match=r"unknown DNS provider 'hetzer'; there are .*hetzner.*exec runs a program of your own"
+    ):
+        provider_named("hetzer", {})
+
+
+def test_a_value_may_be_in_a_file(tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    provider = provider_named("desec", {"DESEC_TOKEN_FILE": str(tmp_path / "token")})
+    assert provider.options == {"auth_token": "secret"}
+    with pytest.raises(ValueError, match=r"DESEC_TOKEN_FILE: .* cannot be read"):
+        provider_named("desec", {"DESEC_TOKEN_FILE": str(tmp_path / "gone")})
+
+
+async def test_a_program_that_fails_says_why(tmp_path):
+    program = tmp_path / "records"
+    program.write_text("#!/bin/sh\necho no such zone >&2\nexit 3\n")
+    program.chmod(stat.S_IRWXU)
+    with pytest.raises(OSError, match=r"present: ended with 3 \(no such zone\)"):
+        await Program(str(program)).present("_acme-challenge.a.test.", "value", "")
+    with pytest.raises(OSError, match="is no program that can be run"):
+        await Program(str(tmp_path / "gone")).present("_acme-challenge.a.test.", "value", "")
+
+
+async def test_a_web_hook_is_told_and_may_refuse():
+    async with upstream(answer(200), answer(403)) as server:
+        hook = WebHook(server.url, "u", "p")
+        await hook.present("_acme-challenge.a.test.", "value", "")
+        asked = server.requests[0]
+        assert asked.body == b'{"fqdn": "_acme-challenge.a.test.", "value": "value"}'
+        assert asked.get("authorization") == "Basic dTpw"
+        with pytest.raises(OSError, match="answered 403 to cleanup"):
+            await hook.cleanup("_acme-challenge.a.test.", "value", "")
+    with pytest.raises(OSError, match="cannot be asked"):
+        await hook.present("_acme-challenge.a.test.", "value", "")
