@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pointsman import plugins
 from pointsman.catalogue import DISTRIBUTIONS
 from pointsman.cli import main
 
@@ -104,7 +105,11 @@ def test_a_static_file_is_checked_with_what_its_providers_say(tmp_path: Path, ca
     assert 'the service "gone@file" does not exist' in capsys.readouterr().err
 
 
-def test_an_unknown_provider_names_the_package_to_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_provider_names_the_package_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [point for point in plugins._installed() if point.name != "kubernetes"]
+    monkeypatch.setattr(plugins, "_installed", lambda: there)
     static = tmp_path / "pointsman.yml"
     static.write_text('entryPoints: {web: {address: ":8000"}}\nproviders: {kubernetesGateway: {labelSelector: x}}\n')
     assert main(["check", str(static)]) == 1

@@ -6,9 +6,9 @@ from ipaddress import ip_network
 from itertools import chain
 
 from pointsman.config.entrypoint_model import EntryPoint, parse_address
+from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.spelling import suggestion
 from pointsman.config.static import PRECEDENCE, Static
-from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.errors import Problem
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC", "DISABLED")

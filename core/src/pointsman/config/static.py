@@ -19,11 +19,11 @@ from pointsman.config.entrypoint_model import EntryPoint
 from pointsman.config.observability_model import AccessLog, Log, Metrics, Tracing
 from pointsman.config.plain import unstructure
 from pointsman.config.removed import REMOVED
+from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.config.scalars import kind_of
 from pointsman.config.sections import Sections, structure_section
 from pointsman.config.spelling import camel_case, spelled, suggestion, unknown_key
 from pointsman.config.tls_model import Spiffe
-from pointsman.config.resolver_model import CertificatesResolver
 from pointsman.errors import Problem
 from pointsman.values import MASK, Duration, FileOrContent, allow_empty, option
 

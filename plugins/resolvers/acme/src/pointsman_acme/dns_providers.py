@@ -18,9 +18,6 @@ import dns.tsigkeyring
 import dns.update
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from attrs import frozen
-from lexicon.client import Client
-from lexicon.config import ConfigResolver
-from lexicon.exceptions import AuthenticationError
 
 from pointsman_acme.authority import in_thread
 
@@ -255,6 +252,10 @@ class Service:
         await in_thread(self._do, "delete_record", record, value, zone)
 
     def _do(self, what: str, record: str, value: str, zone: str) -> None:
+        from lexicon.client import Client  # 20 MB and more, for those who need it
+        from lexicon.config import ConfigResolver
+        from lexicon.exceptions import AuthenticationError
+
         settings: dict[str, Any] = {"provider_name": self.kind, "domain": zone, "delegated": zone, "ttl": TTL}
         config = ConfigResolver().with_dict(  # type: ignore[no-untyped-call]
             {**settings, self.kind: dict(self.options)}
