@@ -7,6 +7,7 @@ _PROVIDERS = ("docker", "consul", "nomad", "ecs", "etcd", "redis", "zooKeeper", 
 _KUBERNETES = ("kubernetesIngress", "kubernetesCRD", "kubernetesGateway", "kubernetesIngressNGINX", "knative")
 _PATHS = ("addPrefix", "stripPrefix", "stripPrefixRegex", "replacePath", "replacePathRegex")
 _AUTH = ("basicAuth", "digestAuth")
+_GATEWAY = ("requestHeaderModifier", "requestRedirect", "responseHeaderModifier", "urlRewrite")
 _NGINX = ("appRoot", "authTLSPassCertificateToUpstream", "rewriteTarget", "snippet", "upstreamVHost")
 _REDIRECTS = ("redirectRegex", "redirectScheme")
 _OWN = (
@@ -25,6 +26,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
     "middlewares": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _OWN},
         **{name.lower(): "pointsman-paths" for name in _PATHS},
+        **{name.lower(): "pointsman-gatewayapi" for name in _GATEWAY},
         **{name.lower(): "pointsman-nginx" for name in _NGINX},
         **{name.lower(): "pointsman-auth" for name in _AUTH},
         **{name.lower(): "pointsman-redirects" for name in _REDIRECTS},
