@@ -252,7 +252,7 @@ class _Run:
         if router is None:
             return Parsed(raw, None, None, tuple(problems))
         syntax = router.rule_syntax or self.around.static.core.default_rule_syntax
-        if router.rule_syntax:
+        if router.rule_syntax not in ("", "default"):  # the latter is what providers write who write v3 themselves
             problems.append(Problem(f"{path}.ruleSyntax", "is deprecated; write the rule in v3 syntax", warning=True))
         problems += self._unknown_resolver(router.tls, f"{path}.tls")
         rule: Rule | None = None

@@ -161,7 +161,7 @@ class TcpRun:
         if element is None:
             return Parsed(raw, None, None, tuple(problems))
         router: TCPRouter = element
-        if router.rule_syntax:
+        if router.rule_syntax not in ("", "default"):  # the latter is what providers write who write v3 themselves
             problems.append(Problem(f"{path}.ruleSyntax", "is deprecated; write the rule in v3 syntax", warning=True))
         if not router.service:
             problems.append(Problem(path, "router has no service"))

@@ -45,6 +45,7 @@ def test_a_route_is_a_router_a_weighted_service_and_servers():
     assert router == {
         "entryPoints": ["web"],
         "rule": 'Host("a.org") && PathPrefix("/")',
+        "ruleSyntax": "default",
         "service": f"{name}-wrr",
         "priority": 1 + 5 + 1,
     }
@@ -288,6 +289,7 @@ def test_a_rule_without_backends_answers_500():
         ("name: external, port: 80", "BackendNotFound"),
         ("name: bare, port: 80", "BackendNotFound"),
         ("name: odd, port: 80", "UnsupportedProtocol"),
+        ("name: odd, port: 53", "UnsupportedProtocol"),
         ("name: web, group: traefik.io, kind: TraefikService", "InvalidKind"),
         ("name: api@internal, namespace: default, group: traefik.io, kind: TraefikService", "RefNotPermitted"),
     ],
@@ -307,7 +309,7 @@ spec: {ports: [{port: 80}]}
 apiVersion: v1
 kind: Service
 metadata: {name: odd}
-spec: {ports: [{port: 80, appProtocol: amqp}]}
+spec: {ports: [{port: 80, appProtocol: amqp}, {port: 53, name: dns, protocol: UDP}]}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -355,6 +357,129 @@ def test_the_app_protocol_of_a_port_is_the_scheme_of_its_servers(spoken, scheme)
     outcome = made(GATEWAY, route(ANY), web=WEB.replace("port: 80}", f"port: 80, appProtocol: {spoken}}}"))
     servers = next(each["loadBalancer"]["servers"] for each in services(outcome).values() if "loadBalancer" in each)
     assert servers[0]["url"] == f"{scheme}://10.42.0.1:8080"
+
+
+def test_a_port_without_app_protocol_is_http_whatever_its_number():
+    outcome = made(GATEWAY, route(ANY.replace("80", "443")), web=WEB.replace("port: 80}", "port: 443}"))
+    servers = next(each["loadBalancer"]["servers"] for each in services(outcome).values() if "loadBalancer" in each)
+    assert servers[0]["url"] == "http://10.42.0.1:8080"
+
+
+def test_filters_are_middlewares_in_their_order():
+    filters = """filters: [
+      {type: RequestHeaderModifier,
+       requestHeaderModifier: {set: [{name: A, value: b}], add: [{name: C, value: d}], remove: [E]}},
+      {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [F]}},
+      {type: ExtensionRef, extensionRef: {group: traefik.io, kind: Middleware, name: m}},
+      {type: CORS,
+       cors: {allowOrigins: ["https://a.org", "https://*.b.org"], allowMethods: [PUT], allowCredentials: true}}]"""
+    outcome = made(GATEWAY, route(f"rules: [{{{filters}, {BACK}}}]"))
+    ((name, router),) = outcome.document["http"]["routers"].items()
+    assert router["middlewares"] == [
+        f"{name}-requestheadermodifier-0",
+        f"{name}-responseheadermodifier-1",
+        "default-m@kubernetescrd",
+        f"{name}-cors-3",
+    ]
+    assert outcome.document["http"]["middlewares"] == {
+        f"{name}-requestheadermodifier-0": {
+            "requestHeaderModifier": {"set": {"A": "b"}, "add": {"C": "d"}, "remove": ["E"]}
+        },
+        f"{name}-responseheadermodifier-1": {"responseHeaderModifier": {"remove": ["F"]}},
+        f"{name}-cors-3": {
+            "headers": {
+                "accessControlAllowOriginList": ["https://a.org"],
+                "accessControlAllowOriginListRegex": [r"^https://[^/]+\.b\.org$"],
+                "accessControlAllowCredentials": True,
+                "accessControlAllowMethods": ["PUT"],
+                "accessControlMaxAge": 5,
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "middleware"),
+    [
+        ("{type: RequestRedirect, requestRedirect: {scheme: https}}", {"scheme": "https", "port": "", "statusCode": 302}),
+        (
+            "{type: RequestRedirect, requestRedirect: {hostname: b.org, port: 8443, statusCode: 301,"
+            " path: {type: ReplaceFullPath, replaceFullPath: /n}}}",
+            {"hostname": "b.org", "port": "8443", "path": "/n", "statusCode": 301},
+        ),
+        (
+            "{type: URLRewrite, urlRewrite: {hostname: b.org, path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}}",
+            {"hostname": "b.org", "path": "/n", "pathPrefix": "/p"},
+        ),
+    ],
+)
+def test_redirections_and_rewriting_are_middlewares(spec, middleware):
+    outcome = made(GATEWAY, of(path("PathPrefix", "/p/"), more=f", filters: [{spec}]"))
+    (found,) = outcome.document["http"]["middlewares"].values()
+    assert list(found.values()) == [middleware]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{type: ExternalAuth}",
+        "{type: URLRewrite, urlRewrite: {}}",
+        "{type: ExtensionRef, extensionRef: {group: x, kind: Y, name: z}}",
+        "{type: RequestRedirect, requestRedirect: {statusCode: 304}}",
+        "{type: RequestRedirect, requestRedirect: {scheme: ftp}}",
+        "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}}",
+    ],
+)
+def test_a_filter_that_is_not_supported_is_told_and_its_rule_answers_500(spec):
+    outcome = made(GATEWAY, of(path("Exact", "/p"), more=f", filters: [{spec}]"))
+    assert parent(outcome)["Accepted"] == ("False", "UnsupportedValue")
+    ((name, router),) = outcome.document["http"]["routers"].items()
+    assert router["service"] == f"{name}-err-wrr"
+    assert services(outcome)[router["service"]]["weighted"]["services"][0]["status"] == 500
+    inner = route(
+        f"rules: [{{backendRefs: [{{name: web, port: 80, filters: [{spec.replace('ReplacePrefixMatch,', 'Odd,')}]}}]}}]"
+    )
+    assert weighted(made(GATEWAY, inner))[0] == {"weight": 1, "status": 500}
+
+
+def test_filters_of_a_backend_are_middlewares_of_its_service():
+    edit = "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [A]}}"
+    outcome = made(GATEWAY, route(f"rules: [{{backendRefs: [{{name: web, port: 80, filters: [{edit}]}}]}}]"))
+    ((name, _),) = outcome.document["http"]["routers"].items()
+    child = f"{name}-svc-default-web-0"
+    assert services(outcome)[child]["middlewares"] == [f"{child}-requestheadermodifier-0"]
+
+
+def test_a_mirror_is_a_service_of_its_own():
+    mirror = "{type: RequestMirror, requestMirror: {%s backendRef: {name: %s, port: 80}}}"
+
+    def mirrored(share, name="web"):
+        outcome = made(GATEWAY, route(f"rules: [{{filters: [{mirror % (share, name)}], {BACK}}}]"))
+        ((router, found),) = outcome.document["http"]["routers"].items()
+        return outcome, router, services(outcome)[found["service"]]
+
+    outcome, router, service = mirrored("percent: 10,")
+    child = f"{router}-mirror-default-web-0"
+    assert service == {"mirroring": {"service": f"{router}-wrr", "mirrors": [{"name": child, "percent": 10}]}}
+    assert services(outcome)[child] == {"loadBalancer": {"servers": PAIR}}
+    assert mirrored("")[2]["mirroring"]["mirrors"][0]["percent"] == 100
+    assert mirrored("fraction: {numerator: 1, denominator: 1000},")[2]["mirroring"]["mirrors"][0]["percent"] == 1
+    assert "weighted" in mirrored("percent: 0,")[2]
+    lost, _, service = mirrored("", "none")
+    assert parent(lost)["ResolvedRefs"] == ("False", "BackendNotFound")
+    assert "weighted" in service
+
+
+def test_timeouts_limit_the_request_and_each_attempt():
+    outcome = made(GATEWAY, route(f"rules: [{{timeouts: {{request: 10s, backendRequest: 500ms}}, {BACK}}}]"))
+    ((name, router),) = outcome.document["http"]["routers"].items()
+    assert outcome.document["http"]["middlewares"] == {f"{name}-timeout": {"timeout": {"request": "10s"}}}
+    assert router["middlewares"] == [f"{name}-timeout"]
+    assert services(outcome)[f"{name}-svc-default-web-0"]["loadBalancer"]["timeouts"] == {"request": "500ms"}
+    none = made(GATEWAY, route(f"rules: [{{timeouts: {{request: 0s, backendRequest: 0h0m}}, {BACK}}}]"))
+    assert not none.document["http"]["middlewares"]
+    wrong = made(GATEWAY, route(f"rules: [{{timeouts: {{request: soon}}, {BACK}}}]"))
+    assert parent(wrong)["Accepted"] == ("False", "UnsupportedValue")
 
 
 def test_the_cluster_balances_where_the_options_or_the_service_say_so():

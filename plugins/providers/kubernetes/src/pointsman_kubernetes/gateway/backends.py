@@ -28,8 +28,8 @@ class Speech:
 
     schemes: Mapping[str, str] | None
     """By `appProtocol`; None if it does not matter, as for TCP."""
-    usual: str = ""
-    """The scheme of a port without appProtocol; "" is that of its number or name."""
+    usual: str = "http"
+    """The scheme of a port without appProtocol, whatever its number and name are."""
     secured: bool = True
     """Whether BackendTLSPolicies count."""
 

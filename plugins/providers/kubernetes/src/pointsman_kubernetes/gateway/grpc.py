@@ -34,7 +34,8 @@ def read(match: Mapping[str, Any]) -> Match:
     headers = "".join(f" && {header(each)}" for each in found)
     usual = _usual(match, method, service, name) + headers
     rank = PREFIX, len(service), len(name), len(found), 0
-    return Match(_path(method, service, name) + headers, rank, len(usual), "", usual)
+    path = None if _is_regular(method) else f"/{service}/{name}"
+    return Match(_path(method, service, name) + headers, rank, len(usual), "", path, usual)
 
 
 def _usual(match: Mapping[str, Any], method: Mapping[str, Any], service: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """HTTPRoutes: a router for each rule, match and listener (§4.5). Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -72,10 +72,20 @@ class _Rule:
         refs = [block(each, "requestMirror", "backendRef") for each in mirrored]
         self.mirrors = dict(enumerate(resolve(self.draft, self.attachment, refs, self.manner.speech)))
         self._check_once()
-        for place in self.attachment.places:
+        for place in self._places():
             for hostnames in classes(place.hostnames):
                 for match in self.matches:
                     self._router(place, hostnames, match)
+
+    def _places(self) -> Iterator[Place]:
+        """Without those whose hosts the route has already on the same entry point, through another listener."""
+        served: dict[tuple[str, str, str, bool], set[str]] = {}
+        for place in self.attachment.places:
+            at_ = place.gateway.namespace, place.gateway.name, place.listener.entry_point, place.listener.terminates
+            names = served.setdefault(at_, set())
+            if not set(place.hostnames or ("",)) <= names:
+                names.update(place.hostnames or ("",))
+                yield place
 
     def _check_once(self) -> None:
         """Tell the route what is wrong with filters, also where it is not attached."""
@@ -108,7 +118,7 @@ class _Rule:
         rule = f"{host} && {match.rule}" if host else match.rule
         named = f"{host} && {match.named}" if host and match.named else match.named or rule
         name = name_at(self.draft, self.manner.label, self.attachment, place, self.position, named)
-        router: dict[str, Any] = {"entryPoints": [listener.entry_point], "rule": rule}
+        router: dict[str, Any] = {"entryPoints": [listener.entry_point], "rule": rule, "ruleSyntax": "default"}
         if listener.terminates:
             router["tls"] = {}
         try:
@@ -126,7 +136,7 @@ class _Rule:
         usual += self.rules - self.position if self.manner.in_order else 0
         age = *born(route), self.position, self.matches.index(match), name
         where = listener.entry_point, listener.terminates
-        self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, usual, age))
+        self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, match.path, usual, age))
 
     def _limits(self, router: str) -> list[str]:
         """The middleware that limits the whole request: outermost, for all that comes after it is to be in time."""

@@ -28,6 +28,8 @@ class Match:
     """The dialect's priority, without that of the host and of the rule's place."""
     prefix: str
     """The path prefix that filters replace; "" where the path is no prefix."""
+    path: str | None = None
+    """The path, or its prefix; None for an expression."""
     named: str = ""
     """The rule that routers are called after, if it is another one."""
 
@@ -51,7 +53,7 @@ def read(match: Mapping[str, Any]) -> Match:
     parts += [_query(each) for each in queries]
     rank = precise, 0 if precise != PREFIX else length, bool(method), len(headers), len(queries)
     usual = number + 1000 * bool(method) + 100 * len(headers) + 10 * len(queries)
-    return Match(" && ".join(parts), rank, usual, prefix)
+    return Match(" && ".join(parts), rank, usual, prefix, None if kind == "RegularExpression" else prefix or value)
 
 
 def _path(kind: str, value: str) -> str:

@@ -5,9 +5,14 @@ behind these as in the reference. Where they do not, a router is put above those
 """
 
 from collections.abc import Iterable
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 from attrs import define
+
+ALL: Final = "*"
+"""In the place of a path, all of one rank."""
+_Place = tuple[tuple[str, bool], str]
 
 
 @define(eq=False)
@@ -22,6 +27,8 @@ class Contender:
     """All exact, or all wildcards of one length (`classes`); empty for any host."""
     rank: tuple[Any, ...]
     """How precise the match is: the greater goes first, where a host name fits both. Comparable with each other."""
+    path: str | None
+    """Two of one rank with different paths never meet; None for an expression, which may meet anything."""
     usual: int
     """The priority in the dialect."""
     age: tuple[Any, ...]
@@ -48,14 +55,24 @@ def precision(hostname: str) -> tuple[bool, int]:
 def settle(contenders: Iterable[Contender]) -> None:
     """Give every router its priority: no two that can meet have the same one."""
     inverted = sorted(contenders, key=lambda each: each.age, reverse=True)
-    inverted.sort(key=lambda each: (precision(each.hostnames[0] if each.hostnames else ""), each.rank))
-    highest: dict[tuple[tuple[str, bool], str], int] = {}
-    for each in inverted:
-        own = [(each.where, name) for name in each.hostnames or ("",)]
-        below = [highest.get((where, name), 0) for where, host in own for name in (host, *covering(host))]
-        each.router["priority"] = max(each.usual, 1 + max(below))
-        for key in own:
-            highest[key] = each.router["priority"]
+    inverted.sort(key=_precision)
+    highest: dict[_Place, int] = {}
+    for _, group in groupby(inverted, _precision):
+        equal: dict[tuple[_Place, str | None], int] = {}
+        for each in group:
+            own: list[_Place] = [(each.where, name) for name in each.hostnames or ("",)]
+            below = [highest.get((where, name), 0) for where, host in own for name in (host, *covering(host))]
+            below += [equal.get((place, path), 0) for place in own for path in (each.path, None if each.path else ALL)]
+            each.router["priority"] = priority = max(each.usual, 1 + max(below))
+            for place in own:
+                equal[place, each.path] = priority
+                equal[place, ALL] = max(equal.get((place, ALL), 0), priority)
+        for (place, _), priority in equal.items():
+            highest[place] = max(highest.get(place, 0), priority)
+
+
+def _precision(each: Contender) -> tuple[tuple[bool, int], tuple[Any, ...]]:
+    return precision(each.hostnames[0] if each.hostnames else ""), each.rank
 
 
 def covering(hostname: str) -> Iterable[str]:
