@@ -174,7 +174,11 @@ redirects:
   - matches: [{path: {value: /p}}]
     filters:
     - type: RequestRedirect
-      requestRedirect: {hostname: k.org, port: 8080, statusCode: 301, path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}
+      requestRedirect:
+        hostname: k.org
+        port: 8080
+        statusCode: 301
+        path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}
 rewrite:
   hostnames: [l.org]
   rules:

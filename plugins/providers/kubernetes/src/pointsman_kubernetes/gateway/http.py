@@ -136,7 +136,7 @@ class _Rule:
         usual += self.rules - self.position if self.manner.in_order else 0
         age = *born(route), self.position, self.matches.index(match), name
         where = listener.entry_point, listener.terminates
-        self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, match.path, usual, age))
+        self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, usual, age, match.path))
 
     def _limits(self, router: str) -> list[str]:
         """The middleware that limits the whole request: outermost, for all that comes after it is to be in time."""

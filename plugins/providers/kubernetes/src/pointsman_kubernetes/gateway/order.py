@@ -27,12 +27,12 @@ class Contender:
     """All exact, or all wildcards of one length (`classes`); empty for any host."""
     rank: tuple[Any, ...]
     """How precise the match is: the greater goes first, where a host name fits both. Comparable with each other."""
-    path: str | None
-    """Two of one rank with different paths never meet; None for an expression, which may meet anything."""
     usual: int
     """The priority in the dialect."""
     age: tuple[Any, ...]
     """The smaller goes first among equals: when the route was made, its name, the place of the rule in it."""
+    path: str | None = None
+    """Two of one rank with different paths never meet; None for what may meet anything."""
 
 
 def classes(hostnames: Iterable[str]) -> list[tuple[str, ...]]:
