@@ -112,7 +112,7 @@ async def test_http(pebble, storage, start_gateway):
 async def test_tls(pebble, storage, start_gateway):
     async with upstream(answer(200)) as server:
         settings = static(pebble, storage, tlsChallenge={})
-        await start_gateway(document(server.url, shop=router("Host(`alpn.test`)")), settings)
+        await start_gateway(document(server.url, shop=router("Host(`alpn.test`)")), settings, workers=2)
 
         async def issued():
             return await shown("alpn.test") == ["alpn.test"]

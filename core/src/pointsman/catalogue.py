@@ -22,7 +22,7 @@ DISTRIBUTIONS: dict[str, dict[str, str]] = {
         "consulcatalog": "pointsman-consul",
         "swarm": "pointsman-docker",
     },
-    "certificate_resolvers": {"acme": "pointsman-acme", "tailscale": "pointsman-tailscale"},
+    "certificate_resolvers": {"acme": "pointsman-acme"},
     "middlewares": {
         **{name.lower(): f"pointsman-{name.lower()}" for name in _OWN},
         **{name.lower(): "pointsman-paths" for name in _PATHS},

@@ -22,7 +22,7 @@ Problems = Iterator[Problem]
 def check(static: Static) -> list[Problem]:
     """Everything wrong with the meaning of a static configuration, fatal or not."""
     points = chain.from_iterable(_entry_point(name, point) for name, point in static.entry_points.items())
-    resolvers = chain.from_iterable(_resolver(name, each) for name, each in static.certificates_resolvers.items())
+    resolvers = chain.from_iterable(_resolver(name, each, static) for name, each in static.certificates_resolvers.items())
     return [*points, *resolvers, *chain.from_iterable(each(static) for each in _CHECKS)]
 
 
@@ -96,7 +96,7 @@ def _redirects(static: Static) -> Problems:
             yield Problem(f"{path}.scheme", f"'{redirect.scheme}' is not a scheme; write http or https")
 
 
-def _resolver(name: str, resolver: CertificatesResolver) -> Problems:
+def _resolver(name: str, resolver: CertificatesResolver, static: Static) -> Problems:
     path, acme = f"certificatesResolvers.{name}", resolver.acme
     if acme is None:
         if resolver.tailscale is None:
@@ -110,6 +110,10 @@ def _resolver(name: str, resolver: CertificatesResolver) -> Problems:
         yield Problem(f"{path}.acme.certificatesDuration", f"must be at least 1 hour, got {acme.certificates_duration}")
     if acme.client_timeout < acme.client_response_header_timeout:
         yield Problem(f"{path}.acme.clientTimeout", "must not be shorter than clientResponseHeaderTimeout")
+    point = acme.http_challenge.entry_point if acme.http_challenge is not None else None
+    if point is not None and point not in static.entry_points:
+        hint = suggestion(point, static.entry_points) or "; name one that is reached at port 80"
+        yield Problem(f"{path}.acme.httpChallenge.entryPoint", f"there is no entry point '{point}'{hint}", warning=True)
 
 
 def _providers(static: Static) -> Problems:

@@ -155,12 +155,13 @@ class AcmeResolver:
             try:
                 async with self._room:
                     await self._order(request)
-            except (AuthorityError, StoreError, ConfigError, OSError, ValueError) as error:
+            except Exception as error:  # libraries that speak with strangers may raise anything
                 failures += 1
                 refused = isinstance(error, AuthorityError) and error.refused
                 after = error.retry_after if isinstance(error, AuthorityError) else 0.0
                 wait = schedule.wait_after(failures, refused=refused or isinstance(error, ConfigError), retry_after=after)
-                self._complain(request, str(error), wait)
+                known = isinstance(error, AuthorityError | StoreError | ConfigError | OSError | ValueError)
+                self._complain(request, str(error) if known else f"{type(error).__name__}: {error}"[:200], wait)
                 await asyncio.sleep(wait)
             else:
                 self._troubles.pop(request.names, None)
