@@ -55,6 +55,14 @@ class Pattern:
         match = self._find(shown)
         return None if match is None else cut(*match.span())
 
+    def find(self, text: bytes) -> Group | None:
+        """What the groups of the leftmost match took; None if there is none."""
+        if not text.startswith(self._beginning):
+            return None
+        shown, cut = _subject(text)
+        match = self._find(shown)
+        return None if match is None else _groups(cut, match)
+
     def replace(self, text: bytes, expand: Callable[[Group], bytes]) -> bytes | None:
         """The text with `expand(group)` in place of every match; None if there is none. TooMuch (414) beyond the limits.
 

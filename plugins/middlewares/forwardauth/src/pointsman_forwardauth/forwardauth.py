@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Final
 import re2  # type: ignore[import-untyped]
 
 from pointsman import Body, BuildContext, Handler, Headers, Request, Response, amended, followed
+from pointsman.dialect.vouching.address import Address
+from pointsman.dialect.vouching.grant import Cookies, Grant
+from pointsman.dialect.vouching.names import OF_THE_CONNECTION
+from pointsman.dialect.vouching.question import Question
 from pointsman.errors import BodyTooLarge, ClientGone, ConfigError, GatewayError, Problem
-from pointsman_forwardauth.address import Address
 from pointsman_forwardauth.config import ForwardAuthConfig, header_names
-from pointsman_forwardauth.grant import Cookies, Grant
-from pointsman_forwardauth.names import OF_THE_CONNECTION
-from pointsman_forwardauth.question import Question
 
 KEPT_AT_MOST: Final = 16 * 1024 * 1024
 """Bytes of a request's body that are kept to be sent twice where `maxBodySize` says nothing."""

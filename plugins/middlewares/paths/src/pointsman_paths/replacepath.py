@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from pointsman import BuildContext, Handler, Request, Response, sanitise
+from pointsman.dialect.made_paths import canonical
 from pointsman_paths.replacing import disclaim, replace
-from pointsman_paths.rewriting import canonical
 
 
 def _usable(_instance: object, _attribute: Any, value: str) -> None:

@@ -7,10 +7,11 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from pointsman import BuildContext, Handler, Request, Response
+from pointsman.dialect.made_paths import canonical, is_sane
 from pointsman.dialect.templates import Replacement
 from pointsman.errors import ConfigError
 from pointsman_paths.replacing import disclaim, replace
-from pointsman_paths.rewriting import bad_request, canonical, is_pattern, is_sane
+from pointsman_paths.rewriting import bad_request, is_pattern
 
 _BAD_LITERAL = re.compile(rb"%(?![0-9A-Fa-f]{2})(?=..)", re.DOTALL)
 

@@ -7,11 +7,11 @@ once, when it is loaded; escapes in the client's part are never decoded, only co
 import re
 from typing import Any
 
-from pointsman import Request, Response, decoded, encoded, normalise, sanitise
+from pointsman import Request, Response, encoded, sanitise
+from pointsman.dialect.made_paths import is_sane
 from pointsman.dialect.patterns import Pattern
 
 FORWARDED_PREFIX = b"x-forwarded-prefix"
-BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BAD_VALUE = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
 
 
@@ -25,29 +25,6 @@ def literal(text: str) -> bytes:
     """A configured path as it stands in a request: encoded, with a leading slash, dot and empty segments resolved."""
     path = encoded(text.encode())
     return sanitise(path if path.startswith(b"/") else b"/" + path)
-
-
-def canonical(path: bytes) -> bytes:
-    """An encoded path that was put together, as it may stand in a request: escaped where it must be, with a leading slash.
-
-    ValueError for a `%` that begins no escape; `is_sane` is another question.
-    """
-    if bad := BROKEN_ESCAPE.search(path):
-        raise ValueError(f'invalid URL escape "{path[bad.start() : bad.start() + 3].decode("ascii", "backslashreplace")}"')
-    path = normalise(path)
-    return path if path.startswith(b"/") else b"/" + path
-
-
-def is_sane(path: bytes) -> bool:
-    """False if the path has empty or dot segments: it would mean something else to whoever resolves them.
-
-    An escaped slash divides dot segments, but makes no empty ones: `/http:%2F%2Fa.example/` is a path with an address in it.
-    """
-    if b"//" in path:
-        return False
-    if 0x25 in path:  # by its number: CPython finds it ten times faster
-        path = decoded(path)
-    return b"/." not in path or not {b".", b".."} & set(path.split(b"/"))
 
 
 def after(path: bytes, count: int) -> bytes:

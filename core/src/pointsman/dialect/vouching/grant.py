@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from pointsman import Headers, Request, Response
-from pointsman_forwardauth.names import OF_THE_CONNECTION, Remembered, canonical, plain
+from pointsman.dialect.vouching.names import OF_THE_CONNECTION, Remembered, canonical, plain
+from pointsman.message import Headers, Request, Response
 
 Line = tuple[bytes, bytes]
 

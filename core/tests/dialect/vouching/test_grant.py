@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman import Headers, Response
+from pointsman.dialect.vouching.grant import Cookies, Grant
+from pointsman.dialect.vouching.names import plain
 from pointsman.testing import a_request
-from pointsman_forwardauth.grant import Cookies, Grant
-from pointsman_forwardauth.names import plain
 
 
 def granted(client: Any, answer: Any, listed: Any = (b"x-auth-user",), pattern: str = "") -> list[tuple[bytes, bytes]]:

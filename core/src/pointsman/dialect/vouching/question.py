@@ -6,8 +6,8 @@ stands; true, all of it, and what is missing is added.
 
 from collections.abc import Collection
 
-from pointsman import Headers, Request
-from pointsman_forwardauth.names import FORWARDED, OF_THE_CONNECTION, Remembered, plain
+from pointsman.dialect.vouching.names import FORWARDED, OF_THE_CONNECTION, Remembered, plain
+from pointsman.message import Headers, Request
 
 Line = tuple[bytes, bytes]
 

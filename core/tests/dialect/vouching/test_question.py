@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.dialect.vouching.names import FORWARDED, plain
+from pointsman.dialect.vouching.question import Question
 from pointsman.testing import a_request
-from pointsman_forwardauth.names import FORWARDED, plain
-from pointsman_forwardauth.question import Question
 
 EDGE = {
     "X-Real-Ip": "127.0.0.1",
