@@ -293,3 +293,29 @@ async def test_a_full_disk_is_logged_and_not_for_each_request(monkeypatch, caplo
 def test_what_cannot_work_is_a_configuration_error(options, message):
     with pytest.raises(ConfigError, match=message):
         build(Buffering, options)
+
+
+async def test_a_request_that_is_not_buffered_passes_as_it_comes():
+    upstream, request = answering(200), a_post(b"0" * 11, ended=False)
+    body = request.body
+    middleware = build(Buffering, {"maxRequestBodyBytes": 10, "disableRequestBuffer": True})
+
+    assert (await middleware(request, upstream)).status == 200
+    assert upstream.last.body is body
+
+
+async def test_an_answer_that_is_not_buffered_passes_as_it_comes():
+    request, body = a_request(), Body()
+    answer = Response(200, [], body)
+    middleware = build(Buffering, {"maxResponseBodyBytes": 1, "disableResponseBuffer": True})
+
+    assert (await middleware(request, lambda request: answer)).body is body
+    assert request.exchange.tentative == 0
+
+
+async def test_only_what_is_kept_can_be_sent_again():
+    options = {"retryExpression": "ResponseCode() == 503 && Attempts() < 3", "disableRequestBuffer": True}
+    servers = Servers(503, 200)
+
+    assert (await build(Buffering, options)(a_post(b"body"), servers)).status == 503
+    assert (await build(Buffering, options)(a_request(), Servers(503, 200))).status == 200

@@ -219,3 +219,41 @@ async def test_a_list_in_a_string_is_one_and_a_string_in_a_list_is_not():
 def test_what_cannot_be_is_refused_when_it_is_loaded(options: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
         build(Errors, options)
+
+
+# as ingress-nginx asks
+
+
+async def test_a_default_backend_is_told_what_went_wrong_and_says_the_status() -> None:
+    pages = answering(418, {}, b"page")
+    one = errors(
+        pages, status=["404"], statusRewrites={"404": 500}, nginxHeaders={"X-Namespaces": ["ns"], "X-Pod": ["a", "b"]}
+    )
+    claims = {"Accept": "text/x", "X-Code": "9", "X_Original_Uri": "/fake", "X-Request-Id": "rid", "X-Pod": "mine"}
+    request = a_request("POST", "http://h/p?q=1", claims)
+    request.rewrite(b"/rewritten")
+    response = await one(request, answering(404))
+
+    assert (response.status, response.content) == (418, b"page")
+    assert sorted(line for line in pages.last.headers if line[0].startswith(b"x")) == [
+        (b"x-code", b"404"),
+        (b"x-format", b"text/x"),
+        (b"x-namespaces", b"ns"),
+        (b"x-original-uri", b"/p?q=1"),
+        (b"x-pod", b"a"),
+        (b"x-pod", b"b"),
+        (b"x-request-id", b"rid"),
+    ]
+
+
+async def test_an_error_of_the_gateway_is_told_too() -> None:
+    pages = answering(200, {}, b"page")
+    response = await errors(pages, status=["503"], nginxHeaders={})(a_request(), failing(NoServer()))
+
+    assert (response.status, pages.last.headers.get(b"x-code")) == (200, b"503")
+
+
+@pytest.mark.parametrize("headers", [{"X Y": ["1"]}, {"X-A": ["a\nb"]}])
+def test_a_header_that_is_none_is_refused(headers: dict[str, list[str]]) -> None:
+    with pytest.raises(ConfigError, match="nginxHeaders"):
+        errors(answering(200), status=["404"], nginxHeaders=headers)

@@ -172,3 +172,22 @@ async def test_brackets_stay_around_an_address(host):
 def test_a_scheme_and_a_port_must_be_usable(config, message):
     with pytest.raises(ConfigError, match=message):
         build(RedirectScheme, config)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+@pytest.mark.parametrize("status", [300, 303, 308])
+async def test_a_status_is_for_all_methods(method, status):
+    assert await ask(regex(".*", "/x", statusCode=status, permanent=True), "http://a.t/", method) == (status, "/x")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_forced_a_permanent_redirect_is_308_for_all_methods(method):
+    middleware = build(RedirectScheme, {"scheme": "https", "forcePermanentRedirect": True})
+
+    assert await ask(middleware, "http://a.t/x", method) == (308, "https://a.t/x")
+
+
+@pytest.mark.parametrize("status", [200, 299, 309, -1])
+def test_a_status_that_is_no_redirection_is_refused(status):
+    with pytest.raises(ConfigError, match="is no redirection"):
+        regex(".*", "/x", statusCode=status)

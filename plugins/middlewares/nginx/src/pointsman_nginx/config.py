@@ -1,4 +1,4 @@
-"""What users write under each of the middlewares. Names are those of Traefik, whose ingress-nginx provider alone sets them."""
+"""What users write under each of the middlewares; names are those of Traefik, whose ingress-nginx provider sets them."""
 
 from typing import Final
 
