@@ -154,6 +154,15 @@ SERVICES = (
     ),
     of_service("one-port", port=81, ports=[{"name": "a", "port": 80}, {"name": "b", "port": 81}]),
     of_service("unnamed", ports=[{"port": 80}]),
+    of_service("one-host"),
+    """
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: one-host-2, namespace: default, labels: {kubernetes.io/service-name: one-host}}
+addressType: IPv4
+ports: [{name: http, port: 8090, protocol: TCP}]
+endpoints: [{addresses: [10.42.0.9]}]
+""",
 )
 ISSUED = trustme.CA().issue_cert("cert.org")
 CERTIFICATE = yaml.safe_dump(
@@ -172,6 +181,7 @@ CERTIFICATE = yaml.safe_dump(
 
 DIFFER = {
     r"(routers|services)\.default-not-ready-.*": "without `serving`, `ready` counts: so the reference of the API",
+    r"services\.default-one-host-80\.loadBalancer\.servers\[1\]\.url": "an address may serve on several ports",
     r"routers\.default-wildcard2-w2-org\.(error|status)": "a router in v2 syntax says that this is deprecated",
     r"(routers|services)\.default-transport-.*\.error": "the transport that is missing is told where it stands",
     r"routers\.default-(tls|domains)-.*\.tls(\.options)?": "a router for TLS says which options it has",

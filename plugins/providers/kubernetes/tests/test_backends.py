@@ -126,6 +126,15 @@ def test_slices_come_in_the_order_in_which_they_were_made_and_addresses_once():
     ]
 
 
+def test_one_address_may_serve_on_several_ports():
+    objects = with_slices(
+        a_slice("a", an_endpoint("10.0.0.1")),
+        a_slice("b", an_endpoint("10.0.0.1"), ports=[{"name": "http", "port": 9}]),
+    )
+
+    assert addresses(objects) == ["10.0.0.1:8080", "10.0.0.1:9"]
+
+
 def test_a_slice_without_the_port_of_that_name_is_passed_over():
     objects = with_slices(
         a_slice("a", an_endpoint("10.0.0.1"), ports=[{"name": "other", "port": 1}]),

@@ -183,8 +183,8 @@ def _endpoints(objects: Objects, service: Object, port: Mapping[str, Any], which
             fenced = which == "serving" and conditions.get("terminating") is True
             addresses = endpoint.get("addresses")
             for address in addresses if isinstance(addresses, list) else ():
-                if isinstance(address, str) and address not in seen and is_sound(address):
-                    seen.add(address)
+                if isinstance(address, str) and (address, number) not in seen and is_sound(address):
+                    seen.add((address, number))
                     yield Address(address, number, fenced)
 
 
