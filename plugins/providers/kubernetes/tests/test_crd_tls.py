@@ -4,6 +4,8 @@ import pytest
 
 from pointsman.testing import build
 from pointsman_kubernetes.crd import KubernetesCRDProvider
+from pointsman_kubernetes.kinds import TLS_OPTION
+from pointsman_kubernetes.objects import Objects
 
 from .certificates import CA, PAIR
 from .manifests import WEB, cluster
@@ -84,6 +86,16 @@ def test_an_option_of_the_wrong_shape_is_left_out(spec):
     section, problems = tls(of("TLSOption", "strict", spec))
     assert section["options"] == {}
     assert len(problems) == 1
+
+
+@pytest.mark.spec("K-80")
+def test_where_options_cannot_be_read_the_default_one_may_be_any():
+    def options(**known):
+        outcome = build(KubernetesCRDProvider, {}).build(Objects({}, (), {TLS_OPTION: "it is forbidden"}, **known))
+        return outcome.document["tls"]["options"], len(outcome.problems)
+
+    assert options() == ({"default": CLOSED}, 1)
+    assert options(absent=[TLS_OPTION]) == ({}, 0)
 
 
 @pytest.mark.spec("K-38")

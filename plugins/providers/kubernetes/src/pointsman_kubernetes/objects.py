@@ -1,6 +1,6 @@
 """What is known of a cluster at one moment. Pure, and nothing in it is ever changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -39,14 +39,19 @@ class Objects:
         found: Mapping[Kind, Iterable[Object]],
         namespaces: Sequence[str] = (),
         missing: Mapping[Kind, str] | None = None,
+        absent: Collection[Kind] = (),
     ) -> None:
-        """`namespaces` are those that are watched, all if there are none; `missing` says why a kind cannot be read."""
+        """`namespaces` are those that are watched, all if there are none; `missing` says why a kind cannot be read.
+
+        `absent` are those of them that the server does not have, so that there are no objects.
+        """
         self._found = {
             kind: {(namespace_of(thing), name_of(thing)): thing for thing in sorted(things, key=key_of)}
             for kind, things in found.items()
         }
         self._namespaces = frozenset(namespaces)
         self.missing: Mapping[Kind, str] = missing or {}
+        self._absent = frozenset(absent)
 
     def all(self, kind: Kind) -> list[Object]:
         """By namespace and name."""
@@ -58,6 +63,10 @@ class Objects:
     def watches(self, namespace: str) -> bool:
         """Whether objects in that namespace can be seen."""
         return not self._namespaces or namespace in self._namespaces
+
+    def hides(self, kind: Kind) -> bool:
+        """Whether there may be objects of that kind which cannot be seen."""
+        return kind in self.missing and kind not in self._absent
 
     def slices(self, service: Object) -> Sequence[Object]:
         """The EndpointSlices of a Service, in the order in which they were made."""

@@ -113,7 +113,11 @@ def options(view: View) -> tuple[dict[str, Any], list[Problem]]:
             message = f"is left out, and closes the routers that use it: {error}"
             problems.append(Owner.of(TLS_OPTION, thing).problem(message))
     default = view.references.default(TLS_OPTION)
-    if default is not None:
+    if view.objects.hides(TLS_OPTION):
+        found[DEFAULT] = CLOSED
+        message = "may have a default one that asks clients for certificates: routers with TLS that name no other are closed"
+        problems.append(Problem(TLS_OPTION.resource, f"cannot be read, and {message}", warning=True, loud=True))
+    elif default is not None:
         try:
             found[DEFAULT] = _option(view.objects, default)
         except (Refused, Unusable) as error:
