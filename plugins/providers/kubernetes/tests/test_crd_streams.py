@@ -120,7 +120,7 @@ def test_middlewares_and_options_of_the_namespace_and_of_providers():
         ({"middlewares": "few"}, None),
         ({"middlewares": [{"name": "other-few@kubernetescrd"}]}, None),
         ({}, {"options": {"name": "strict", "namespace": "other"}}),
-        ({}, {"options": {}}),
+        ({}, {"options": {"namespace": "default"}}),
         ({}, {"options": "strict"}),
         ({}, "yes"),
         ({"match": ""}, None),

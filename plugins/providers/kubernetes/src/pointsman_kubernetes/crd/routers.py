@@ -7,7 +7,7 @@ from typing import Any, Final
 from pointsman.dialect.lookups import at, block, blocks, text
 from pointsman.errors import Problem
 from pointsman_kubernetes.crd import fields
-from pointsman_kubernetes.crd.fields import Read, boolean, integer, string, strings, take
+from pointsman_kubernetes.crd.fields import Read, boolean, integer, items, string, strings, take
 from pointsman_kubernetes.crd.references import Owner, Refused
 from pointsman_kubernetes.crd.view import CLASS_ANNOTATION, View
 from pointsman_kubernetes.kinds import INGRESS_ROUTE, MIDDLEWARE, TLS_OPTION
@@ -101,11 +101,11 @@ class _Routers:
         if text(route, "syntax"):
             router["ruleSyntax"] = text(route, "syntax")
         resolve = self._view.references.resolve
-        middlewares = [resolve(MIDDLEWARE, each, owner) for each in blocks(route, "middlewares")]
+        middlewares = [resolve(MIDDLEWARE, each, owner) for each in items(route.get("middlewares"), "middlewares")]
         if middlewares:
             router["middlewares"] = middlewares
-        options = block(thing, "spec", "tls", "options")
-        if text(options, "name"):
+        options = at(thing, "spec", "tls", "options")
+        if options not in (None, {}):
             tls = take(block(thing, "spec", "tls"), "tls", TLS)
             router["tls"] = {**tls, "options": resolve(TLS_OPTION, options, owner)}
         return router

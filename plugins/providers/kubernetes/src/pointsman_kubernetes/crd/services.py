@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from pointsman.dialect.lookups import at, block, blocks, text
+from pointsman.dialect.lookups import at, block, text
 from pointsman_kubernetes.backends import Allowed, Backend, Unservable, find
 from pointsman_kubernetes.crd import fields
 from pointsman_kubernetes.crd.fields import Read, boolean, duration, integer, mapping, string, take
@@ -147,7 +147,8 @@ class Services:
             balancer["serversTransport"] = self._references.resolve(SERVERS_TRANSPORT, reference, owner)
         origin = {"namespace": namespace, "name": text(spec, "name"), "port": str(spec.get("port", ""))}
         service: dict[str, Any] = {"loadBalancer": balancer, "observability": {"metadata": {"kubernetes": origin}}}
-        middlewares = [self._references.resolve(MIDDLEWARE, each, owner) for each in blocks(spec, "middlewares")]
+        named = fields.items(spec.get("middlewares"), "middlewares")
+        middlewares = [self._references.resolve(MIDDLEWARE, each, owner) for each in named]
         if middlewares:
             service["middlewares"] = middlewares
         return namespace, service

@@ -63,7 +63,7 @@ def _router(view: View, owner: Owner, thing: Object, route: Spec) -> dict[str, A
 
 def _tls(view: View, owner: Owner, spec: Any) -> dict[str, Any]:
     tls = take(spec, "tls", _TLS)
-    if spec.get("options") is not None:
+    if spec.get("options") not in (None, {}):
         tls["options"] = view.references.resolve(TLS_OPTION, spec["options"], owner)
     return tls
 
