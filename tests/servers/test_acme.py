@@ -39,21 +39,29 @@ def pebble(tmp_path_factory):
     server.stop()
 
 
+async def registered(pebble):
+    """An account with a short key: making a long one takes seconds."""
+    config = ACME(ca_server=pebble.directory, ca_certificates=[pebble.trust])
+    return await Authority(config, None, lambda: account_der(rsa.generate_private_key(65537, 2048))).enter()
+
+
+def stored(path, account):
+    """A file that holds it."""
+    store = Store(path)
+    store.load()
+    store.keep("le", account, [])
+    store.close()
+    return path
+
+
 @pytest.fixture(scope="module")
 def account(pebble):
-    """One that is registered once: making its key takes seconds."""
-    config = ACME(ca_server=pebble.directory, ca_certificates=[pebble.trust])
-    return asyncio.run(Authority(config, None, lambda: account_der(rsa.generate_private_key(65537, 2048))).enter())
+    return asyncio.run(registered(pebble))
 
 
 @pytest.fixture
 def storage(tmp_path, account):
-    """A file that holds it."""
-    store = Store(tmp_path / "acme.json")
-    store.load()
-    store.keep("le", account, [])
-    store.close()
-    return store.path
+    return stored(tmp_path / "acme.json", account)
 
 
 def static(pebble, storage, **acme):
@@ -262,11 +270,14 @@ async def test_a_file_that_others_may_read_is_left_alone(pebble, tmp_path, start
 
 
 @pytest.mark.spec("O-91")
-async def test_an_authority_that_comes_later_is_asked_again(tmp_path, start_gateway):
-    late = Pebble(tmp_path, *PORTS)
+async def test_an_authority_that_comes_back_is_asked_again_though_it_has_forgotten_us(tmp_path, start_gateway):
+    late = Pebble(tmp_path, *PORTS).start()
     try:
+        storage = stored(tmp_path / "acme.json", await registered(late))
+        before = json.loads(storage.read_text())["le"]["Account"]
+        late.stop()
         async with upstream(answer(200)) as server:
-            settings = static(late, tmp_path / "acme.json", tlsChallenge={})
+            settings = static(late, storage, tlsChallenge={})
             running = await start_gateway(document(server.url, shop=router("Host(`late.test`)")), settings)
             await eventually(lambda: "cannot be reached" in running.log())
             assert await shown("late.test") == []
@@ -276,6 +287,9 @@ async def test_an_authority_that_comes_later_is_asked_again(tmp_path, start_gate
                 return await shown("late.test") == ["late.test"]
 
             await eventually(issued)
+        after = json.loads(storage.read_text())["le"]["Account"]
+        assert after["PrivateKey"] == before["PrivateKey"]
+        assert after["Registration"]["uri"] != before["Registration"]["uri"]
     finally:
         late.stop()
 

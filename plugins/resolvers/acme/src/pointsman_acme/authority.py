@@ -39,13 +39,15 @@ _MAX_WORDS: Final = 300
 class AuthorityError(OSError):
     """The authority did not do what it was asked.
 
-    `refused`: it looked into it and said no, and counts that; `retry_after`: seconds that it wants to be left alone.
+    `refused`: it looked into it and said no, and counts that; `retry_after`: seconds that it wants to be left alone;
+    `stranger`: it does not know the account.
     """
 
-    def __init__(self, message: str, *, refused: bool = False, retry_after: float = 0.0) -> None:
+    def __init__(self, message: str, *, refused: bool = False, retry_after: float = 0.0, stranger: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
         self.retry_after = retry_after
+        self.stranger = stranger
 
 
 @challenges.ChallengeResponse.register
@@ -232,7 +234,8 @@ def _translated(call: Callable[..., T], *arguments: Any) -> T:
     except messages.Error as error:
         limited = error.code == "rateLimited"
         words = _words(str(error.detail or error.description or error.typ))
-        raise AuthorityError(words, refused=error.code != "serverInternal", retry_after=3600.0 if limited else 0.0) from None
+        refused, stranger = error.code not in ("serverInternal", "accountDoesNotExist"), error.code == "accountDoesNotExist"
+        raise AuthorityError(words, refused=refused, retry_after=3600.0 if limited else 0.0, stranger=stranger) from None
     except errors.TimeoutError:
         raise AuthorityError("the certificate was not there in time (certificateTimeout)") from None
     except requests.exceptions.SSLError:

@@ -55,6 +55,7 @@ class AcmeResolver:
         self._tasks: dict[Names, asyncio.Task[None]] = {}
         self._troubles: dict[Names, Problem] = {}
         self._account: Account | None = None
+        self._forgotten: Account | None = None
         self._stored: list[Stored] = []
         self._due: dict[Names, float] = {}
         self._publish: PublishCertificates = lambda pairs, problems: None
@@ -97,7 +98,7 @@ class AcmeResolver:
     def _own_account(self) -> Account | None:
         """The stored one, if it is at this authority."""
         account = self._store.account(self._context.name)
-        if account is None or urlsplit(account.uri).hostname != urlsplit(self._config.ca_server).hostname:
+        if account is None or urlsplit(account.uri).netloc != urlsplit(self._config.ca_server).netloc:
             return None
         return account
 
@@ -194,7 +195,14 @@ class AcmeResolver:
             before.pair.key if before is not None and is_sound(before.pair.key) else await in_thread(new_key, self._key_type)
         )
         csr = await in_thread(_signing_request, names, key, config)
-        order = await authority.order(csr)
+        try:
+            order = await authority.order(csr)
+        except AuthorityError as error:
+            if not error.stranger:
+                raise
+            self._authority, self._account, self._forgotten = None, None, self._account
+            authority = await self._entered()
+            order = await authority.order(csr)
         async with AsyncExitStack() as proving:
             chosen = [self._chosen(ways) for ways in order.proofs]
             for proof in chosen:
@@ -220,7 +228,7 @@ class AcmeResolver:
         """The authority, with an account there that is kept before anything is ordered."""
         async with self._entering:
             if self._authority is None:
-                authority = Authority(self._config, self._account, account_key)
+                authority = Authority(self._config, self._account, self._account_key)
                 try:
                     account = await authority.enter()
                 except AuthorityError as error:
@@ -231,6 +239,10 @@ class AcmeResolver:
                     await asyncio.to_thread(self._keep)
                 self._authority = authority
             return self._authority
+
+    def _account_key(self) -> bytes:
+        """That of an account which the authority has forgotten, or a new one."""
+        return self._forgotten.key if self._forgotten is not None else account_key()
 
     def _keep(self) -> None:
         self._store.keep(self._context.name, self._account, self._stored)
