@@ -252,6 +252,22 @@ def test_of_two_kinds_in_one_the_first_counts():
     assert str(problem) == "traefikservice default/choice: has weighted and mirroring; weighted counts, take the rest out"
 
 
+def test_no_service_of_another_namespace_is_had_by_its_name():
+    """`default-b/web` is `default-b-web-80` below others, and so would be a TraefikService `b-web-80` of `default`."""
+    there = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default-b}
+spec: {clusterIP: 10.43.9.9, ports: [{port: 80}]}
+"""
+    native = {**TO_WEB, "nativeLB": True}
+    theirs = a_route(to(native, native, match="Host(`b.org`)"), namespace="default-b")
+    rules, problem = refused(there, theirs, a_route(to({"name": "b-web-80", "kind": "TraefikService"})))
+
+    assert rules == ["Host(`b.org`)"]
+    assert "routes[0] is left out: TraefikService 'b-web-80': there is none in namespace 'default'" in problem
+
+
 @pytest.mark.spec("K-37")
 def test_traefik_services_that_go_round_in_a_circle_are_named_for_the_compiler():
     self = {"name": "round", "kind": "TraefikService"}

@@ -14,7 +14,7 @@ from pointsman.dialect.lookups import text
 from pointsman.errors import Problem
 from pointsman_kubernetes.crd.names import Names
 from pointsman_kubernetes.crd.options import KubernetesCRDConfig
-from pointsman_kubernetes.kinds import TLS_OPTION, TLS_STORE, Kind
+from pointsman_kubernetes.kinds import TLS_OPTION, TLS_STORE, TRAEFIK_SERVICE, Kind
 from pointsman_kubernetes.objects import Object, Objects, born, key_of, name_of, namespace_of
 
 _OURS: Final = "@kubernetescrd"
@@ -67,8 +67,8 @@ class References:
     def resolve(self, kind: Kind, reference: Mapping[str, Any], owner: Owner) -> str:
         """The name of the object of that kind which `{name, namespace}` means, or `name@provider` as it is.
 
-        Refused if `owner` may not use it, or if the name belongs to another object. A TLSOption called `default` is the
-        default option.
+        Refused if `owner` may not use it, if the name belongs to another object, or if there is no such TraefikService. A
+        TLSOption called `default` is the default option.
         """
         name = text(reference, "name")
         what = f"{kind.name} {name!r}"
@@ -86,6 +86,10 @@ class References:
         winner = self._claims(kind).get(called)
         if winner is not None and not self._means(kind, winner, namespace, name):
             raise Refused(f"{what}: {called!r} is the name of {key_of(winner)} already; rename one, or set safeNaming")
+        if (
+            winner is None and kind is TRAEFIK_SERVICE
+        ):  # other services are called so, too, those of other namespaces among them
+            raise Refused(f"{what}: there is none in namespace {namespace!r}")
         return called
 
     def own(self, kind: Kind) -> Iterator[tuple[str, Object]]:
