@@ -143,11 +143,15 @@ def test_routes_are_below_all_routers_of_their_parents():
     [
         ({"name": "gone"}, "parent default/gone: there is no such IngressRoute"),
         ({"name": "top", "namespace": "edge"}, "parent 'top': namespace 'edge' is not its own"),
+        ({"name": "bare"}, "none of its parents has a route"),
+        ("top", "parent default/: there is no such IngressRoute"),
     ],
-    ids=["gone", "foreign"],
+    ids=["gone", "foreign", "bare", "odd"],
 )
 def test_a_bad_parent_leaves_out_the_whole_route(reference, why):
-    rules, problem = refused(a_route(to(TO_WEB), B_ORG, parentRefs=[reference]), a_route(B_ORG, name="top"))
+    rules, problem = refused(
+        a_route(to(TO_WEB), B_ORG, parentRefs=[reference]), a_route(B_ORG, name="top"), a_route(name="bare")
+    )
 
     assert rules == ["Host(`b.org`)"]
     assert problem.startswith(f"ingressroute default/shop: is left out: {why}")

@@ -64,16 +64,19 @@ class _Routers:
         common = take(spec, "", {"entryPoints": strings})
         if spec.get("tls") is not None:
             common["tls"] = take(spec["tls"], "tls", TLS)
-        parents = [name for parent in blocks(spec, "parentRefs") for name in self._parents(parent, owner)]
-        if parents:
+        named = items(spec.get("parentRefs"), "parentRefs")
+        if named:
+            parents = [name for parent in named for name in self._parents(parent, owner)]
+            if not parents:  # it would be a router of its own, without the middlewares of those it is below
+                raise Refused("none of its parents has a route")
             common["parentRefs"] = list(dict.fromkeys(parents))
         return common
 
-    def _parents(self, parent: Mapping[str, Any], owner: Owner) -> list[str]:
+    def _parents(self, parent: Any, owner: Owner) -> list[str]:
         """All routers of an IngressRoute."""
         name = text(parent, "name")
         try:
-            namespace = self._view.references.namespace(parent.get("namespace"), owner)
+            namespace = self._view.references.namespace(at(parent, "namespace"), owner)
         except Refused as error:
             raise Refused(f"parent {name!r}: {error}") from error
         if self._view.objects.get(INGRESS_ROUTE, name, namespace) is None:
