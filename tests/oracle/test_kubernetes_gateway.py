@@ -286,6 +286,7 @@ async def cluster():
 
 DIFFERENT = {
     r"services\..*\.weighted\.services\[\d+\]\.status": "the reference's API does not show it",
+    r"middlewares\..*\.(url|URL)Rewrite\..*": "written as all names are; either is read in any case",
     r"middlewares\..*\.requestRedirect\.port": "what is empty is not shown",
     r"(routers|services)\.httproute-default-mirror-.*": "mirrors are there",
     r"(routers|services)\.httproute-default-extension-.*": "closed until the middleware is there, by the same name",

@@ -11,7 +11,7 @@ import pytest_asyncio
 import trustme
 
 from pointsman.testing import answer, connect, eventually, gateway, upstream
-from pointsman_kubernetes.kinds import GATEWAY, HTTP_ROUTE, REFERENCE_GRANT
+from pointsman_kubernetes.kinds import GATEWAY, HTTP_ROUTE
 from tests.e2e.stage import started
 
 from .kubernetes_server import kubernetes_server
@@ -206,8 +206,6 @@ async def test_a_listener_serves_with_a_certificate_of_another_namespace_once_th
 
     expected = LEAF.cert_chain_pems[0].bytes().decode().strip()
     await eventually(lambda: _equal(served, (200, expected)))
-    stage.server.delete(REFERENCE_GRANT, "certs", "certs")
-    await eventually(lambda: reasons().get("ResolvedRefs") == "RefNotPermitted")
 
 
 async def _equal(served, expected):

@@ -482,6 +482,15 @@ def test_timeouts_limit_the_request_and_each_attempt():
     assert parent(wrong)["Accepted"] == ("False", "UnsupportedValue")
 
 
+def test_what_is_ignored_is_told():
+    outcome = made(GATEWAY, route(f"rules: [{{retry: {{attempts: 2}}, sessionPersistence: {{}}, {BACK}}}]"))
+    assert [str(each) for each in outcome.problems] == [
+        "httproute default/r: rule 0: retry is not supported, and ignored",
+        "httproute default/r: rule 0: sessionPersistence is not supported, and ignored",
+    ]
+    assert parent(outcome)["Accepted"] == GOOD
+
+
 def test_the_cluster_balances_where_the_options_or_the_service_say_so():
     def servers(options, note=""):
         noted = WEB.replace("metadata: {name: web}", f"metadata: {{name: web{note}}}")

@@ -1,4 +1,4 @@
-"""URLRewrite: servers see another host, and another path."""
+"""urlRewrite: servers see another host, and another path."""
 
 from collections.abc import Awaitable
 from typing import Any, ClassVar
@@ -25,14 +25,14 @@ class UrlRewriteConfig:
 
 
 class UrlRewrite:
-    name: ClassVar[str] = "URLRewrite"
+    name: ClassVar[str] = "urlRewrite"
     Config: ClassVar[type] = UrlRewriteConfig
 
     def __init__(self, config: UrlRewriteConfig, context: BuildContext) -> None:
         self._authority = (config.hostname or "").encode()
         self._replacement = Replacement.of(config.path, config.path_prefix)
         if not self._authority and self._replacement is None:
-            raise ConfigError("URLRewrite: neither hostname nor path is set")
+            raise ConfigError("urlRewrite: neither hostname nor path is set")
 
     def __call__(self, request: Request, call_next: Handler) -> Awaitable[Response]:
         if self._authority:

@@ -53,7 +53,7 @@ def _middleware(kind: str, each: Mapping[str, Any], prefix: str) -> dict[str, An
         case "RequestRedirect":
             return {"requestRedirect": _redirect(block(each, "requestRedirect"), prefix)}
         case "URLRewrite":
-            return {"URLRewrite": _rewrite(block(each, "urlRewrite"), prefix)}
+            return {"urlRewrite": _rewrite(block(each, "urlRewrite"), prefix)}
         case "CORS":
             return {"headers": dict(_cors(block(each, "cors")))}
     raise Refused("UnsupportedValue", f"the filter {kind!r} is not supported")

@@ -15,6 +15,8 @@ from pointsman_kubernetes.gateway.matches import Match
 from pointsman_kubernetes.gateway.order import Contender, classes
 from pointsman_kubernetes.objects import born, namespace_of
 
+_UNKNOWN: Final = ("retry", "sessionPersistence")
+"""Of a rule, in the experimental channel."""
 _DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 
 
@@ -72,6 +74,10 @@ class _Rule:
         refs = [block(each, "requestMirror", "backendRef") for each in mirrored]
         self.mirrors = dict(enumerate(resolve(self.draft, self.attachment, refs, self.manner.speech)))
         self._check_once()
+        for key in _UNKNOWN:
+            if at(self.rule, key) is not None:
+                kind, route = self.attachment.kind, self.attachment.route
+                self.draft.complain(kind, route, f"rule {self.position}: {key} is not supported, and ignored")
         for place in self._places():
             for hostnames in classes(place.hostnames):
                 for match in self.matches:
