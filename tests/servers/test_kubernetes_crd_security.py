@@ -1,5 +1,6 @@
 """What clients meet of middlewares, TLS, transports, TCP and UDP of a cluster, over real sockets (kubernetes.md §3)."""
 
+import asyncio
 import ssl
 from base64 import b64encode
 from contextlib import AsyncExitStack, contextmanager
@@ -8,7 +9,8 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from pointsman.testing import answer, connect, eventually, gateway, upstream
+from pointsman.testing import FakeContext, answer, build, connect, eventually, gateway, upstream
+from pointsman_kubernetes.crd import KubernetesCRDProvider
 from pointsman_kubernetes.kinds import SECRET, TLS_OPTION
 from tests.e2e.stage import started
 from tests.e2e.test_udp import answering, clients
@@ -318,3 +320,23 @@ async def _is_not(stage, name, context, status):
 
 async def _differs(served, certificate):
     return await served() != certificate
+
+
+@pytest.mark.spec("K-80")
+@pytest.mark.parametrize("forbidden", [True, False], ids=["forbidden", "unknown"])
+async def test_default_options_that_cannot_be_read_may_be_any(forbidden):
+    with kubernetes_server() as server:
+        if forbidden:
+            server.forbid("tlsoptions.traefik.io")
+        else:
+            server.remove_kind(TLS_OPTION)
+        provider = build(KubernetesCRDProvider, {"endpoint": server.url, "token": "x"}, FakeContext("kubernetesCRD"))
+        said = []
+        task = asyncio.create_task(provider.provide(lambda document, problems=(): said.append(document["tls"]["options"])))
+        try:
+            await eventually(lambda: said)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    assert list(said[0]) == (["default"] if forbidden else [])

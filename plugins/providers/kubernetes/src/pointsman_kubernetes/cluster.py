@@ -81,7 +81,8 @@ class Cluster:
             found.setdefault(each.kind, []).extend(each.objects.values())
             if not each.filled:
                 missing[each.kind] = each.trouble
-        return Objects(found, self._namespaces, missing)
+        absent = [each.kind for each in self._followers if each.absent]
+        return Objects(found, self._namespaces, missing, absent)
 
     def current(self, kind: Kind, thing: Object) -> Object | None:
         """Its newest version."""

@@ -44,6 +44,8 @@ class Follower:
         """Whether all that there was has come once."""
         self.trouble = ""
         """Why nothing, or nothing new, comes."""
+        self.absent = False
+        """Whether the server has no such kind, so that there is nothing to be seen."""
         self.unreachable: OSError | None = None
         """Set while the trouble is the server's, or the way to it."""
         self._api = api
@@ -140,6 +142,7 @@ class Follower:
         if not self.filled or self.trouble:
             self._on_change()
         self.filled, self.trouble, self.unreachable, self._failing_since = True, "", None, None
+        self.absent = False
 
     def _refused(self, refusal: Refusal) -> bool:
         """Whether to go on at once, another way."""
@@ -149,9 +152,10 @@ class Follower:
             self._watch_list = False
             return True
         elif refusal.code == 403:
+            self.absent = False
             self._say(f"{refusal}; grant get, list and watch on {self.kind.resource} to the account of the gateway")
         elif refusal.code == 404:
-            self._version = ""
+            self._version, self.absent = "", True
             known = self.kind.group in _BUILT_IN
             way_out = "" if known else f"; install the CustomResourceDefinition {self.kind.resource} with this version"
             version = f"{self.kind.group}/{self.kind.version}".lstrip("/")
