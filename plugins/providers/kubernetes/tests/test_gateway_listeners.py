@@ -132,6 +132,21 @@ def test_the_certificate_of_a_listener_is_served_and_its_routers_are_for_tls():
     assert [(each["tls"], each["entryPoints"]) for each in routers(outcome)] == [({}, ["websecure"])]
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ", tls: {frontend: {default: {validation: {}}}}",
+        ", tls: {frontend: {perPort: [{port: 443, tls: {validation: {}}}]}}",
+        "",
+    ],
+)
+def test_a_listener_that_asks_clients_for_certificates_is_closed_not_open(spec):
+    asking = HTTPS % "" if spec else (HTTPS % "").replace("tls: {", "tls: {frontendValidation: {}, ")
+    outcome = made(gateway(asking, spec=spec), secret(*PAIR), route(ANY))
+    assert listener(outcome)["Accepted"] == ("False", "UnsupportedValue")
+    assert not routers(outcome)
+
+
 @pytest.mark.parametrize("broken", ["no certificate", "no key", "another's key"])
 def test_a_pair_that_is_none_is_refused_and_nothing_of_it_is_told(broken):
     certificate, key = PAIR

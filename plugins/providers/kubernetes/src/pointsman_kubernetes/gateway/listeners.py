@@ -213,6 +213,11 @@ class Listening:
                 )
                 return
             listener.passthrough = True
+        elif _asks_for_clients(listener):
+            listener.refuse(
+                "Accepted", "UnsupportedValue", "Certificates of clients (frontend validation) are not supported"
+            )
+            return
         else:
             found = dict(self._certificates(listener, tls))
             if listener.conditions:
@@ -244,3 +249,11 @@ class Listening:
                     listener.refuse("ResolvedRefs", "InvalidCertificateRef", f"certificateRefs: {error}")
         if listener.conditions:
             listener.refuse("Programmed", "Invalid", "Invalid certificateRefs")
+
+
+def _asks_for_clients(listener: Listener) -> bool:
+    """Whether clients are to show certificates there. Nobody may come in without, so such a listener does not serve."""
+    frontend = block(listener.gateway, "spec", "tls", "frontend")
+    own = [block(each, "tls") for each in blocks(frontend, "perPort") if at(each, "port") == listener.port]
+    asked = [at(each, "validation") for each in (block(frontend, "default"), *own)]
+    return any(each is not None for each in (*asked, at(listener.spec, "tls", "frontendValidation")))
