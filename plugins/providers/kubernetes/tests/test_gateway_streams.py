@@ -128,7 +128,8 @@ def test_a_tls_route_leaves_tls_to_its_servers_and_unknown_names_are_closed():
     (child,) = tcp(outcome, "services")[exact["service"]]["weighted"]["services"]
     assert tcp(outcome, "services")[child["name"]] == {"loadBalancer": {"servers": PEOPLE}}
     deny = outcome.document["tcp"]["routers"]["deny-unknown-host"]
-    assert deny == {"entryPoints": ["tls"], "rule": 'HostSNI("*")', "service": "deny-unknown-host", "tls": {}}
+    closing = {"service": "deny-unknown-host", "tls": {"passthrough": True}}
+    assert deny == {"entryPoints": ["tls"], "rule": 'HostSNI("*")', **closing}
     assert outcome.document["tcp"]["services"]["deny-unknown-host"] == {"loadBalancer": {"servers": []}}
     assert parent(outcome, kind="TLSRoute") == {"Accepted": GOOD, "ResolvedRefs": ("True", "ResolvedRefs")}
 

@@ -32,7 +32,8 @@ def load(draft: Draft) -> None:
     open_points = sorted(point for point in points if (point, True) not in draft.catch_alls)
     if open_points:
         draft.tcp["services"][DENY] = {"loadBalancer": {"servers": []}}
-        draft.tcp["routers"][DENY] = {"entryPoints": open_points, "rule": ANY, "service": DENY, "tls": {}}
+        router = {"entryPoints": open_points, "rule": ANY, "service": DENY, "tls": {"passthrough": True}}
+        draft.tcp["routers"][DENY] = router  # passed on to nobody: it is closed before a certificate is shown
 
 
 def _rule(draft: Draft, attachment: Attachment, position: int, rule: Mapping[str, Any]) -> None:
