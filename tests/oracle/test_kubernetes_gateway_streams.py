@@ -129,7 +129,8 @@ STREAMS = (
     route(
         "TLSRoute",
         "t",
-        "hostnames: [x.w.org], rules: [{backendRefs: [{name: web, port: 80, weight: 2}, {name: gone, port: 80}, {name: web, port: 80}]}]",
+        "hostnames: [x.w.org], rules: [{backendRefs: "
+        "[{name: web, port: 80, weight: 2}, {name: gone, port: 80}, {name: web, port: 80}]}]",
     )
     + route("TLSRoute", "wild", f"hostnames: ['*.w.org', '*.v.org'], rules: [{{{WEB}}}]")
     + route("TCPRoute", "c", f"rules: [{{{WEB}}}]", version="v1alpha2")

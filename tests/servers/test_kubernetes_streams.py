@@ -15,6 +15,7 @@ import trustme
 from attrs import frozen
 
 from pointsman.testing import Gateway, Upstream, answer, connect, eventually, free_port, gateway, upstream
+from pointsman_kubernetes.kinds import BACKEND_TLS_POLICY, KNATIVE_INGRESS, Kind
 from tests.e2e.stage import started
 
 from .kubernetes_server import KubernetesServer, kubernetes_server
@@ -261,6 +262,23 @@ async def test_servers_with_a_policy_are_verified_against_its_ca_and_called_by_i
     before = stage.secure.connections
     assert await status(stage, "closed.test") == 500
     assert stage.secure.connections == before
+
+
+@pytest.mark.spec("K-63")
+async def test_policies_and_ingresses_are_told_what_became_of_them(stage: Stage):
+    def reasons(kind: Kind, name: str) -> dict[str, tuple[str, str]]:
+        told = stage.cluster.get(kind, name).get("status", {})
+        found = [*told.get("conditions", []), *(each for one in told.get("ancestors", []) for each in one["conditions"])]
+        return {each["type"]: (each["status"], each.get("reason", "")) for each in found}
+
+    await eventually(lambda: reasons(KNATIVE_INGRESS, "k").get("Ready") == ("True", ""), "the ingress is ready")
+    for name, told in {
+        "for-good": ("True", "Accepted"),
+        "young": ("False", "Conflicted"),
+        "for-closed": ("False", "NoValidCACertificate"),
+    }.items():
+        what = f"{name} is told {told}"
+        await eventually(lambda name=name, told=told: reasons(BACKEND_TLS_POLICY, name).get("Accepted") == told, what)
 
 
 async def test_splits_of_knative_share_out_requests_each_with_its_headers(stage: Stage):

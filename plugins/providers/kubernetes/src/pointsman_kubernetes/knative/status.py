@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ def _conditions(problems: Sequence[Problem]) -> Iterator[Mapping[str, Any]]:
     wrong = (
         {"status": "False", "reason": "InvalidIngress", "message": problems[0].message} if problems else {"status": "True"}
     )
-    yield {"type": "LoadBalancerReady", "status": "True"}
-    yield {"type": "NetworkConfigured", **wrong}
-    yield {"type": "Ready", **wrong}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for kind, said in (("LoadBalancerReady", {"status": "True"}), ("NetworkConfigured", wrong), ("Ready", wrong)):
+        yield {"type": kind, **said, "lastTransitionTime": now}
 
 
 def _balancer(service: ServiceRefConfig) -> Mapping[str, Any]:
