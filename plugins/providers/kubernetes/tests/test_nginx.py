@@ -33,6 +33,7 @@ def test_a_path_is_a_router_with_a_twin_for_tls():
     assert built.service(built.router()) == {
         "loadBalancer": {
             "servers": [{"url": "http://10.42.0.1:8080"}, {"url": "http://10.42.0.2:8080"}],
+            "timeouts": {"firstByte": "60s", "idle": "60s"},
             "serversTransport": "default-web",
         },
         "observability": {"metadata": {"kubernetes": {"namespace": "default", "name": "web", "port": "80"}}},
@@ -243,7 +244,7 @@ def test_a_certificate_that_is_missing_closes_nothing(name):
 def test_a_path_without_servers_is_there(there):
     built = Built(ingress("web", {}, rule("h", there)))
 
-    assert built.service(built.router())["loadBalancer"] == {"servers": []}
+    assert built.service(built.router())["loadBalancer"]["servers"] == []
 
 
 @pytest.mark.spec("K-77")

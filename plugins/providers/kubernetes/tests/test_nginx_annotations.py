@@ -158,6 +158,7 @@ MIDDLEWARES = [
     ({"proxy-body-size": "0"}, "retry", {"retry": {"attempts": 3, "maxRequestBodyBytes": -1}}),
     ({"proxy-next-upstream": "error off"}, "retry", None),
     ({"proxy-next-upstream-tries": "-1"}, "retry", None),
+    ({"proxy-next-upstream": "non_idempotent"}, "retry", None),
     (
         {
             "enable-cors": "true",
@@ -236,7 +237,8 @@ def test_the_cookie_has_what_is_said_of_it():
     built = Built(ingress("web", {"affinity": "cookie", **{f"session-cookie-{key}": value for key, value in said.items()}}))
 
     assert built.http["services"]["default-web-web-80"]["loadBalancer"]["sticky"]["cookie"] == {
-        "name": "C", "httpOnly": True, "secure": True, "path": "/p", "domain": "d.t", "sameSite": "strict", "maxAge": 60, "expires": 30,
+        "name": "C", "httpOnly": True, "secure": True, "path": "/p", "domain": "d.t", "sameSite": "strict", "maxAge": 60,
+        "expires": 30,
     }  # fmt: skip
 
 
@@ -359,7 +361,7 @@ def test_servers_are_reached_as_the_annotations_say():
     built = Built(ingress("web", annotations), proxySendTimeout=9)
 
     assert built.http["serversTransports"]["default-web"] == {
-        "forwardingTimeouts": {"dialTimeout": "5s", "readTimeout": "7s", "writeTimeout": "9s", "idleConnTimeout": "60s"},
+        "forwardingTimeouts": {"dialTimeout": "5s", "idleConnTimeout": "60s"},
         "disableHTTP2": True,
         "insecureSkipVerify": False,
         "serverName": "n.t",
@@ -368,6 +370,7 @@ def test_servers_are_reached_as_the_annotations_say():
     }
     assert built.http["services"]["default-web-web-80"]["loadBalancer"] == {
         "servers": [{"url": "https://10.43.0.9:80"}],
+        "timeouts": {"firstByte": "7s", "idle": "9s"},
         "serversTransport": "default-web",
         "strategy": "hrw",
         "nginxUpstreamHashBy": "$request_uri",
@@ -405,7 +408,8 @@ def test_middlewares_have_their_order():
     annotations = {
         "force-ssl-redirect": "true", "custom-http-errors": "404", "default-backend": "fallback", "app-root": "/app",
         "permanent-redirect": "https://x/", "auth-type": "basic", "auth-secret": "users", "proxy-buffering": "on",
-        "allowlist-source-range": "::1", "enable-cors": "true", "rewrite-target": "/y", "upstream-vhost": "v", "limit-rpm": "1",
+        "allowlist-source-range": "::1", "enable-cors": "true", "rewrite-target": "/y", "upstream-vhost": "v",
+        "limit-rpm": "1",
         "limit-rps": "1", "limit-connections": "1", "auth-tls-secret": "default/ca",
         "auth-tls-pass-certificate-to-upstream": "true", "custom-headers": "default/headers", "auth-url": "http://a/",
     }  # fmt: skip

@@ -1,5 +1,7 @@
 """The options that all providers of Kubernetes have (kubernetes.md §1.1)."""
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from pointsman import Duration, Secret, Url, option
@@ -14,6 +16,11 @@ class AccessConfig:
     cert_auth_file_path: str = option(default="", help="File of the CA that signed the server's certificate")
     throttle_duration: Duration = option(default=Duration(0), help="Shortest time between two changes of the configuration")
 
+    @property
+    def scope(self) -> tuple[Sequence[str], str]:
+        """Which namespaces are watched, all if there are none, and the labels of this provider's own objects."""
+        return (), ""
+
 
 @frozen(kw_only=True)
 class ClusterConfig(AccessConfig):
@@ -21,6 +28,10 @@ class ClusterConfig(AccessConfig):
 
     namespaces: tuple[str, ...] = option(default=(), help="Namespaces to watch; all if unset")
     label_selector: str = option(default="", help="Label selector for the objects of this provider")
+
+    @property
+    def scope(self) -> tuple[Sequence[str], str]:
+        return self.namespaces, self.label_selector
 
 
 @frozen(kw_only=True)

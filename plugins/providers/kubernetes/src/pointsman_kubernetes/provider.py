@@ -13,7 +13,7 @@ from pointsman_kubernetes.client import Api, a_session
 from pointsman_kubernetes.cluster import Cluster
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Objects
-from pointsman_kubernetes.options import AccessConfig, ClusterConfig
+from pointsman_kubernetes.options import AccessConfig
 from pointsman_kubernetes.outcome import Outcome
 from pointsman_kubernetes.statuses import Statuses
 
@@ -43,7 +43,7 @@ class KubernetesProvider(ABC):
     async def provide(self, publish: Publish) -> None:
         """Follow the cluster until cancelled. OSError when it cannot be reached at all."""
         config = self._access
-        namespaces, selector = (config.namespaces, config.label_selector) if isinstance(config, ClusterConfig) else ((), "")
+        namespaces, selector = config.scope
         where = await asyncio.to_thread(place, config)
         async with a_session() as session:
             api = Api(session, where)

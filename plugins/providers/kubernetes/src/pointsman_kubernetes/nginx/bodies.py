@@ -61,13 +61,14 @@ def retry(ingress: Ingress, config: KubernetesIngressNGINXConfig, servers: int) 
     notes = ingress.annotations
     conditions = notes.text("proxy-next-upstream", config.proxy_next_upstream).split()
     tries = notes.number("proxy-next-upstream-tries", config.proxy_next_upstream_tries) or servers
-    if tries <= 0 or not conditions or "off" in conditions:
-        return None
     statuses = [each.removeprefix("http_") for each in conditions if each.startswith("http_")]
+    on_errors = "error" in conditions or "timeout" in conditions
+    if tries <= 0 or "off" in conditions or not (statuses or on_errors):
+        return None
     made: dict[str, Any] = {"attempts": tries, "maxRequestBodyBytes": _body_bytes(ingress, config, bool(statuses))}
     if statuses:
         made["status"] = statuses
-    if "error" not in conditions and "timeout" not in conditions:
+    if not on_errors:
         made["disableRetryOnNetworkError"] = True
     if "non_idempotent" in conditions:
         made["retryNonIdempotentMethod"] = True

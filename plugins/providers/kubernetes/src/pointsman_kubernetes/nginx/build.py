@@ -49,8 +49,9 @@ class Build:
         for ingress in main:
             self._read(ingress)
         self._trust()
+        unrooted = self._survey.hosts - self._survey.rooted
         for location in self._locations:
-            self._document.serve(location, self._survey.hosts - self._survey.rooted)
+            self._document.serve(location, unrooted)
             location.ingress.served = True
         for ingress in self.ingresses:
             said, loud = ingress.annotations.problems()

@@ -1,5 +1,7 @@
 """The options of `providers.kubernetesIngressNGINX` (kubernetes.md §5.1)."""
 
+from collections.abc import Sequence
+
 from attrs import frozen
 from attrs.validators import ge
 
@@ -64,6 +66,5 @@ class KubernetesIngressNGINXConfig(AccessConfig):
     )
 
     @property
-    def namespaces(self) -> tuple[str, ...]:
-        """Those that are watched; all if there are none."""
-        return (self.watch_namespace,) if self.watch_namespace else ()
+    def scope(self) -> tuple[Sequence[str], str]:
+        return (self.watch_namespace,) if self.watch_namespace else (), ""

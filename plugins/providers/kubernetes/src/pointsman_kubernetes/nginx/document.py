@@ -23,6 +23,8 @@ LAST: Final = -(2**31)
 """The lowest priority."""
 _NO_AUTHORIZATION: Final[Middleware] = {"headers": {"customRequestHeaders": {"Authorization": ""}}}
 _TLS: Final = "-tls"
+Chain = Sequence[tuple[str, Middleware]]
+"""Middlewares with what their names end in."""
 
 
 class Document:
@@ -101,12 +103,13 @@ class Document:
         if not location.parts.denied:
             self._balance(location)
         passed = location.ingress.annotations.flag("ssl-passthrough")
+        chain = list(location.chain(self._config))
         for end in ("",) if passed else ("", _TLS):
-            self._serve(location, end, location.host in unrooted)
+            self._serve(location, chain, end, location.host in unrooted)
         if not location.parts.denied and location.app_root:
             self._rooted.add(location.host)
 
-    def _serve(self, location: Location, end: str, unrooted: bool) -> None:
+    def _serve(self, location: Location, chain: Chain, end: str, unrooted: bool) -> None:
         name = location.name + end
         closed = bool(location.parts.denied) or (end == _TLS and location.untrusted)
         if closed:
@@ -114,7 +117,7 @@ class Document:
             return
         canary = location.canary
         service = f"{location.service}-wrr" if canary else location.service
-        self._chained(location, name, end, location.rule, service)
+        self._chained(location, chain, name, end, location.rule, service)
         if location.app_root and unrooted and location.host not in self._rooted:
             root = f"{name}-app-root"
             self._route(location, f"{root}-redirect", end, of_root(location.hosts), UNAVAILABLE, [root])
@@ -124,16 +127,17 @@ class Document:
             self._route(location, www, end, f"Host({quoted(other)})", UNAVAILABLE, [www])
         if canary and canary.by_request:
             rule = f"({location.rule}) && ({canary.by_request})"
-            self._chained(location, f"{location.name}-canary{end}", end, rule, f"{location.service}-canary")
+            self._chained(location, chain, f"{location.name}-canary{end}", end, rule, f"{location.service}-canary")
         if canary and canary.against:
             rule = f"({location.rule}) && ({canary.against})"
-            self._chained(location, f"{location.name}-non-canary{end}", end, rule, location.service)
+            self._chained(location, chain, f"{location.name}-non-canary{end}", end, rule, location.service)
 
-    def _chained(self, location: Location, name: str, end: str, rule: str, service: str) -> None:
+    def _chained(self, location: Location, common: Chain, name: str, end: str, rule: str, service: str) -> None:
         """A router with all middlewares of its location."""
-        chain = list(location.chain(self._config, self._errors(location, name)))
-        if location.parts.to_https and not end:
-            chain.insert(0, ("redirect-scheme", TO_HTTPS))
+        chain = [("redirect-scheme", TO_HTTPS)] if location.parts.to_https and not end else []
+        if errors := self._errors(location, name):
+            chain.append(("custom-http-errors", errors))
+        chain += common
         self._middlewares |= {f"{name}-{suffix}": middleware for suffix, middleware in chain}
         self._route(location, name, end, rule, service, [f"{name}-{suffix}" for suffix, _ in chain])
 
@@ -160,15 +164,15 @@ class Document:
 
     def _balance(self, location: Location) -> None:
         """Its services, and the way to their servers."""
-        transport = location.ingress.prefix
-        self._transports[transport] = location.parts.transport
-        self._service(location, location.service, location.target, location.addresses)
-        if location.canary:
-            self._share(location, location.canary)
+        self._transports[location.ingress.prefix] = location.parts.transport
+        canary = location.canary
+        self._service(location, location.service, location.target, location.addresses, not canary or bool(canary.against))
+        if canary:
+            self._share(location, canary)
 
     def _share(self, location: Location, canary: Canary) -> None:
         second, both = f"{location.service}-canary", f"{location.service}-wrr"
-        self._service(location, second, canary.target, canary.addresses)
+        self._service(location, second, canary.target, canary.addresses, bool(canary.by_request))
         weighted: dict[str, Any] = {
             "services": [
                 {"name": location.service, "weight": canary.total - canary.weight},
@@ -179,9 +183,13 @@ class Document:
             weighted["sticky"] = cookie
         self._services[both] = {"weighted": weighted, **self._unauthorized(location, both)}
 
-    def _service(self, location: Location, name: str, target: Target, addresses: Sequence[Address]) -> None:
-        made = {"loadBalancer": balancer(location.ingress.annotations, addresses, location.ingress.prefix)}
-        self._services[name] = _observed(made, location.ingress.namespace, target) | self._unauthorized(location, name)
+    def _service(self, location: Location, name: str, target: Target, addresses: Sequence[Address], routed: bool) -> None:
+        """`routed`: a router goes there directly."""
+        notes, prefix = location.ingress.annotations, location.ingress.prefix
+        service = _observed(
+            {"loadBalancer": balancer(notes, self._config, addresses, prefix)}, location.ingress.namespace, target
+        )
+        self._services[name] = service | (self._unauthorized(location, name) if routed else {})
 
     def _unauthorized(self, location: Location, service: str) -> dict[str, Any]:
         """Servers do not get passwords that were checked here."""
@@ -203,7 +211,7 @@ class Document:
                 ingress.tell(f"default-backend: {error}; there are no pages of its own in place of errors")
             else:
                 service = f"{DEFAULT}-{router}"
-                made = {"loadBalancer": balancer(ingress.annotations, addresses, "")}
+                made = {"loadBalancer": balancer(ingress.annotations, self._config, addresses, "")}
                 self._services[service] = _observed(made, ingress.namespace, Target(own))
         return headers.error_pages(ingress, statuses, service, location.target) if statuses and service else None
 

@@ -89,20 +89,19 @@ class Location:
         )
         return self
 
-    def chain(self, config: KubernetesIngressNGINXConfig, errors: Middleware | None) -> Iterator[tuple[str, Middleware]]:
-        """Its middlewares in order, with what their names end in; `errors` are the pages in place of errors."""
+    def chain(self, config: KubernetesIngressNGINXConfig) -> Iterator[tuple[str, Middleware]]:
+        """Its middlewares in order, with what their names end in: all but those that a router has to itself."""
         parts, ingress = self.parts, self.parts.ingress
         notes = ingress.annotations
         kind = next(iter(parts.passwords or ()), "").removesuffix("Auth")
         steps: Sequence[tuple[str, Middleware | None]] = (
-            ("custom-http-errors", errors),
             ("app-root", {"appRoot": {"path": self.app_root}} if self.app_root else None),
             ("redirect", redirects.redirect(notes)),
             (f"{kind}-auth", parts.passwords),
             ("buffering", bodies.buffering(ingress, config)),
             ("allowed-source-range", parts.addresses),
             ("cors", headers.cors(notes)),
-            ("rewrite-target", upstreams.rewrite(notes, self.path, self.kind)),
+            ("rewrite-target", upstreams.rewrite(ingress, self.path, self.kind)),
             ("vhost", upstreams.host(ingress, self.path, self.target)),
             *limits(notes),
             ("pass-certificate-to-upstream", certificate_headers(ingress, parts.check)),

@@ -1,5 +1,6 @@
 """How servers are reached, and what they see (kubernetes.md §5.4). Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from pointsman_kubernetes.nginx.references import References
 from pointsman_kubernetes.nginx.rules import expression
 
 Middleware = Mapping[str, Any]
+_PREFIX: Final = re.compile(r"/?[A-Za-z0-9._~/$:-]*")
 _SCHEMES: Final = {"HTTPS": "https", "GRPCS": "https", "GRPC": "h2c"}
 
 
@@ -23,8 +25,6 @@ def transport(ingress: Ingress, config: KubernetesIngressNGINXConfig, references
     notes = ingress.annotations
     seconds = {
         "dialTimeout": notes.number("proxy-connect-timeout", config.proxy_connect_timeout),
-        "readTimeout": notes.number("proxy-read-timeout", config.proxy_read_timeout),
-        "writeTimeout": notes.number("proxy-send-timeout", config.proxy_send_timeout),
         "idleConnTimeout": config.upstream_keepalive_timeout,
     }
     made: dict[str, Any] = {"forwardingTimeouts": {name: f"{max(value, 0)}s" for name, value in seconds.items()}}
@@ -52,11 +52,16 @@ def _certificates(ingress: Ingress, references: References) -> dict[str, Any]:
     return made
 
 
-def balancer(notes: Annotations, addresses: Sequence[Address], transport_name: str) -> dict[str, Any]:
-    """The loadBalancer over these addresses."""
+def balancer(
+    notes: Annotations, config: KubernetesIngressNGINXConfig, addresses: Sequence[Address], transport_name: str
+) -> dict[str, Any]:
+    """The loadBalancer over these addresses. A timeout between two bytes is one of its own here, not of its transport."""
     scheme = scheme_of(notes)
     servers = [{"url": f"{scheme}://{address}", **({"fenced": True} if address.fenced else {})} for address in addresses]
-    made: dict[str, Any] = {"servers": servers}
+    read = max(notes.number("proxy-read-timeout", config.proxy_read_timeout), 0)
+    write = max(notes.number("proxy-send-timeout", config.proxy_send_timeout), 0)
+    idle = max(read, write) if read and write else 0
+    made: dict[str, Any] = {"servers": servers, "timeouts": {"firstByte": f"{read}s", "idle": f"{idle}s"}}
     if servers and transport_name:
         made["serversTransport"] = transport_name
     if cookie := sticky(notes):
@@ -85,14 +90,17 @@ def sticky(notes: Annotations, suffix: str = "") -> Mapping[str, Any] | None:
     return {"cookie": cookie | {key: value for key, value in said.items() if value}}
 
 
-def rewrite(notes: Annotations, path: str, kind: str) -> Middleware | None:
+def rewrite(ingress: Ingress, path: str, kind: str) -> Middleware | None:
     """rewriteTarget."""
-    target = notes.text("rewrite-target")
+    target = ingress.annotations.text("rewrite-target")
     if target in ("", path):
         return None
     made = {"regex": expression(path, kind, target), "replacement": target}
-    if prefix := notes.text("x-forwarded-prefix"):
+    prefix = ingress.annotations.text("x-forwarded-prefix")
+    if _PREFIX.fullmatch(prefix):
         made["xForwardedPrefix"] = prefix
+    else:
+        ingress.tell(f"x-forwarded-prefix: {prefix!r} is no path, so it has no effect")
     return {"rewriteTarget": {key: value for key, value in made.items() if value}}
 
 
