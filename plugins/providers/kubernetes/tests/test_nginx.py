@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman.api import ListeningPoint
+from pointsman import ListeningPoint
 from pointsman.errors import ConfigError
 
 from .nginx_objects import CERTIFICATE, CLASS, KEY, TLS, Built, ingress, path, rule, service
