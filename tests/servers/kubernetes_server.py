@@ -57,6 +57,7 @@ class Watch:
     bookmarks: int = 0
     """How many to send now."""
     expired: bool = False
+    over: bool = False
 
 
 class KubernetesServer:
@@ -71,6 +72,8 @@ class KubernetesServer:
         """Who signs certificates of clients, which it then demands."""
         self.tokens: set[str] = set()
         self.watch_list = True
+        self.tells_initial_end = True
+        """Whether a watch-list says when all has come."""
         self.gone_by_http = False
         self.watch_seconds = 600.0
         """The longest that a watch lasts, whatever its client asks for."""
@@ -125,6 +128,10 @@ class KubernetesServer:
         """Forget the history, and end every watch with 410."""
         self.store.compact()
         self._tell(lambda watch: setattr(watch, "expired", True))
+
+    def hang_up(self) -> None:
+        """End every watch, as servers do now and then."""
+        self._tell(lambda watch: setattr(watch, "over", True))
 
     def watching(self, kind: Kind | None = None) -> int:
         """How many watches there are now, of a kind or at all."""
@@ -368,7 +375,7 @@ class KubernetesServer:
                 async with asyncio.timeout(min(float(query.get("timeoutSeconds") or 1800), self.watch_seconds)):
                     for each in first:
                         await _send(response, "ADDED", each)
-                    if initial:
+                    if initial and self.tells_initial_end:
                         await _send(response, "BOOKMARK", _bookmark(kind, version, initial=True))
                     await self._follow(response, watch, version, fits, query.get("allowWatchBookmarks") == "true")
         except Refused as refused:
@@ -386,7 +393,7 @@ class KubernetesServer:
             watch.wake.clear()
             if watch.expired:
                 raise gone()
-            if self.store.shelves.get(kind_key(watch.kind)) is None:
+            if watch.over or self.store.shelves.get(kind_key(watch.kind)) is None:
                 return
             for change in self.store.since(watch.kind, version):
                 version = change.version

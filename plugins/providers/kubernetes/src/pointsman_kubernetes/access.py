@@ -2,7 +2,6 @@
 
 import os
 import ssl
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -59,17 +58,14 @@ class Place:
     proxy: str = field(default="", repr=False)
 
 
-def place(config: AccessConfig, environment: Mapping[str, str] = os.environ, folder: str = SERVICE_ACCOUNT) -> Place:
-    """The first of the three ways that there is. AccessError if it leads nowhere.
-
-    `folder` holds the service account's `token` and `ca.crt` in a pod.
-    """
-    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
+def place(config: AccessConfig) -> Place:
+    """The first of the three ways that there is. AccessError if it leads nowhere."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
     if host and port:
         url = config.endpoint or f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        return Place(_sound(url), TokenFile(f"{folder}/token"), Trust(f"{folder}/ca.crt"))
-    if environment.get("KUBECONFIG"):
-        found = read_kubeconfig(environment["KUBECONFIG"])
+        return Place(_sound(url), TokenFile(f"{SERVICE_ACCOUNT}/token"), Trust(f"{SERVICE_ACCOUNT}/ca.crt"))
+    if paths := os.environ.get("KUBECONFIG"):
+        found = read_kubeconfig(paths)
         trust = Trust(found.authority, found.server_name, skip_verify=found.skip_verify)
         return Place(_sound(found.url), found.credentials, trust, found.proxy)
     if not config.endpoint:

@@ -12,7 +12,7 @@ from pointsman_kubernetes.following import Follower
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Object, Objects, name_of, namespace_of
 
-_LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 1.0
 
 
 class Cluster:
@@ -59,7 +59,7 @@ class Cluster:
                 for each in self._followers:
                     if isinstance(each.unreachable, Unreachable | AccessError):
                         raise each.unreachable
-            await self.change(_LOOK_SECONDS)
+            await self.change(LOOK_SECONDS)
 
     async def change(self, seconds: float | None = None) -> None:
         """Until something has changed since the last call of `taken`, or that time is over."""

@@ -138,6 +138,7 @@ class Plugin:
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
         if process.returncode:
             said = one_line(complaint.decode(errors="replace").strip().rpartition("\n")[2])
             raise AccessError(
