@@ -5,7 +5,7 @@ import os
 import pytest
 import trustme
 
-from pointsman.values import Secret, Url
+from pointsman import Secret, Url
 from pointsman_kubernetes import access
 from pointsman_kubernetes.access import Trust, place
 from pointsman_kubernetes.credentials import AccessError, Fixed, TokenFile
@@ -91,7 +91,7 @@ def test_an_authority_that_cannot_be_used_is_an_error_that_says_so(tmp_path):
     with pytest.raises(AccessError, match="No such file"):
         Trust(str(tmp_path / "ca.crt")).context(None)
     (tmp_path / "ca.crt").write_text("nothing")
-    with pytest.raises(AccessError, match="the CA of the API server cannot be used"):
+    with pytest.raises(AccessError, match=r"way to the API server cannot be used: TLS\.ca: "):
         Trust(str(tmp_path / "ca.crt")).context(None)
-    with pytest.raises(AccessError, match="the client's certificate"):
+    with pytest.raises(AccessError, match=r"cannot be used: .*cert"):
         Trust().context(("-----BEGIN CERTIFICATE-----\n", "-----BEGIN KEY-----\n"))

@@ -7,13 +7,15 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from pointsman.net.client_tls import ClientTls
-from pointsman.net.pem import is_pem
+from pointsman import FileOrContent
+from pointsman.dialect.client_tls import ExporterTLS
+from pointsman.errors import ConfigError
 from pointsman_kubernetes.credentials import AccessError, Credentials, Fixed, Identity, TokenFile, bearer
 from pointsman_kubernetes.kubeconfig import read_kubeconfig
 from pointsman_kubernetes.options import AccessConfig
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+_BEGIN: Final = "-----BEGIN "
 
 
 class Trust:
@@ -28,15 +30,18 @@ class Trust:
 
     def context(self, pair: tuple[str, str] | None) -> ssl.SSLContext:
         """AccessError for what cannot be used."""
-        state = (pair, *(_stamp(each) for each in (self._authority, *(pair or ())) if each and not is_pem(each)))
+        certificate, key = pair or ("", "")
+        state = pair, *(_stamp(each) for each in (self._authority, certificate, key) if each and _BEGIN not in each)
         if self._made is None or self._made[0] != state:
-            given = [self._authority] if self._authority else []
-            tls = ClientTls(skip_verify=self._skip, authorities=given, pairs=[pair] if pair else [])
-            for place, message in tls.problems:
-                named = "the CA" if place.startswith("rootCAs") else "the client's certificate"
-                raise AccessError(f"{named} of the API server cannot be used: {message}")
-            self._made = state, tls.context()
+            try:
+                tls = ExporterTLS(*self._given(certificate, key), insecure_skip_verify=self._skip)
+                self._made = state, tls.settings("TLS").context()
+            except ConfigError as error:
+                raise AccessError(f"what is to secure the way to the API server cannot be used: {error}") from None
         return self._made[1]
+
+    def _given(self, certificate: str, key: str) -> tuple[FileOrContent, FileOrContent, FileOrContent]:
+        return FileOrContent(self._authority), FileOrContent(certificate), FileOrContent(key)
 
 
 def _stamp(path: str) -> tuple[str, int, int]:
