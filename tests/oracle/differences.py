@@ -760,6 +760,74 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("rest-live/defaults",),
         ("packed",),
     ),
+    # what ingress-nginx asks for
+    Difference(
+        "the whole path becomes the URL, as nginx does it, and no path with a URL in it",
+        ("nginx/target-away//zz/old/x",),
+        ("header:location",),
+    ),
+    Difference("a path begins with a slash", ("nginx/target-empty//apix",), ("server:start",)),
+    Difference(
+        "a path that climbs behind an escaped slash is refused, as by other middlewares (middlewares.md §2.1)",
+        ("nginx/target-empty//api/..%2fx",),
+        status=b"400 Bad Request",
+    ),
+    Difference("a Location holds no spaces", ("nginx/root-variables-space",), ("header:location",)),
+    Difference("no server is asked with a Host that is none", ("nginx/vhost-said-badly",), status=b"400 Bad Request"),
+    Difference(
+        "as in nginx, a variable that some `set` names is empty until it is set",
+        ("nginx/set-never",),
+        ("server-header:x-x",),
+    ),
+    Difference("as in nginx, single quotes are quotes", ("nginx/quotes",), ("server-header:x-a",)),
+    Difference("as in nginx, words in quotes may hold spaces in a condition, too", ("nginx/if/2",), ("server-header:k",)),
+    Difference("as in nginx, the first return counts", ("nginx/return-if",), status=b"418 I'm a teapot"),
+    Difference(
+        "as in nginx, the client's query goes on behind the one that is written",
+        ("nginx/rewrite-query/more",),
+        ("server:start",),
+    ),
+    Difference("as in nginx, a redirection by rewrite keeps the query", ("nginx/rewrite-away/query",), ("header:location",)),
+    Difference(
+        "as in nginx, `break` ends the rewriting and no more: a deny beside it applies",
+        ("nginx/rewrite-deny",),
+        status=b"403 Forbidden",
+    ),
+    Difference(
+        "as in nginx, the longest prefix is the location", ("nginx/location-longest",), ("body", "header:content-length")
+    ),
+    Difference("as in nginx, proxy_set_header can say the Host", ("nginx/proxy-host",), ("server-header:host",)),
+    Difference("proxy_hide_header hides", ("nginx/hidden/200", "nginx/hidden/404"), ("header:x-up",)),
+    Difference(
+        "as in nginx, failures do not expire later",
+        ("nginx/expires-epoch/404", "nginx/expires-max/404"),
+        ("header:cache-control", "header:expires"),
+    ),
+    Difference("as in nginx, an empty value adds no header", ("nginx/added-empty",), ("header:a",)),
+    Difference("as in nginx, the server's answer can be spoken of", ("nginx/more-upstream",), ("header:was",)),
+    Difference(
+        "as ingress-nginx does, and so that clients cannot: the question tells what was asked for",
+        (
+            "nginx/auth/yes",
+            "nginx/auth/401",
+            "nginx/auth/403",
+            "nginx/auth/302",
+            "nginx/auth/500",
+            "nginx/auth/post",
+            "nginx/auth-signin",
+            "nginx/auth-signin/403",
+            "nginx/auth-signin-rd",
+            "nginx/auth-variables",
+            "nginx/auth-set",
+            "nginx/auth-snippet",
+            "nginx/auth-headers",
+        ),
+        ("server-header:x-auth-request-redirect", "server-header:x-original-method", "server-header:x-original-url"),
+    ),
+    Difference("as in nginx, refusals have the headers of all answers", ("nginx/auth-headers",), ("header:a",)),
+    Difference(
+        "the service with the pages is told who the client is", ("nginx/pages",), ("server-2-header:x-forwarded-for",)
+    ),
 )
 
 BUGS: dict[str, str] = {}

@@ -135,7 +135,7 @@ class Rewrite:
             return redirection(self.status, made + (b"?" + query if query else b""))
         path = canonical(encoded(made))
         if not is_sane(path):
-            return Response.text(400, "Bad Request\n")
+            return Response(400)
         if self.status:
             return redirection(self.status, path + (b"?" + query if query else b""))
         request.rewrite(path)
