@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from pointsman.compile.parts import Tree, qualify
+from pointsman.compile.parts import DEEPEST, Tree, qualify
 from pointsman.config.dynamic import structure_element
 from pointsman.errors import ConfigError, Problem
 
@@ -46,6 +46,8 @@ class Elements(Generic[E]):
             raise ConfigError(Problem(f"{self.section}.{name}", f"recursion detected in {chain}"))
         if name in self._broken:
             raise ConfigError(self._broken[name])
+        if len(self._path) >= DEEPEST:
+            raise ConfigError(Problem(f"{self.section}.{name}", f"is more than {DEEPEST} {self.noun}s deep"))
         self._path.append(name)
         try:
             entry = self._reused(name) or self._made(name)

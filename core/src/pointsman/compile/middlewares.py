@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, frozen
 
 from pointsman.api import Binder
-from pointsman.compile.parts import MIDDLEWARES, Context, Surroundings, Tree, problems_in, qualify
+from pointsman.compile.parts import DEEPEST, MIDDLEWARES, Context, Surroundings, Tree, problems_in, qualify
 from pointsman.compile.servers import ServerEntry, Servers
 from pointsman.compile.services import Services
 from pointsman.config.middlewares import structure_middleware
@@ -15,6 +15,8 @@ from pointsman.errors import ConfigError, Problem
 from pointsman.observe.steps import attempts, step
 from pointsman.routing.chain import bind, chain
 
+MOST_TOGETHER: Final = 256
+"""How many middlewares may be in one."""
 Place = tuple[str, ...]
 """Whose middleware it is: the router, its position there, and the names on the way to it through chains."""
 
@@ -45,6 +47,8 @@ class Middlewares:
     built: dict[Place, Use]
     parsed: dict[str, tuple[Any, str, Any]]
     path: list[str]
+    count: int = 0
+    """How many have been asked for since the outermost one."""
 
     @classmethod
     def begin(
@@ -83,6 +87,10 @@ class Middlewares:
         if name in self.path:
             steps = "->".join(f"middleware:{part}" for part in [*self.path[self.path.index(name) :], name])
             message = f"could not instantiate middleware {name}: recursion detected in {steps}"
+            raise ConfigError(Problem(path, message))
+        self.count = self.count + 1 if self.path else 1
+        if len(self.path) >= DEEPEST or self.count > MOST_TOGETHER:
+            message = f"is one of more than {MOST_TOGETHER} middlewares in one, or is more than {DEEPEST} deep"
             raise ConfigError(Problem(path, message))
         place = (*place, name)
         if place in self.failed:

@@ -31,6 +31,8 @@ Tree = Mapping[str, Mapping[str, Any]]
 
 ROUTERS, SERVICES = "http.routers", "http.services"
 MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
+DEEPEST: Final = 16
+"""How many elements may be below one another: whoever may write some of them shall not exhaust the stack, or memory."""
 TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"

@@ -10,7 +10,7 @@ from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
 from pointsman.compile.composites import Child, Composites
 from pointsman.compile.health import NO_CARE, Care, care, odd_checks
-from pointsman.compile.parts import SERVICES, TRANSPORTS, Surroundings, Tree, qualify
+from pointsman.compile.parts import DEEPEST, SERVICES, TRANSPORTS, Surroundings, Tree, qualify
 from pointsman.compile.redirections import redirections
 from pointsman.compile.transports import transport_settings
 from pointsman.config.dynamic import structure_service, structure_transport
@@ -121,6 +121,8 @@ class Services:
             raise ConfigError(Problem(f"{SERVICES}.{name}", f"recursion detected in {chain}"))
         if name in self.broken:
             raise ConfigError(self.broken[name])
+        if len(self.path) >= DEEPEST:
+            raise ConfigError(Problem(f"{SERVICES}.{name}", f"is more than {DEEPEST} services deep"))
         self.path.append(name)
         try:
             entry = self._reused(name) or self._build(name)

@@ -96,7 +96,7 @@ def find(
         return Backend(service, spec, [_native(service, spec)])
     if node_port and kind == "NodePort":
         return Backend(service, spec, _on_nodes(objects, service, spec, allowed))
-    return Backend(service, spec, list(_endpoints(objects, service, spec, which)))
+    return Backend(service, spec, list(_endpoints(objects, service, spec, which, allowed)))
 
 
 def _ports(service: Object) -> list[Mapping[str, Any]]:
@@ -171,11 +171,17 @@ def addresses_of_nodes(objects: Objects, kind: str) -> list[str]:
     ]
 
 
-def _endpoints(objects: Objects, service: Object, port: Mapping[str, Any], which: Which) -> Iterator[Address]:
+def _endpoints(
+    objects: Objects, service: Object, port: Mapping[str, Any], which: Which, allowed: Allowed
+) -> Iterator[Address]:
+    """Slices of names say the same as Services of type ExternalName, `localhost` among it, and are allowed with them."""
     seen = set()
     for piece in objects.slices(service):
         number = _number(piece, text(port, "name"))
-        is_sound = _is_host if text(piece, "addressType") == "FQDN" else _is_ip
+        is_named = text(piece, "addressType") == "FQDN"
+        if is_named and not allowed.external_names:
+            continue
+        is_sound = _is_host if is_named else _is_ip
         for endpoint in blocks(piece, "endpoints") if number else ():
             conditions = block(endpoint, "conditions")
             if not _is_wanted(conditions, which):

@@ -24,7 +24,10 @@ def same(kind: Kind, before: Object, after: Object) -> bool:
     if at(before, "metadata", "resourceVersion") == at(after, "metadata", "resourceVersion"):
         return True
     essence = _ESSENCE.get((kind.group, kind.name), _whole)
-    return bool(essence(before) == essence(after))
+    try:
+        return bool(essence(before) == essence(after))
+    except RecursionError:
+        return False
 
 
 def _whole(thing: Object) -> Any:

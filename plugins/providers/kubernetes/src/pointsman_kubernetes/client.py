@@ -16,6 +16,7 @@ from pointsman.dialect.reasons import one_line, reason
 from pointsman_kubernetes.access import Place
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Object
+from pointsman_kubernetes.reading import read
 
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 60.0
@@ -36,6 +37,10 @@ _KEEPALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT"
 
 class ApiError(OSError):
     """The server did not do what it was asked: it cannot be reached, or said something that is no answer."""
+
+
+class TooMuch(ApiError):
+    """It gave more than anybody wants to hold."""
 
 
 class Unreachable(ApiError):
@@ -72,13 +77,20 @@ class Api:
     async def objects(self, kind: Kind, namespace: str, selector: str) -> tuple[list[Object], str]:
         """All objects, and the version of which they are. ApiError.
 
-        In pieces, and of the newest version: what servers have in their cache they give in one piece, however large.
+        In pieces, and of the newest version: what servers have in their cache they give in one piece, however large. Pieces
+        are smaller where objects are large.
         """
         found: list[Object] = []
-        asked = {"limit": str(PAGE), **_selecting(selector)}
-        version = ""
+        asked = _selecting(selector)
+        version, page = "", PAGE
         for _ in range(MAX_PIECES):
-            answer = await self._ask("GET", kind.path(namespace), asked)
+            try:
+                answer = await self._ask("GET", kind.path(namespace), {"limit": str(page), **asked})
+            except TooMuch:
+                if page == 1:
+                    raise
+                page = max(page // 8, 1)
+                continue
             found += [{"apiVersion": _api(kind), "kind": kind.name, **each} for each in blocks(answer, "items")]
             version = version or text(answer, "metadata", "resourceVersion")
             if not version or not (isinstance(answer, Mapping) and isinstance(answer.get("items", 0), list | None)):
@@ -86,7 +98,7 @@ class Api:
             more = text(answer, "metadata", "continue")
             if not more:
                 return found, version
-            asked = {"limit": str(PAGE), "continue": more, **_selecting(selector)}
+            asked = {"continue": more, **_selecting(selector)}
         raise ApiError(f"{self._place.url}: gives a list of {kind.resource} without end")
 
     @asynccontextmanager
@@ -112,7 +124,7 @@ class Api:
         try:
             async with self._room, asyncio.timeout(ANSWER_SECONDS), self._got(method, path, asked, body) as response:
                 content = await self._body(response, MAX_BYTES)
-                return await asyncio.to_thread(json.loads, content) if len(content) > _BIG else json.loads(content)
+                return await asyncio.to_thread(read, content) if len(content) > _BIG else read(content)
         except TimeoutError:
             raise Unreachable(f"{url}: did not answer within {ANSWER_SECONDS:g} s") from None
         except (ValueError, RecursionError):
@@ -166,7 +178,7 @@ class Api:
         async for chunk in response.content.iter_any():
             body += chunk
             if len(body) > limit:
-                raise ApiError(f"{self._place.url}: gave an answer of more than {limit} bytes")
+                raise TooMuch(f"{self._place.url}: gave an answer of more than {limit} bytes")
         return bytes(body)
 
 
@@ -178,7 +190,7 @@ class Events:
         self._url = url
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, Object]]:
-        lines = JsonLines(MAX_BYTES)
+        lines = JsonLines(MAX_BYTES, read)
         async for chunk in self._response.content.iter_any():
             try:
                 events = lines.feed(chunk)

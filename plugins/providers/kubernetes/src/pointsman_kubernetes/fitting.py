@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from attrs import evolve
+
 from pointsman.errors import Problem
+from pointsman_kubernetes.outcome import Outcome
 
 Check = Callable[[Mapping[str, Any]], Sequence[Problem]]
 """Problems in the shape of a document, as `ProviderContext.check` gives them."""
@@ -27,6 +30,12 @@ def fitting(document: Mapping[str, Any], check: Check) -> tuple[Mapping[str, Any
         if not removed:
             break
     return document, said
+
+
+def fitted(outcome: Outcome, check: Check) -> Outcome:
+    """The same without what does not fit."""
+    document, problems = fitting(outcome.document, check)
+    return evolve(outcome, document=document, problems=[*outcome.problems, *problems]) if problems else outcome
 
 
 def _remove(document: dict[str, Any], path: str) -> bool:

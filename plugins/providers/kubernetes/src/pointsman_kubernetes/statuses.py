@@ -14,7 +14,7 @@ from attrs import define
 
 from pointsman.dialect.lookups import at, block, text
 from pointsman.errors import Problem
-from pointsman_kubernetes.client import Api, ApiError, Refusal
+from pointsman_kubernetes.client import Api, Refusal
 from pointsman_kubernetes.cluster import Cluster
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Object, key_of
@@ -85,7 +85,7 @@ class Statuses:
         except Refusal as refusal:
             if refusal.code in (403, 404, 405):
                 self._forbidden[kind] = _problem(kind, refusal)
-        except ApiError:
+        except OSError:  # also credentials that are away for now
             pass
         else:
             self._forbidden.pop(kind, None)

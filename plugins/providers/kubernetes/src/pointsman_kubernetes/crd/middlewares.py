@@ -154,6 +154,11 @@ class _Mapper:
         called = self._view.names.error_page(self._owner.namespace, self._owner.name)
         return {**_without(options, "service"), "service": self._view.services.build(service, self._owner, called)}
 
+    def _pass_certificate(self, options: Options) -> dict[str, Any]:
+        if len(rest := _without(options, "cafiles")) != len(options):
+            raise Refused("'caFiles' is for files of the gateway; let 'clientAuth' of a TLSOption check certificates")
+        return rest
+
     def _chain(self, options: Options) -> dict[str, Any]:
         members = items(options.get("middlewares"), "middlewares")
         names = [self._view.references.resolve(MIDDLEWARE, each, self._owner) for each in members]
@@ -167,6 +172,7 @@ _OWN: Final[Mapping[str, Callable[[_Mapper, Options], dict[str, Any]]]] = {
     "ratelimit": _Mapper._rate_limit,
     "errors": _Mapper._errors,
     "chain": _Mapper._chain,
+    "authtlspasscertificatetoupstream": _Mapper._pass_certificate,
 }
 """Kinds, in lower case, whose options are others here than in a file."""
 

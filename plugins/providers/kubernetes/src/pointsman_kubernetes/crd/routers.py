@@ -1,7 +1,7 @@
 """From IngressRoutes to routers (kubernetes.md §3.3, §3.11)."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from pointsman.dialect.lookups import at, block, blocks, text
@@ -85,11 +85,24 @@ class _Routers:
 
     def _names_of(self, namespace: str, name: str) -> list[str]:
         thing = self._view.objects.get(INGRESS_ROUTE, name, namespace) or {}
-        return [
+        names = [
             self._view.names.router(namespace, name, index, text(route, "match"))
             for index, route in _routes(thing)
             if text(route, "match")
         ]
+        own = Owner(INGRESS_ROUTE, namespace, name)
+        return [each for each in names if self._claims.get(each) == own]
+
+    @cached_property
+    def _claims(self) -> dict[str, Owner]:
+        """Whose a name is, for parents may be read later than their children."""
+        claims: dict[str, Owner] = {}
+        for thing in self._view.served(INGRESS_ROUTE):
+            owner = Owner.of(INGRESS_ROUTE, thing)
+            for index, route in _routes(thing):
+                name = self._view.names.router(owner.namespace, owner.name, index, text(route, "match"))
+                claims.setdefault(name, owner)
+        return claims
 
     def _router(self, owner: Owner, index: int, route: Any, thing: Object) -> dict[str, Any]:
         """What is of this route alone, but for its service. Refused if it cannot be."""

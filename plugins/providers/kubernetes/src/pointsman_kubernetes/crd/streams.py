@@ -8,6 +8,7 @@ from pointsman_kubernetes.backends import Allowed, Backend, Unservable, find
 from pointsman_kubernetes.crd.fields import boolean, integer, take
 from pointsman_kubernetes.crd.references import Owner, Refused
 from pointsman_kubernetes.crd.view import View
+from pointsman_kubernetes.names import digest
 
 Spec = Mapping[str, Any]
 """A Service, as a route names it."""
@@ -35,10 +36,10 @@ class Streams:
         if not specs:
             return "", ["has no services"]
         if len(specs) == 1:
-            name = self._view.names.service(router)
+            name = self._free(self._view.names.service(router), owner)
             wrong = self._add(name, specs[0], owner, balancer)
             return router if wrong else name, wrong
-        name = self._view.names.service(router, several=True)
+        name = self._free(self._view.names.service(router, several=True), owner)
         children, problems = [], []
         for index, spec in enumerate(specs):
             child = self._child(router, index, spec, owner)
@@ -54,7 +55,13 @@ class Streams:
     def _child(self, router: str, index: int, spec: Spec, owner: Owner) -> str:
         namespace = text(spec, "namespace") or owner.namespace
         name = self._view.names.stream_child(router, index, namespace, text(spec, "name"), spec.get("port"))
-        return f"{name}-{index}" if name in self.section else name
+        return self._free(f"{name}-{index}" if name in self.section else name, owner)
+
+    def _free(self, name: str, owner: Owner) -> str:
+        """Legacy names of two objects can be the same: nobody takes the place of what is there."""
+        while name in self.section:
+            name = f"{name}-{digest(f'{owner} {name}')}"
+        return name
 
     def _add(self, name: str, spec: Spec, owner: Owner, balancer: Balancer) -> list[str]:
         """Make the load balancer of one Service; what is wrong if there is none."""

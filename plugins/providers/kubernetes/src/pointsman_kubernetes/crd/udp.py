@@ -22,6 +22,8 @@ def routes(view: View) -> tuple[dict[str, Any], list[Problem]]:
         for index, route in enumerate(blocks(thing, "spec", "routes")):
             name = view.names.udp_router(owner.namespace, owner.name, index)
             try:
+                if name in routers:
+                    raise Refused(f"an older object has a route called {name!r}, too; rename one, or set safeNaming")
                 said = take(thing.get("spec"), "", {"entryPoints": strings})
                 service, wrong = streams.route(blocks(route, "services"), owner, name, _balancer)
                 routers[name] = {**said, "service": service}

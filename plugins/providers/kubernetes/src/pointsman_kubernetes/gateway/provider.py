@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from pointsman import ProviderContext
 from pointsman.errors import ConfigError, Problem
 from pointsman_kubernetes import kinds
+from pointsman_kubernetes.fitting import fitted
 from pointsman_kubernetes.gateway import gateways, grpc, http, order, tcp, tls_routes
 from pointsman_kubernetes.gateway.attach import Attachment, attach
 from pointsman_kubernetes.gateway.claims import Claims
@@ -74,7 +75,7 @@ class KubernetesGateway(KubernetesProvider):
         policies.tell()
         order.settle(draft.contenders)
         self._tell(draft)
-        return Outcome(draft.document(), draft.problems, statuses=draft.statuses)
+        return fitted(Outcome(draft.document(), draft.problems, statuses=draft.statuses), self._context.check)
 
     @staticmethod
     def _attached(draft: Draft) -> list[Attachment]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pointsman import ProviderContext
 from pointsman.dialect.lookups import text
 from pointsman.errors import Problem
+from pointsman_kubernetes.fitting import fitted
 from pointsman_kubernetes.kinds import KNATIVE_INGRESS, SECRET, SERVICE, Kind
 from pointsman_kubernetes.knative.config import KnativeConfig
 from pointsman_kubernetes.knative.ingress import Ingress
@@ -54,7 +55,7 @@ class KnativeProvider(KubernetesProvider):
             "udp": {"routers": {}, "services": {}},
             "tls": {"certificates": [certificates[key] for key in sorted(certificates)], "options": {}, "stores": {}},
         }
-        return Outcome(document, problems, statuses=statuses)
+        return fitted(Outcome(document, problems, statuses=statuses), self._context.check)
 
 
 def _ours(thing: Object) -> bool:

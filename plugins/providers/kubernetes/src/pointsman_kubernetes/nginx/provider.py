@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from pointsman import ProviderContext
 from pointsman.dialect.lookups import texts
 from pointsman.errors import ConfigError, Problem
+from pointsman_kubernetes.fitting import fitted
 from pointsman_kubernetes.kinds import (
     CONFIG_MAP_NOT_HELM,
     ENDPOINT_SLICE,
@@ -60,7 +61,7 @@ class KubernetesIngressNGINXProvider(KubernetesProvider):
     def build(self, objects: Objects) -> Outcome:
         build = Build(self._nginx, objects, self._watched(objects), self._plaintext, self._secured)
         updates, problems = statuses(self._nginx, objects, build.ingresses)
-        return Outcome(build.document, [*build.problems, *problems], statuses=updates)
+        return fitted(Outcome(build.document, [*build.problems, *problems], statuses=updates), self._context.check)
 
     def _watched(self, objects: Objects) -> Callable[[str], bool]:
         if self._nginx.watch_namespace:
