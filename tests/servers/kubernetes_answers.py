@@ -50,6 +50,8 @@ class Answers:
         self.store = Store(kinds)
         self.tokens: set[str] = set()
         self.watch_list = True
+        self.old_storage = False
+        """Whether watch-lists fail as they do with an etcd before 3.5, seen at Kubernetes 0.36: by an event."""
         self.tells_initial_end = True
         """Whether a watch-list says when all has come."""
         self.gone_by_http = False
@@ -215,6 +217,8 @@ class Answers:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(float(query.get("timeoutSeconds") or 1800), self.watch_seconds)):
+                    if initial and self.old_storage:
+                        raise Refused(500, "InternalError", "the required storage feature RequestWatchProgress is disabled")
                     for each in first:
                         await _send(response, "ADDED", each)
                     if initial and self.tells_initial_end:

@@ -51,10 +51,12 @@ async def test_objects_come_and_change_and_go(server, watch_list):
         assert {each.query.get("labelSelector") for each in server.asked if "secrets" in each.path} == {"owner!=helm"}
 
 
-async def test_a_server_that_does_not_say_when_all_has_come_is_listed(server):
-    server.tells_initial_end = False
+@pytest.mark.parametrize(("switch", "value"), [("tells_initial_end", False), ("old_storage", True)])
+async def test_a_server_whose_watches_do_not_begin_with_all_is_listed(server, switch, value):
+    setattr(server, switch, value)
     async with followed(server) as said:
         assert said.services() == ["default/web"]
+        assert said.problems == [[]]
         server.apply(service("new"))
         await said.until("new", "web")
 
@@ -218,7 +220,11 @@ async def silent(request):
         pytest.param(saying(b"x" * 3000), "a line has more than 2000 bytes", id="huge"),
         pytest.param(saying(b"it hurts", 500), "it hurts", id="error"),
         pytest.param(saying(b'{"kind":"Status","message":"etcd is away"}', 503), "etcd is away", id="status"),
-        pytest.param(saying(b'{"type":"ERROR","object":{"message":"odd","code":500}}\n'), "odd", id="error-event"),
+        pytest.param(
+            saying(b'{"type":"ERROR","object":{"message":"odd","code":500}}\n'),
+            "a list of secrets that is none",
+            id="error-event",
+        ),
         pytest.param(silent, "says nothing", id="silent"),
     ],
 )
@@ -256,6 +262,19 @@ async def test_lists_that_are_none_cost_only_their_kind(server, monkeypatch, ans
     async with followed(server) as said:
         await said.problem("API server: ", told)
         assert said.services() == ["default/web"]
+
+
+class Slowly(Names):
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.pace = client.Pace(4, 2)
+
+
+async def test_questions_are_asked_at_the_pace_that_is_set(server):
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    async with followed(server, Slowly):
+        assert clock() - begun > 0.24  # the third of three kinds
 
 
 async def test_an_object_of_a_megabyte_is_one_line_of_a_watch(server):

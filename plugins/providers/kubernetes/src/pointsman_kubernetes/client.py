@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
@@ -66,12 +67,30 @@ def a_session() -> ClientSession:
     )
 
 
+class Pace:
+    """`burst` requests at once, and then so many per second; any number if that is not above 0."""
+
+    def __init__(self, per_second: float = 0, burst: int = 1) -> None:
+        self._gap = 1 / per_second if per_second > 0 else 0.0
+        self._ahead = self._gap * (max(burst, 1) - 1)
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """When the next may go."""
+        now = monotonic()
+        due = max(self._next, now - self._ahead)
+        self._next = due + self._gap
+        if due > now:
+            await asyncio.sleep(due - now)
+
+
 class Api:
     """One server, as one who may see something of it."""
 
-    def __init__(self, session: ClientSession, place: Place) -> None:
+    def __init__(self, session: ClientSession, place: Place, pace: Pace | None = None) -> None:
         self._session = session
         self._place = place
+        self._pace = pace or Pace()
         self._room = asyncio.Semaphore(TOGETHER)
 
     async def objects(self, kind: Kind, namespace: str, selector: str) -> tuple[list[Object], str]:
@@ -139,6 +158,7 @@ class Api:
         identity = await place.credentials.identity()
         secured = place.url.startswith("https://")
         context = await asyncio.to_thread(place.trust.context, identity.pair) if secured else True
+        await self._pace.turn()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 response = await self._session.request(

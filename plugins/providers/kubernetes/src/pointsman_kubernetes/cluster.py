@@ -91,11 +91,13 @@ class Cluster:
 
     def problems(self) -> list[Problem]:
         """What cannot be read, and why: each reason once, if it is the server's."""
+        known = any(each.objects for each in self._followers)
         problems = {}
         for each in self._followers:
             if each.trouble:
-                said = each.trouble if not each.filled else f"{each.trouble}; what is known stays in force"
-                path = each.place if each.unreachable is None else "API server"
+                mine = each.unreachable is None
+                stays = "; what is known stays in force" if (each.objects if mine else known) else ""
+                path, said = each.place if mine else "API server", each.trouble + stays
                 problems[path, said] = Problem(path, said, warning=True, loud=True)
         return list(problems.values())
 

@@ -27,7 +27,8 @@ BEGIN_SECONDS: Final = 30.0
 GRACE_SECONDS: Final = 15.0
 """How long a server may fail to give a kind before the first configuration is made without it."""
 _INITIAL_END: Final = "k8s.io/initial-events-end"
-_UNKNOWN_OPTION: Final = (400, 406, 422)
+_NOT_THE_WAY: Final = (403, 404, 410, 429)
+"""Refusals that a list would meet as well."""
 _BUILT_IN: Final = ("", "discovery.k8s.io", "networking.k8s.io")
 
 
@@ -146,11 +147,11 @@ class Follower:
 
     def _refused(self, refusal: Refusal) -> bool:
         """Whether to go on at once, another way."""
+        if self._watch_list and not self._version and refusal.code not in _NOT_THE_WAY:
+            self._watch_list = False  # servers refuse it in several ways: by storage, by feature gate, by version
+            return True
         if refusal.code == 410:
             self._version = ""
-        elif self._watch_list and not self._version and refusal.code in _UNKNOWN_OPTION:
-            self._watch_list = False
-            return True
         elif refusal.code == 403:
             self.absent = False
             self._say(f"{refusal}; grant get, list and watch on {self.kind.resource} to the account of the gateway")

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from pointsman import ProviderContext, Publish
 from pointsman_kubernetes.access import place
-from pointsman_kubernetes.client import Api, a_session
+from pointsman_kubernetes.client import Api, Pace, a_session
 from pointsman_kubernetes.cluster import Cluster
 from pointsman_kubernetes.kinds import Kind
 from pointsman_kubernetes.objects import Objects
@@ -31,6 +31,8 @@ class KubernetesProvider(ABC):
     def __init__(self, config: AccessConfig, context: ProviderContext) -> None:
         self._context = context
         self._access = config
+        self.pace = Pace()
+        """How often the API server may be asked."""
 
     @abstractmethod
     def kinds(self) -> Sequence[Kind]:
@@ -46,7 +48,7 @@ class KubernetesProvider(ABC):
         namespaces, selector = config.scope
         where = await asyncio.to_thread(place, config)
         async with a_session() as session:
-            api = Api(session, where)
+            api = Api(session, where, self.pace)
             cluster = Cluster(api, self.kinds(), namespaces, selector, self.selected)
             async with cluster.followed():
                 await cluster.ready()

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from pointsman import ProviderContext
 from pointsman.errors import ConfigError, Problem
 from pointsman_kubernetes import kinds
+from pointsman_kubernetes.client import Pace
 from pointsman_kubernetes.fitting import fitted
 from pointsman_kubernetes.gateway import gateways, grpc, http, order, tcp, tls_routes
 from pointsman_kubernetes.gateway.attach import Attachment, attach
@@ -52,6 +53,7 @@ class KubernetesGateway(KubernetesProvider):
             )
         super().__init__(config, context)
         self._config = config
+        self.pace = Pace(config.qps, config.burst)
         self._entry_points = context.entry_points
 
     def kinds(self) -> Sequence[Kind]:
