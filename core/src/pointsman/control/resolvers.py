@@ -34,6 +34,8 @@ class Challenges:
     def __init__(self) -> None:
         self.workers: Sequence[DataPlane] = ()
         self._tokens: dict[tuple[str, str], str] = {}
+        self._shown: dict[str, Sequence[str]] = {}
+        self._telling = asyncio.Lock()
 
     async def answer(self, request: InternalRequest) -> InternalResponse:
         """The content for this token at this host; 404 if nobody expects to be asked for it."""
@@ -56,20 +58,33 @@ class Challenges:
 
     async def tell_tls(self, host: str, pair: KeyPair) -> Callable[[], None]:
         """Have every worker show this certificate. OSError if one cannot be told."""
-        await self._tell(host, [pair.certificate, pair.key])
+        host = host.lower()
+        mine = self._shown[host] = [pair.certificate, pair.key]
 
         def withdraw() -> None:
-            task = asyncio.ensure_future(self._tell(host, None))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if self._shown.get(host) is mine:
+                del self._shown[host]
+                task = asyncio.ensure_future(self._tell(host))
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+        try:
+            await self._tell(host)
+        except BaseException:
+            withdraw()
+            raise
         return withdraw
 
-    async def _tell(self, host: str, pair: Sequence[str] | None) -> None:
-        try:
+    async def _tell(self, host: str) -> None:
+        """Tell all workers what is shown now, which may be another's by the time that they are told."""
+        failed: Unanswered | None = None
+        async with self._telling:
             for worker in self.workers:
-                await worker.ask("challenge", {"host": host.lower(), "pair": pair})
-        except Unanswered as error:
-            raise OSError(f"the challenge cannot be answered: {error}") from None
+                try:
+                    await worker.ask("challenge", {"host": host, "pair": self._shown.get(host)})
+                except Unanswered as error:
+                    failed = error
+        if failed is not None:
+            raise OSError(f"the challenge cannot be answered: {failed}")
 
 
 class Context:

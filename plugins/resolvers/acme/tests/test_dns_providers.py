@@ -1,11 +1,14 @@
 """Where records of zones are kept: who is known, what they need, and what goes wrong."""
 
+import asyncio
+import os
+import signal
 import stat
 from importlib.util import find_spec
 
 import pytest
 
-from pointsman.testing import answer, upstream
+from pointsman.testing import answer, eventually, upstream
 from pointsman_acme.dns_providers import _SERVICES, Program, Service, WebHook, provider_named
 
 VARIABLES = {
@@ -62,3 +65,36 @@ async def test_a_web_hook_is_told_and_may_refuse():
             await hook.cleanup("_acme-challenge.a.test.", "value", "")
     with pytest.raises(OSError, match="cannot be asked"):
         await hook.present("_acme-challenge.a.test.", "value", "")
+
+
+async def test_what_a_program_leaves_running_is_not_waited_for(tmp_path):
+    path = tmp_path / "program"
+    path.write_text("#!/bin/sh\nsleep 60 &\necho $! > " + str(tmp_path / "pid") + "\necho no such zone >&2\nexit 3\n")
+    path.chmod(0o700)
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(OSError, match=r"ended with 3 \(no such zone\)"):
+                await provider_named("exec", {"EXEC_PATH": str(path)}).present("r.", "v", "")
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+async def test_a_program_that_hangs_ends_with_all_that_it_has_started(tmp_path):
+    path = tmp_path / "program"
+    path.write_text("#!/bin/sh\nsleep 60 &\necho $! > " + str(tmp_path / "pid") + "\nwait\n")
+    path.chmod(0o700)
+    task = asyncio.create_task(provider_named("exec", {"EXEC_PATH": str(path)}).present("r.", "v", ""))
+    await eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=10)
+    assert done
+    pid = int((tmp_path / "pid").read_text())
+    await eventually(lambda: not alive(pid))
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,17 +1,13 @@
 """A certificate authority, spoken with in ACME (RFC 8555). The library blocks, so it runs in threads, one call at a time."""
 
 import asyncio
-import atexit
 import base64
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-import certifi
 import josepy
 import requests
 from acme import challenges, client, errors, messages
@@ -21,10 +17,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from josepy.jwk import JWKRSA
-from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from pointsman.dialect.resolvers import ACME
 from pointsman_acme.keys import account_der
+from pointsman_acme.network import Network, trust
 from pointsman_acme.store import Account
 
 T = TypeVar("T")
@@ -32,7 +29,6 @@ AGENT: Final = "pointsman-acme/0.1"
 HTTP_01: Final = "http-01"
 TLS_ALPN_01: Final = "tls-alpn-01"
 DNS_01: Final = "dns-01"
-NONCES: Final = 5
 _MAX_WORDS: Final = 300
 
 
@@ -98,7 +94,10 @@ class Authority:
         self._client: Any = None
         self._key: Any = None
         self._lock = asyncio.Lock()
+        self._limit = config.client_timeout + max(1.0, config.certificate_timeout)
         self.host = urlsplit(config.ca_server).netloc
+        self.lost = False
+        """It has begun an answer that does not end: begin anew."""
 
     async def enter(self) -> Account:
         """Register, or come back as who one was. AuthorityError."""
@@ -139,8 +138,24 @@ class Authority:
         return float(when.timestamp()) if when is not None else None
 
     async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
-        async with self._lock:
-            return await in_thread(_translated, call, *arguments)
+        await self._lock.acquire()
+        asking = asyncio.ensure_future(self._within(call, *arguments))
+        asking.add_done_callback(self._answered)  # not sooner: a thread cannot be stopped when nobody waits any more
+        return await asyncio.shield(asking)
+
+    async def _within(self, call: Callable[..., T], *arguments: Any) -> T:
+        if not self.lost:
+            try:
+                async with asyncio.timeout(self._limit):
+                    return await in_thread(_translated, call, *arguments)
+            except TimeoutError:
+                self.lost = True
+        raise AuthorityError("does not come to an end with its answer (clientTimeout)")
+
+    def _answered(self, asking: "asyncio.Future[Any]") -> None:
+        self._lock.release()
+        if not asking.cancelled():
+            asking.exception()  # maybe nobody else asks
 
     # in a thread
 
@@ -151,10 +166,11 @@ class Authority:
         if not isinstance(private, rsa.RSAPrivateKey):
             raise AuthorityError("the key of the stored account is no RSA key")
         self._key = JWKRSA(key=private)
-        net = _Network(self._key, user_agent=AGENT, timeout=max(1, round(config.client_response_header_timeout)))
-        net.verify_ssl = _trust(config)
-        if config.ca_server_name:
-            net.session.mount("https://", _Named(config.ca_server_name))
+        try:
+            verify = trust(config)
+        except ValueError as error:
+            raise AuthorityError(str(error)) from None
+        net = Network(self._key, config, verify, AGENT)
         directory = client.ClientV2.get_directory(config.ca_server, net)
         self._client = client.ClientV2(directory, net)
         if account is not None:
@@ -246,9 +262,9 @@ def _translated(call: Callable[..., T], *arguments: Any) -> T:
         raise AuthorityError("did not answer in time (clientResponseHeaderTimeout)") from None
     except requests.exceptions.ConnectionError:
         raise AuthorityError("cannot be reached") from None
-    except (errors.Error, josepy.errors.Error, requests.exceptions.RequestException) as error:
+    except (errors.Error, josepy.errors.Error, requests.exceptions.RequestException, HTTPError) as error:
         raise AuthorityError(f"gave an answer that no ACME server gives ({type(error).__name__})") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise AuthorityError(f"gave an answer that cannot be understood ({type(error).__name__})") from None
 
 
@@ -262,56 +278,6 @@ def _issuer(chain: str) -> str:
     last = x509.load_pem_x509_certificates(chain.encode())[-1]
     names = last.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
-
-
-def _trust(config: ACME) -> Any:
-    """True for the system's authorities, or a file of those that are trusted."""
-    if not config.ca_certificates:
-        return True
-    texts = []
-    for path in config.ca_certificates:
-        try:
-            with open(path, encoding="ascii") as file:
-                texts.append(file.read(1 << 20))
-        except (OSError, ValueError) as error:
-            raise AuthorityError(f"caCertificates: {path} cannot be read: {getattr(error, 'strerror', error)}") from None
-    if config.ca_system_cert_pool:
-        with open(certifi.where(), encoding="utf-8") as file:
-            texts.append(file.read())
-    descriptor, name = tempfile.mkstemp(suffix=".pem")
-    with open(descriptor, "w", encoding="utf-8") as bundle:
-        bundle.write("\n".join(texts))
-    atexit.register(_removed, name)
-    return name
-
-
-def _removed(path: str) -> None:
-    if os.path.exists(path):
-        os.unlink(path)
-
-
-class _Network(client.ClientNetwork):
-    """With more patience for nonces that are refused than the library has (RFC 8555 §6.5)."""
-
-    def _post_once(self, *arguments: Any, **settings: Any) -> Any:
-        for _ in range(NONCES):
-            try:
-                return super()._post_once(*arguments, **settings)
-            except messages.Error as error:
-                if error.code != "badNonce":
-                    raise
-        return super()._post_once(*arguments, **settings)
-
-
-class _Named(HTTPAdapter):
-    """Connections whose certificate is to be for another name than the address says."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **settings: Any) -> None:
-        super().init_poolmanager(*arguments, **settings, server_hostname=self._name, assert_hostname=self._name)
 
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:

@@ -27,6 +27,8 @@ LIMIT_SECONDS: Final = 120.0
 PAUSE_SECONDS: Final = 2.0
 QUERY_SECONDS: Final = 5.0
 MAX_ALIASES: Final = 20
+PARTING_SECONDS: Final = 3.0
+"""How long taking a record away may take when nobody waits for the certificate any more, or the gateway stops."""
 
 
 @frozen
@@ -50,18 +52,20 @@ class Dns:
         resolver = await in_thread(_resolver, self.challenge.resolvers)
         record = await in_thread(_followed, resolver, f"_acme-challenge.{name}.")
         zone = await in_thread(_zone, resolver, record) if self.provider.wants_zone else ""
-        try:
-            await self.provider.present(record, value, zone)
-        except (OSError, ValueError) as error:
-            raise AuthorityError(f"{record}: the DNS provider {self.challenge.provider}: {error}") from None
 
         async def undo() -> None:
+            task = asyncio.current_task()
             try:
-                await self.provider.cleanup(record, value, zone)
+                async with asyncio.timeout(PARTING_SECONDS if task is not None and task.cancelling() else None):
+                    await self.provider.cleanup(record, value, zone)
             except (OSError, ValueError):
                 return  # a record that stays does no harm
 
         try:
+            try:
+                await self.provider.present(record, value, zone)
+            except (OSError, ValueError) as error:
+                raise AuthorityError(f"{record}: the DNS provider {self.challenge.provider}: {error}") from None
             await self._seen(resolver, record, value)
         except BaseException:
             await undo()

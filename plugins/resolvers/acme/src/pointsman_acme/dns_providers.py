@@ -5,7 +5,9 @@ Credentials come from the environment, by the names that users of the dialect kn
 
 import asyncio
 import base64
+import os
 import shutil
+import signal
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Protocol
 
@@ -23,6 +25,7 @@ from pointsman_acme.authority import in_thread
 
 SECONDS: Final = 120.0
 TTL: Final = 120
+MAX_WORDS: Final = 4096
 
 _SERVICES: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
     "azuredns": (
@@ -151,26 +154,53 @@ class Program:
         path = shutil.which(self.path)
         if path is None:
             raise OSError(f"EXEC_PATH: {self.path} is no program that can be run")
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            path, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=pipe
-        )
+        said = _Words()
         try:
-            async with asyncio.timeout(SECONDS):
-                assert process.stderr is not None
-                told = await process.stderr.read(4096)
-                while await process.stderr.read(65_536):
-                    pass
-                code = await process.wait()
-        except TimeoutError:
-            raise OSError(f"{self.path} {arguments[0]}: did not end within {SECONDS:g} s") from None
+            null = asyncio.subprocess.DEVNULL
+            process = await asyncio.create_subprocess_exec(
+                path, *arguments, stdin=null, stdout=null, stderr=said.pipe, start_new_session=True
+            )
+            try:
+                async with asyncio.timeout(SECONDS):
+                    code = await process.wait()
+            except TimeoutError:
+                raise OSError(f"{self.path} {arguments[0]}: did not end within {SECONDS:g} s") from None
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
+                    await process.wait()
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            told = said.end()
         if code:
             words = " ".join(told.decode("utf-8", "replace").split())[:200]
             raise OSError(f"{self.path} {arguments[0]}: ended with {code}{f' ({words})' if words else ''}")
+
+
+class _Words:
+    """What a program says on its way, read as it comes. What it leaves running may hold the pipe and is not waited for."""
+
+    def __init__(self) -> None:
+        self._told = b""
+        self._loop = asyncio.get_running_loop()
+        self._end, self.pipe = os.pipe()
+        os.set_blocking(self._end, False)
+        self._loop.add_reader(self._end, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._end, 65_536)
+        except BlockingIOError:
+            return
+        self._told = (self._told + data)[:MAX_WORDS]
+        if not data:
+            self._loop.remove_reader(self._end)
+
+    def end(self) -> bytes:
+        self._read()
+        self._loop.remove_reader(self._end)
+        os.close(self._end)
+        os.close(self.pipe)
+        return self._told
 
 
 @frozen(repr=False)

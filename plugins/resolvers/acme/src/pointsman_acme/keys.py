@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -37,6 +37,50 @@ def is_sound(key: str) -> bool:
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
+
+
+def flaw(names: Sequence[str], pair: KeyPair) -> str:
+    """Why this is no certificate for all of these names and this key, as the end of a sentence; "" if it is one."""
+    try:
+        leaf = x509.load_pem_x509_certificates(pair.certificate.encode())[0]
+        private = serialization.load_pem_private_key(pair.key.encode(), None, unsafe_skip_rsa_key_validation=True)
+        fits = _public(leaf.public_key()) == _public(private.public_key())
+        theirs = names_in(leaf)
+    except Exception:  # a parser of hostile formats may raise anything
+        return "cannot be read"
+    if not fits:
+        return "is for another key"
+    if not set(names) <= theirs:
+        return "is not for all names"
+    return ""
+
+
+def excess(names: Sequence[str], certificate: str) -> str:
+    """The same of what was just issued: it has to be valid now, and for nothing that was not asked for."""
+    leaf = x509.load_pem_x509_certificates(certificate.encode())[0]
+    now = datetime.now(UTC)
+    if leaf.not_valid_after_utc < now:
+        return "has run out already"
+    if not names_in(leaf) <= set(names):
+        return "is for names that were not asked for"
+    return ""
+
+
+def names_in(leaf: x509.Certificate) -> set[str]:
+    """Those that it is served for."""
+    found = {str(each.value) for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    try:
+        for name in leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value:
+            if isinstance(name, x509.DNSName | x509.IPAddress):
+                found.add(str(name.value))
+    except x509.ExtensionNotFound:
+        pass
+    return {name.lower() for name in found if name}
+
+
+def _public(key: Any) -> bytes:
+    found: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return found
 
 
 def account_key() -> bytes:

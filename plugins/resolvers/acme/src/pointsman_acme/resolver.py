@@ -6,10 +6,12 @@ tasks end when `resolve` does.
 """
 
 import asyncio
+import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
-from typing import ClassVar, Final
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from attrs import evolve
@@ -20,13 +22,20 @@ from pointsman.errors import ConfigError, Problem
 from pointsman_acme import schedule
 from pointsman_acme.authority import DNS_01, HTTP_01, TLS_ALPN_01, Authority, AuthorityError, Proof, in_thread
 from pointsman_acme.dns import Dns
-from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, is_sound, new_key, proof_for, request_for
+from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, excess, flaw, is_sound, new_key, proof_for, request_for
 from pointsman_acme.store import Account, Store, Stored, StoreError, store_at
 
 V1: Final = "acme-v01.api.letsencrypt.org"
 MAX_AT_ONCE: Final = 8
 STORE_SECONDS: Final = 10.0
 """Between two tries to use a file that cannot be used."""
+ENTER_SECONDS: Final = 5.0
+"""After an authority could not be entered, nobody tries for so long."""
+MAX_REMEMBERED: Final = 10_000
+TELL_SECONDS: Final = 0.05
+"""How long news is gathered: a thousand names that fail are told of at once."""
+CHATTY: Final = ("acme", "urllib3", "requests", "lexicon", "botocore", "josepy")
+"""Libraries whose log at DEBUG has all that is sent, credentials of DNS providers among it."""
 Names = tuple[str, ...]
 
 
@@ -37,6 +46,8 @@ class AcmeResolver:
     Config: ClassVar[type] = ACME
 
     def __init__(self, config: ACME, context: ResolverContext) -> None:
+        for library in CHATTY:
+            logging.getLogger(library).setLevel(logging.INFO)
         self._path = f"certificatesResolvers.{context.name}"
         if V1 in config.ca_server:
             context.logger.warning("%s.acme.caServer: version 1 of Let's Encrypt is gone; version 2 is used", self._path)
@@ -49,7 +60,13 @@ class AcmeResolver:
         self._dns = Dns.of(config.dns_challenge, f"{self._path}.acme.dnsChallenge") if config.dns_challenge else None
         self._store: Store = store_at(config.storage)
         self._authority: Authority | None = None
-        self._entering = asyncio.Lock()
+        self._entering: asyncio.Task[Authority] | None = None
+        self._shut: tuple[float, AuthorityError] | None = None
+        """When it may be tried again to enter, and what was wrong."""
+        self._busy: set[str] = set()
+        """Names that are being proven: of two orders for a name one waits."""
+        self._freed = asyncio.Condition()
+        self._waking: set[asyncio.Future[None]] = set()
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
         self._wanted: Sequence[CertificateRequest] = ()
         self._tasks: dict[Names, asyncio.Task[None]] = {}
@@ -57,6 +74,13 @@ class AcmeResolver:
         self._account: Account | None = None
         self._forgotten: Account | None = None
         self._stored: list[Stored] = []
+        self._by_name: dict[str, list[Stored]] = {}
+        self._broken: set[Names] = set()
+        self._patience: dict[Names, tuple[int, float]] = {}
+        """Of what failed: how often, and until when it is left alone, whether it is wanted meanwhile or not."""
+        self._keeping = threading.Lock()
+        self._unkept = False
+        self._telling: asyncio.TimerHandle | None = None
         self._due: dict[Names, float] = {}
         self._publish: PublishCertificates = lambda pairs, problems: None
 
@@ -65,7 +89,9 @@ class AcmeResolver:
         self._publish = publish
         await self._opened()
         self._account = self._own_account()
-        self._stored = self._store.certificates(self._context.name)
+        stored = self._store.certificates(self._context.name)
+        self._broken = await asyncio.to_thread(lambda: {each.names for each in stored if flaw(each.names, each.pair)})
+        self._have(stored)
         self._tell()
         looking = asyncio.create_task(self._look_now_and_then())
         try:
@@ -73,8 +99,13 @@ class AcmeResolver:
                 self._wanted = requests
                 self._look()
         finally:
-            tasks = [looking, *self._tasks.values()]
+            entering = [self._entering] if self._entering is not None else []
+            tasks: list[asyncio.Task[Any]] = [looking, *entering, *self._tasks.values()]
             self._tasks.clear()
+            self._entering = None
+            if self._telling is not None:
+                self._telling.cancel()
+                self._telling = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -105,16 +136,22 @@ class AcmeResolver:
     # what is to be done
 
     async def _look_now_and_then(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_look = loop.time() + schedule.interval(self._config.certificates_duration)
         while True:
-            await asyncio.sleep(schedule.interval(self._config.certificates_duration))
-            await self._ask_when()
-            self._look()
+            await asyncio.sleep(min(STORE_SECONDS, max(0.0, next_look - loop.time())))
+            if self._unkept:
+                await self._save()
+            if loop.time() >= next_look:
+                await self._ask_when()
+                self._look()
+                next_look = loop.time() + schedule.interval(self._config.certificates_duration)
 
     async def _ask_when(self) -> None:
         """What the authority says of when to renew."""
         authority = self._authority
-        for stored in list(self._stored) if authority is not None else ():
-            if authority is not None and self._is_wanted(stored):
+        for stored in self._in_use() if authority is not None else ():
+            if authority is not None:
                 when = await authority.wants_renewal(stored.pair.certificate)
                 if when is not None:
                     self._due[stored.names] = when
@@ -122,10 +159,11 @@ class AcmeResolver:
     def _look(self) -> None:
         """Begin what is wanted and missing or due, and end what nobody wants any more."""
         asked: dict[Names, CertificateRequest] = {}
+        all_wanted = {name for request in self._wanted for name in request.names}
         for request in self._wanted:
             holder = self._holder(request.names)
             if holder is None or self._is_due(holder):
-                names = request.names if holder is None else holder.names
+                names = request.names if holder is None or not all_wanted.issuperset(holder.names) else holder.names
                 asked.setdefault(names, CertificateRequest(names, request.origin, request.rule))
         for names in [names for names, task in self._tasks.items() if names not in asked or task.done()]:
             self._tasks.pop(names).cancel()
@@ -136,13 +174,25 @@ class AcmeResolver:
         self._tell()
 
     def _holder(self, names: Names) -> Stored | None:
-        """The certificate that covers all of these names."""
-        return next((each for each in self._stored if all(_covers(each.names, name) for name in names)), None)
+        """The certificate that covers all of these names; of several that which ends last."""
+        _, dot, rest = names[0].partition(".")
+        candidates = [*self._by_name.get(names[0], ()), *(self._by_name.get(f"*.{rest}", ()) if dot else ())]
+        holders = [each for each in candidates if all(_covers(each.names, name) for name in names)]
+        return max(holders, key=_end, default=None)
 
-    def _is_wanted(self, stored: Stored) -> bool:
-        return any(self._holder(request.names) is stored for request in self._wanted)
+    def _in_use(self) -> list[Stored]:
+        holders = {id(self._holder(request.names)) for request in self._wanted}
+        return [each for each in self._stored if id(each) in holders]
+
+    def _have(self, stored: list[Stored]) -> None:
+        self._stored, self._by_name = stored, {}
+        for each in stored:
+            for name in each.names:
+                self._by_name.setdefault(name, []).append(each)
 
     def _is_due(self, stored: Stored) -> bool:
+        if stored.names in self._broken:
+            return True
         life = schedule.life_of(stored)
         when = schedule.due(life, self._config.certificates_duration)
         return min(when, self._due.get(stored.names, when)) <= time.time()
@@ -151,10 +201,12 @@ class AcmeResolver:
 
     async def _obtain(self, request: CertificateRequest) -> None:
         """Until it is there."""
-        failures = 0
+        names = request.names
+        failures, until = self._patience.get(names, (0, 0.0))
+        await asyncio.sleep(max(0.0, until - time.monotonic()))
         while True:
             try:
-                async with self._room:
+                async with self._alone(names), self._room:
                     await self._order(request)
             except Exception as error:  # libraries that speak with strangers may raise anything
                 failures += 1
@@ -162,12 +214,35 @@ class AcmeResolver:
                 after = error.retry_after if isinstance(error, AuthorityError) else 0.0
                 wait = schedule.wait_after(failures, refused=refused or isinstance(error, ConfigError), retry_after=after)
                 known = isinstance(error, AuthorityError | StoreError | ConfigError | OSError | ValueError)
+                self._patience.pop(names, None)  # the latest is the last
+                self._patience[names] = failures, time.monotonic() + wait
+                while len(self._patience) > MAX_REMEMBERED:
+                    del self._patience[next(iter(self._patience))]
                 self._complain(request, str(error) if known else f"{type(error).__name__}: {error}"[:200], wait)
                 await asyncio.sleep(wait)
             else:
-                self._troubles.pop(request.names, None)
+                self._patience.pop(names, None)
+                self._troubles.pop(names, None)
                 self._tell()
                 return
+
+    @asynccontextmanager
+    async def _alone(self, names: Names) -> AsyncIterator[None]:
+        """While no other order is about one of these names."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._busy.isdisjoint(names))
+            self._busy.update(names)
+        try:
+            yield
+        finally:
+            self._busy.difference_update(names)
+            waking = asyncio.ensure_future(self._wake())
+            self._waking.add(waking)
+            waking.add_done_callback(self._waking.discard)
+
+    async def _wake(self) -> None:
+        async with self._freed:
+            self._freed.notify_all()
 
     def _complain(self, request: CertificateRequest, why: str, wait: float) -> None:
         domains = ", ".join(request.names)
@@ -187,8 +262,12 @@ class AcmeResolver:
     async def _order(self, request: CertificateRequest) -> None:
         config, names = self._config, request.names
         self._check(names)
-        authority = await self._entered()
         before = next((each for each in self._stored if each.names == names), None)
+        if before is not None and not self._is_due(before):
+            return
+        if self._unkept and not await self._save():
+            raise StoreError("nothing is ordered while the storage cannot be written")
+        authority = await self._entered()
         what = "renews" if before is not None else "orders"
         self._context.logger.info("%s: %s the certificate for %s", self._path, what, ", ".join(names))
         key = (
@@ -200,20 +279,24 @@ class AcmeResolver:
         except AuthorityError as error:
             if not error.stranger:
                 raise
-            self._authority, self._account, self._forgotten = None, None, self._account
+            if self._authority is authority:
+                self._authority, self._account, self._forgotten = None, None, self._account
             authority = await self._entered()
             order = await authority.order(csr)
         async with AsyncExitStack() as proving:
             chosen = [self._chosen(ways) for ways in order.proofs]
             for proof in chosen:
-                proving.push_async_callback(_undone, await self._set_up(proof))
+                await self._set_up(proof, proving)
             for proof in chosen:
                 await authority.prove(proof)
         pair = KeyPair(await authority.fetch(order), key)
-        self._stored = [each for each in self._stored if each.names != names and not _gone(each)]
-        self._stored.append(Stored(names, pair))
+        wrong = flaw(names, pair) or excess(names, pair.certificate)
+        if wrong:
+            raise AuthorityError(f"the certificate that the authority gave {wrong}; it is not used", refused=True)
+        self._have([*(each for each in self._stored if each.names != names and not _gone(each)), Stored(names, pair)])
         self._due.pop(names, None)
-        await asyncio.to_thread(self._keep)
+        self._broken.discard(names)
+        await self._save()  # it is in use, kept or not
         self._context.logger.info("%s: has a certificate for %s", self._path, ", ".join(names))
 
     def _check(self, names: Names) -> None:
@@ -226,26 +309,51 @@ class AcmeResolver:
 
     async def _entered(self) -> Authority:
         """The authority, with an account there that is kept before anything is ordered."""
-        async with self._entering:
-            if self._authority is None:
-                authority = Authority(self._config, self._account, self._account_key)
-                try:
-                    account = await authority.enter()
-                except AuthorityError as error:
-                    message = f"the certificate authority {authority.host}: {error}"
-                    raise AuthorityError(message, refused=error.refused, retry_after=error.retry_after) from None
-                if account is not self._account:
-                    self._account = account
-                    await asyncio.to_thread(self._keep)
-                self._authority = authority
+        if self._authority is not None and not self._authority.lost:
             return self._authority
+        if self._shut is not None and time.monotonic() < self._shut[0]:
+            raise self._shut[1]
+        if self._entering is None or self._entering.done():
+            self._entering = asyncio.create_task(self._enter())
+            self._entering.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._entering)  # an account that is made is not to be lost
+
+    async def _enter(self) -> Authority:
+        authority = Authority(self._config, self._account, self._account_key)
+        try:
+            account = await authority.enter()
+        except AuthorityError as error:
+            message = f"the certificate authority {authority.host}: {error}"
+            told = AuthorityError(message, refused=error.refused, retry_after=error.retry_after)
+            self._shut = time.monotonic() + ENTER_SECONDS * 0.8, told
+            raise told from None
+        self._shut, self._authority = None, authority
+        if account is not self._account:
+            self._account = account
+            if not await self._save():
+                raise StoreError("nothing is ordered while the storage cannot be written")
+        return authority
 
     def _account_key(self) -> bytes:
         """That of an account which the authority has forgotten, or a new one."""
         return self._forgotten.key if self._forgotten is not None else account_key()
 
+    async def _save(self) -> bool:
+        """Write it all; if that fails, it is said and tried again for as long as it takes."""
+        try:
+            await asyncio.to_thread(self._keep)
+        except StoreError as error:
+            self._unkept = True
+            self._troubles[()] = Problem(f"{self._path}.acme.storage", f"{error}; tried again", True, loud=True)
+        else:
+            self._unkept = False
+            self._troubles.pop((), None)
+        self._tell()
+        return not self._unkept
+
     def _keep(self) -> None:
-        self._store.keep(self._context.name, self._account, self._stored)
+        with self._keeping:  # of two threads the later writes what is there then
+            self._store.keep(self._context.name, self._account, self._stored)
 
     def _chosen(self, ways: Sequence[Proof]) -> Proof:
         """A way to prove a name that the authority offers and the configuration has."""
@@ -259,31 +367,38 @@ class AcmeResolver:
         name = ways[0].name if ways else "a name"
         raise AuthorityError(f"{name}: of the challenges that are offered ({offered}) none is configured", refused=True)
 
-    async def _set_up(self, proof: Proof) -> Callable[[], object]:
-        """Have the proof ready. What undoes it."""
+    async def _set_up(self, proof: Proof, proving: AsyncExitStack) -> None:
+        """Have the proof ready, until `proving` ends."""
         config = self._config
+        delay = 0.0
         if proof.kind == DNS_01 and self._dns is not None:
-            return await self._dns.present(proof.name, proof.authorization)
-        if proof.kind == HTTP_01 and config.http_challenge is not None:
-            withdraw = self._context.answer_http(proof.name, proof.token, proof.authorization)
-            await asyncio.sleep(config.http_challenge.delay)
-            return withdraw
-        withdraw = await self._context.answer_tls(proof.name, await in_thread(proof_for, proof.name, proof.authorization))
-        await asyncio.sleep(config.tls_challenge.delay if config.tls_challenge is not None else 0)
-        return withdraw
+            proving.push_async_callback(await self._dns.present(proof.name, proof.authorization))
+        elif proof.kind == HTTP_01 and config.http_challenge is not None:
+            proving.callback(self._context.answer_http(proof.name, proof.token, proof.authorization))
+            delay = config.http_challenge.delay
+        else:
+            pair = await in_thread(proof_for, proof.name, proof.authorization)
+            proving.callback(await self._context.answer_tls(proof.name, pair))
+            delay = config.tls_challenge.delay if config.tls_challenge is not None else 0
+        await asyncio.sleep(delay)
 
     def _tell(self) -> None:
+        """Soon."""
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TELL_SECONDS, self._told)
+
+    def _told(self) -> None:
+        self._telling = None
         self._publish([each.pair for each in self._stored], list(self._troubles.values()))
-
-
-async def _undone(undo: Callable[[], object]) -> None:
-    found = undo()
-    if asyncio.iscoroutine(found):
-        await found
 
 
 def _signing_request(names: Names, key: str, config: ACME) -> bytes:
     return request_for(names, key, common_name=not config.disable_common_name, emails=config.email_addresses)
+
+
+def _end(stored: Stored) -> float:
+    life = schedule.life_of(stored)
+    return life.ends if life is not None else 0.0
 
 
 def _gone(stored: Stored) -> bool:

@@ -1,6 +1,7 @@
 """When certificates are renewed (operations.md §7.5), and when what failed is tried again. Pure."""
 
 import random
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -36,8 +37,13 @@ class Life:
 
 def life_of(stored: Stored) -> Life | None:
     """None for a certificate that cannot be read."""
+    return _life(stored.pair.certificate)
+
+
+@lru_cache(maxsize=10_000)
+def _life(certificate: str) -> Life | None:
     try:
-        leaf = x509.load_pem_x509_certificate(stored.pair.certificate.encode())
+        leaf = x509.load_pem_x509_certificate(certificate.encode())
         return Life(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp())
     except Exception:  # a parser of hostile formats may raise anything
         return None

@@ -6,9 +6,11 @@ process uses it at a time: that one holds a lock on a file beside it.
 
 import base64
 import binascii
+import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -56,11 +58,11 @@ class Store:
     path: Path
     _data: dict[str, Any] | None = None
     _lock: IO[bytes] | None = None
-    _loading: threading.Lock = Factory(threading.Lock)
+    _using: threading.RLock = Factory(threading.RLock)
 
     def load(self) -> None:
         """Read it, once, and make it if it is not there. StoreError. In any thread."""
-        with self._loading:
+        with self._using:
             if self._data is None:
                 self._load()
 
@@ -71,16 +73,17 @@ class Store:
         except StoreError:
             self.close()
             raise
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a path that cannot be one
             self.close()
-            raise StoreError(f"{self.path}: {error.strerror or error}") from None
+            raise StoreError(f"{self.path}: {getattr(error, 'strerror', None) or error}") from None
 
     def close(self) -> None:
-        """Let others use it."""
-        lock, self._lock = self._lock, None
-        self._data = None
-        if lock is not None:
-            lock.close()
+        """Let others use it, once it is written."""
+        with self._using:
+            lock, self._lock = self._lock, None
+            self._data = None
+            if lock is not None:
+                lock.close()
 
     def account(self, resolver: str) -> Account | None:
         """None if there is none that can be used."""
@@ -120,9 +123,12 @@ class Store:
             }
             for each in certificates
         ] or None
-        self._loaded[resolver] = mine
         try:
-            self._write()
+            with self._using:
+                self._loaded[resolver] = mine
+                self._write(json.dumps(self._loaded, indent=2).encode())
+        except StoreError:
+            raise
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
@@ -147,8 +153,12 @@ class Store:
         except FileNotFoundError:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
             return {}
+        found = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(found):
+            os.close(descriptor)
+            raise StoreError(f"{self.path}: is no file; name one")
         with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode & 0o777
+            mode = found & 0o777
             if mode & 0o077:
                 raise StoreError(f"{self.path}: permissions {mode:o} are too open, please use 600; it holds private keys")
             data = file.read(MAX_BYTES + 1)
@@ -164,18 +174,31 @@ class Store:
             raise StoreError(f"{self.path}: is no JSON object; it is left as it is: repair it, or name another file")
         return document
 
-    def _write(self) -> None:
-        folder = self.path.parent
-        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
+    def _write(self, data: bytes) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self._data, file, indent=2)
+            with open(descriptor, "wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(descriptor)
-            os.replace(name, self.path.resolve())
+            try:
+                os.replace(name, self.path)
+            except OSError as error:
+                if error.errno != errno.EBUSY:  # a single file that is mounted, as containers have it, stays in its place
+                    raise
+                self._write_over(data)
+                os.unlink(name)
         except BaseException:
             os.unlink(name)
             raise
+
+    def _write_over(self, data: bytes) -> None:
+        """Only when a copy of the same size has been written elsewhere: there is room."""
+        with open(self.path, "r+b") as file:
+            file.write(data)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def store_at(path: str) -> Store:
@@ -183,7 +206,7 @@ def store_at(path: str) -> Store:
     real = os.path.realpath(path)
     store = _STORES.get(real)
     if store is None:
-        store = _STORES[real] = Store(Path(path))
+        store = _STORES[real] = Store(Path(real))
     return store
 
 
