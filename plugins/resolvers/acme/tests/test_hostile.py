@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pointsman import CertificateRequest, KeyPair
-from pointsman.config.resolver_model import HTTPChallenge
-from pointsman.dialect.resolvers import ACME
+from pointsman.dialect.resolvers import ACME, HTTPChallenge
 from pointsman.testing import eventually
 from pointsman_acme import resolver as module
 from pointsman_acme.keys import account_der

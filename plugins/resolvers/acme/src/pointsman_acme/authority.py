@@ -4,7 +4,6 @@ import asyncio
 import base64
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ AGENT: Final = "pointsman-acme/0.1"
 HTTP_01: Final = "http-01"
 TLS_ALPN_01: Final = "tls-alpn-01"
 DNS_01: Final = "dns-01"
+MAX_CHAINS: Final = 10
 _MAX_WORDS: Final = 300
 
 
@@ -127,7 +127,18 @@ class Authority:
 
     async def fetch(self, order: Order) -> str:
         """The certificate with its chain, as PEM, once everything is proven. AuthorityError."""
-        return await self._ask(self._fetch, order)
+        await self._ask(self._finalize, order)
+        end = asyncio.get_running_loop().time() + self._config.certificate_timeout
+        pause = 0.1
+        while True:
+            chain, wait = await self._ask(self._collect, order)
+            if chain is not None:
+                return chain
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise AuthorityError("the certificate was not there in time (certificateTimeout)")
+            await asyncio.sleep(min(max(pause, wait), max(left, 0.1)))
+            pause = min(pause * 2, 5.0)
 
     async def wants_renewal(self, certificate: str) -> float | None:
         """When the authority wants this certificate renewed, in seconds since 1970; None if it does not say (RFC 9773)."""
@@ -228,15 +239,39 @@ class Authority:
     def _look(self, proof: Proof) -> tuple[str, str, float]:
         authorization, response = self._client.poll(proof.resource)
         told = [str(each.error.detail or each.error) for each in authorization.body.challenges if each.error is not None]
-        wait = response.headers.get("Retry-After", "0")
-        return authorization.body.status.name, _words("; ".join(told)), float(wait) if wait.isdecimal() else 0.0
+        return authorization.body.status.name, _words("; ".join(told)), _seconds(response)
 
-    def _fetch(self, order: Order) -> str:
-        deadline = datetime.now() + timedelta(seconds=max(1.0, self._config.certificate_timeout))  # the library's
-        preferred = self._config.preferred_chain
-        finished = self._client.finalize_order(order.resource, deadline, fetch_alternative_chains=bool(preferred))
-        chains = [finished.fullchain_pem, *(finished.alternative_fullchains_pem or ())]
-        return next((str(chain) for chain in chains if preferred and _issuer(chain) == preferred), str(chains[0]))
+    def _finalize(self, order: Order) -> None:
+        try:
+            self._client.begin_finalization(order.resource)
+        except messages.Error as error:
+            if error.code != "orderNotReady":
+                raise
+
+    def _collect(self, order: Order) -> tuple[str | None, float]:
+        """The certificate, or None and how long the authority wants to be left alone."""
+        response = self._client._post_as_get(order.resource.uri)
+        body = messages.Order.from_json(response.json())
+        if body.status == messages.STATUS_INVALID:
+            why = body.error.detail if body.error is not None else ""
+            raise AuthorityError(_words(str(why or "the order has become invalid")), refused=True)
+        if body.status == messages.STATUS_READY:
+            self._finalize(order)
+        if body.status != messages.STATUS_VALID or body.certificate is None:
+            return None, _seconds(response)
+        response, preferred = self._client._post_as_get(body.certificate), self._config.preferred_chain
+        first = str(response.text)
+        if preferred and _issuer(first) != preferred:
+            for url in self._client._get_links(response, "alternate")[:MAX_CHAINS]:
+                chain = str(self._client._post_as_get(url).text)
+                if _issuer(chain) == preferred:
+                    return chain, 0.0
+        return first, 0.0
+
+
+def _seconds(response: Any) -> float:
+    wait = response.headers.get("Retry-After", "0")
+    return float(wait) if wait.isdecimal() else 0.0
 
 
 def _translated(call: Callable[..., T], *arguments: Any) -> T:
@@ -245,15 +280,11 @@ def _translated(call: Callable[..., T], *arguments: Any) -> T:
         return call(*arguments)
     except AuthorityError:
         raise
-    except errors.IssuanceError as error:
-        raise AuthorityError(_words(str(error.error.detail)), refused=True) from None
     except messages.Error as error:
         limited = error.code == "rateLimited"
         words = _words(str(error.detail or error.description or error.typ))
         refused, stranger = error.code not in ("serverInternal", "accountDoesNotExist"), error.code == "accountDoesNotExist"
         raise AuthorityError(words, refused=refused, retry_after=3600.0 if limited else 0.0, stranger=stranger) from None
-    except errors.TimeoutError:
-        raise AuthorityError("the certificate was not there in time (certificateTimeout)") from None
     except requests.exceptions.SSLError:
         raise AuthorityError("its certificate is not trusted; see caCertificates, caServerName") from None
     except requests.exceptions.ConnectTimeout:
