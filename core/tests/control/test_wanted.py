@@ -1,6 +1,7 @@
 """Which certificates the configuration wants (operations.md §7.3)."""
 
 import pytest
+import trustme
 
 from pointsman.config.static import structure_static
 from pointsman.config.tls_model import Domain
@@ -21,8 +22,8 @@ STATIC, _ = structure_static(
 )
 
 
-def wanted(document, resolver="le"):
-    tree, _ = merge({"file": document})
+def wanted(document, resolver="le", **others):
+    tree, _ = merge({"routes": document, **others})
     wanting = Wanting(STATIC, REGISTRY)
     reading = wanting.reading(tree)
     while True:
@@ -84,6 +85,23 @@ def test_each_resolver_is_asked_for_its_own_once():
     document = {"http": {"routers": {"r": same, "again": same, "o": router("Host(`o.test`)", certResolver="other")}}}
     assert wanted(document)[0] == [("a.test",)]
     assert wanted(document, "other")[0] == [("o.test",)]
+
+
+def test_of_two_resolvers_for_a_name_the_first_gets_it():
+    routers = {"r": router("Host(`a.test`)"), "o": router("Host(`a.test`) || Host(`b.test`)", certResolver="other")}
+    same = {"r": router("Host(`a.test`)"), "o": router("Host(`a.test`)", certResolver="other")}
+    assert wanted({"http": {"routers": routers}}, "other")[0] == [("a.test", "b.test")]
+    assert wanted({"http": {"routers": same}}, "other")[0] == []
+    assert wanted({"http": {"routers": same}})[0] == [("a.test",)]
+
+
+def test_what_another_resolver_has_and_nobody_asks_of_it_any_more_covers_nothing():
+    leaf = trustme.CA().issue_cert("a.test", "b.test")
+    pair = {"certFile": leaf.cert_chain_pems[0].bytes().decode(), "keyFile": leaf.private_key_pem.bytes().decode()}
+    routers = {"http": {"routers": {"r": router("Host(`a.test`)")}}}
+    certificates = {"tls": {"certificates": [pair]}}
+    assert wanted(routers, file=certificates)[0] == []
+    assert wanted(routers, **{"other.acme": certificates})[0] == [("a.test",)]
 
 
 def test_what_is_there_covers_a_name_exactly_or_by_its_first_label():

@@ -185,9 +185,13 @@ class Tls:
 
     def _generated(self, resolver: str, name: str) -> Pair | None:
         """What that resolver has for the name; None while it has nothing."""
+        try:
+            wanted = name.encode() if name.isascii() else name.encode("idna")
+        except UnicodeError:
+            return None
         owner = f"@{resolver}.acme"
         pairs = (entry.pair for full, entry in self.parts.certificates.items() if full.endswith(owner))
-        return next((pair for pair in pairs if pair is not None and name.encode() in pair.names), None)
+        return next((pair for pair in pairs if pair is not None and wanted in pair.names), None)
 
 
 def options_name(reference: str, owner: str) -> str:

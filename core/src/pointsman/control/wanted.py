@@ -66,18 +66,15 @@ class Wanting:
         return self._sorted(asked)
 
     def _sorted(self, asked: Sequence[_Ask]) -> Requests:
-        there = list(self._certificates.names())
-        requests: Requests = {name: [] for name in self._static.certificates_resolvers}
-        others = {
-            name: frozenset[str]().union(*(names for owner, names in there if owner != f"{name}{OWN}")) for name in requests
-        }
-        seen = set()
-        for resolver, request in asked:
-            if resolver not in requests or (resolver, request.names) in seen:
-                continue
-            seen.add((resolver, request.names))
-            if not all(covered(name, others[resolver]) for name in request.names):
-                requests[resolver].append(request)
+        """What users' certificates cover is not wanted, nor what a resolver before gets."""
+        own = {f"{name}{OWN}" for name in self._static.certificates_resolvers}
+        there = set[str]().union(*(names for owner, names in self._certificates.names() if owner not in own))
+        requests: Requests = {}
+        for resolver in self._static.certificates_resolvers:
+            mine = {request.names: request for name, request in reversed(asked) if name == resolver}
+            wanted = [mine[names] for names in reversed(mine) if not all(covered(name, there) for name in names)]
+            requests[resolver] = wanted
+            there.update(name for request in wanted for name in request.names)
         return requests
 
     def _read(self, section: str, name: str, raw: Any) -> tuple[Sequence[_Ask], Sequence[Problem]]:
