@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from attrs import evolve
@@ -40,10 +40,7 @@ Names = tuple[str, ...]
 
 
 class AcmeResolver:
-    """`certificatesResolvers.<name>.acme`"""
-
-    name: ClassVar[str] = "acme"
-    Config: ClassVar[type] = ACME
+    """What does the work of `Acme`."""
 
     def __init__(self, config: ACME, context: ResolverContext) -> None:
         for library in CHATTY:
