@@ -54,7 +54,7 @@ from pointsman.plugins import Registry, load_registry
 from pointsman.routing.snapshot import Current, Snapshot
 from pointsman.routing.table import RouteTable
 from pointsman.server.entry import Entry
-from pointsman.server.opening import Opening
+from pointsman.server.opening import ACME_PROTOCOL, Opening
 from pointsman.server.udp import UdpEntry
 from pointsman.shared import AcrossCommons, Commons, LocalCommons, MemoryFile
 from pointsman.upstream.drain import Leaving
@@ -171,12 +171,14 @@ class Worker:
         return answering(Witness(self.static, self.compiled, connections), question, arguments)
 
     def _challenge(self, host: bytes, pair: Sequence[str] | None) -> None:
-        """Show this pair to whoever checks that `host` is ours, or none any more. ValueError if it is none."""
+        """Show this pair to whoever checks that `host` is ours, or none any more. ValueError for none, or one too many."""
         challenges = self.current.challenges
         challenges.pop(host, None)
-        if pair is not None and len(challenges) < MAX_CHALLENGES:
+        if pair is not None:
+            if len(challenges) >= MAX_CHALLENGES:
+                raise ValueError(f"{MAX_CHALLENGES} names are being proven already")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.set_alpn_protocols(["acme-tls/1"])
+            context.set_alpn_protocols([ACME_PROTOCOL.decode()])
             load_pair(context, *pair)
             challenges[host] = context
 

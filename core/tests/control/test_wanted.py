@@ -6,7 +6,8 @@ import trustme
 from pointsman.config.static import structure_static
 from pointsman.config.tls_model import Domain
 from pointsman.control.merge import merge
-from pointsman.control.wanted import Wanting, covered, names_of
+from pointsman.control.wanted import Wanting, names_of
+from pointsman.dialect.hostnames import covered
 from pointsman.plugins import load_registry
 
 REGISTRY = load_registry(entry_point_plugins=False)

@@ -8,8 +8,10 @@ from attrs import Factory, define, frozen
 from pointsman.compile.parts import MENTIONED, Status, Surroundings, Tree, qualify
 from pointsman.compile.tls_options import DEFAULT, OPTIONS, OptionsEntry, build_options
 from pointsman.config.dynamic import CERTIFICATES, structure_element
+from pointsman.config.resolver_model import provider_of
 from pointsman.config.spelling import suggestion
 from pointsman.config.tls_model import Certificate, ServedCertificate, TLSStore
+from pointsman.dialect.hostnames import clean
 from pointsman.errors import ConfigError, Problem
 from pointsman.net.pem import read_pem
 from pointsman.server.certificates import CertificateStore, Pair
@@ -180,18 +182,14 @@ class Tls:
             message = f"no certificate resolver '{generated.resolver}'; the gateway's own certificate is used"
             problems.append(Problem(f"{path}.defaultGeneratedCert.resolver", message))
         elif generated is not None and generated.domain is not None:
-            return self._generated(generated.resolver, generated.domain.main.strip().lower().rstrip("."))
+            return self._generated(generated.resolver, clean(generated.domain.main))
         return None
 
     def _generated(self, resolver: str, name: str) -> Pair | None:
         """What that resolver has for the name; None while it has nothing."""
-        try:
-            wanted = name.encode() if name.isascii() else name.encode("idna")
-        except UnicodeError:
-            return None
-        owner = f"@{resolver}.acme"
+        owner = f"@{provider_of(resolver)}"
         pairs = (entry.pair for full, entry in self.parts.certificates.items() if full.endswith(owner))
-        return next((pair for pair in pairs if pair is not None and wanted in pair.names), None)
+        return next((pair for pair in pairs if pair is not None and name.encode() in pair.names), None)
 
 
 def options_name(reference: str, owner: str) -> str:

@@ -74,6 +74,11 @@ class Tailscale:
     """Certificates of the local Tailscale daemon."""
 
 
+def provider_of(resolver: str) -> str:
+    """What the provider of a resolver's certificates is called (operations.md §7.4)."""
+    return f"{resolver}.acme"
+
+
 @frozen
 class CertificatesResolver:
     """One of `acme` or `tailscale`."""

@@ -25,8 +25,8 @@ from pointsman.control.notify import Supervisor
 from pointsman.control.ping import NotWell, ask_ping, reachable
 from pointsman.control.probes import Probes
 from pointsman.control.providers import Built, build_providers
-from pointsman.control.resolvers import HTTP_SERVICE, Resolvers
-from pointsman.control.services import base_path, build_services
+from pointsman.control.resolvers import Resolvers
+from pointsman.control.services import CHALLENGES, base_path, build_services
 from pointsman.control.traffic import NEEDS, Traffic
 from pointsman.control.unsupported import unsupported_static
 from pointsman.control.watcher import Watcher
@@ -181,7 +181,7 @@ class Gateway:
             **self._metering.answering,
             **{name: provider for name, provider in providers if isinstance(provider, Answers)},
             "ping": self._ping,
-            HTTP_SERVICE: self._resolvers.challenges,
+            CHALLENGES: self._resolvers.challenges,
         }
         api = self.static.api
         if api is not None:

@@ -8,7 +8,7 @@ from pointsman.api import Publish
 from pointsman.compile.redirections import ACME, redirections
 from pointsman.config.implied import INTERNAL
 from pointsman.config.static import Static
-from pointsman.control.services import base_path, brought, challenge_points
+from pointsman.control.services import CHALLENGES, base_path, brought, challenge_points
 from pointsman.errors import Problem
 from pointsman.plugins import Registry
 
@@ -46,10 +46,10 @@ def _challenges(static: Static) -> dict[str, Any]:
     """Where whoever issues certificates asks over HTTP; the second lets longer rules of users go first (§7.6)."""
     points = {point: static.entry_points[point].allow_acme_bypass for point in challenge_points(static)}
     routers: dict[str, Any] = {}
-    for name, bypassed, priority in (("acme-http", False, HIGHEST), ("acme-http-bypass", True, 0)):
+    for name, bypassed, priority in ((CHALLENGES, False, HIGHEST), (f"{CHALLENGES}-bypass", True, 0)):
         on = [point for point, allowed in points.items() if allowed == bypassed]
         if on:
-            routers[name] = {**_router(ACME, "acme-http", priority, on[0]), "entryPoints": on}
+            routers[name] = {**_router(ACME, CHALLENGES, priority, on[0]), "entryPoints": on}
     return routers
 
 

@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+import attrs
+
 from pointsman.api import (
     CertificateRequest,
     CertificateResolver,
@@ -16,16 +18,16 @@ from pointsman.api import (
 )
 from pointsman.catalogue import missing
 from pointsman.compile.redirections import ACME
+from pointsman.config.resolver_model import CertificatesResolver, provider_of
 from pointsman.config.static import Static
 from pointsman.control.merge import Tree
 from pointsman.control.slices import in_slices
-from pointsman.control.wanted import OWN, Wanting
+from pointsman.control.wanted import Wanting
 from pointsman.control.workers import DataPlane, Unanswered
 from pointsman.errors import ConfigError, Problem
 from pointsman.plugins import Registry
 
-HTTP_SERVICE: Final = "acme-http"
-KINDS: Final = ("acme", "tailscale")
+KINDS: Final = tuple(attrs.fields_dict(CertificatesResolver))
 
 
 class Challenges:
@@ -179,7 +181,7 @@ class Resolvers:
     @property
     def providers(self) -> list[tuple[str, Provider]]:
         """By the names of what they provide."""
-        return [(f"{name}{OWN}", each) for name, each in self._resolving.items()]
+        return [(provider_of(name), each) for name, each in self._resolving.items()]
 
     async def follow(self, tree: Tree) -> Sequence[Problem]:
         """Ask for what this configuration wants, and say what is odd about it."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from attrs import frozen
@@ -13,6 +13,9 @@ from pointsman.config.static import API, Static
 from pointsman.plugins import Registry
 
 log = logging.getLogger("pointsman.control")
+
+CHALLENGES: Final = "acme-http"
+"""Answers whoever issues certificates and asks over HTTP."""
 
 
 @frozen
@@ -67,7 +70,7 @@ def enabled(static: Static, registry: Registry) -> Iterator[str]:
         if static.api.dashboard:
             yield "dashboard"
     if challenge_points(static):
-        yield "acme-http"
+        yield CHALLENGES
     yield from (name for name in brought(static, registry) if name != "dashboard")
 
 

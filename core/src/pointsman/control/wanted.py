@@ -1,7 +1,6 @@
 """Which certificates the configuration wants, and of which resolver (operations.md §7.3). Pure."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from pointsman.api import CertificateRequest
@@ -9,10 +8,12 @@ from pointsman.builtin.tcp_matchers import TCP_MATCHERS_V2
 from pointsman.compile.tls_options import DEFAULT
 from pointsman.config.dynamic import structure_element
 from pointsman.config.http_model import RouterTLS
+from pointsman.config.resolver_model import provider_of
 from pointsman.config.static import Static
 from pointsman.config.tls_model import Domain
 from pointsman.control.certificates import Expiries
 from pointsman.control.merge import SLICE, Slices, Tree
+from pointsman.dialect.hostnames import clean, covered
 from pointsman.errors import Problem
 from pointsman.plugins import Registry
 from pointsman.routing.rules import parse
@@ -21,12 +22,6 @@ from pointsman.routing.syntax import RuleError
 HTTP: Final = "http.routers"
 TCP: Final = "tcp.routers"
 STORES: Final = "tls.stores"
-OWN: Final = ".acme"
-"""What the provider of a resolver's certificates is called beside its name."""
-
-MAX_NAME: Final = 253
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-
 Requests = dict[str, list[CertificateRequest]]
 
 
@@ -67,7 +62,7 @@ class Wanting:
 
     def _sorted(self, asked: Sequence[_Ask]) -> Requests:
         """What users' certificates cover is not wanted, nor what a resolver before gets."""
-        own = {f"{name}{OWN}" for name in self._static.certificates_resolvers}
+        own = {provider_of(name) for name in self._static.certificates_resolvers}
         there = set[str]().union(*(names for owner, names in self._certificates.names() if owner not in own))
         requests: Requests = {}
         for resolver in self._static.certificates_resolvers:
@@ -115,7 +110,7 @@ class Wanting:
             hosts = self._rule_hosts(section, router)
         except RuleError:
             return []
-        names = tuple(dict.fromkeys(clean for host in hosts if (clean := _clean(host))))
+        names = tuple(dict.fromkeys(name for host in hosts if (name := clean(host))))
         return [names] if names else []
 
     def _rule_hosts(self, section: str, router: Any) -> Sequence[str]:
@@ -131,40 +126,22 @@ class Wanting:
 
 def names_of(domains: Sequence[Domain], path: str, problems: list[Problem]) -> list[tuple[str, ...]]:
     """The names of each certificate; those that are there twice, or below a wildcard that is there, are left out."""
-    listed = [name for domain in domains for name in (domain.main, *domain.sans)]
-    wildcards = {clean for name in listed if (clean := _clean(name)).startswith("*.")}
+    listed = {clean(name) for domain in domains for name in (domain.main, *domain.sans)}
+    wildcards = {name for name in listed if name.startswith("*.")}
     found, seen = [], set[str]()
     for number, domain in enumerate(domains):
         kept = []
-        for name in (domain.main, *domain.sans):
-            clean = _clean(name)
-            if not clean:
-                if name:
-                    problems.append(Problem(f"{path}[{number}]", f"'{name}' is no name that a certificate can be for", True))
-            elif clean in seen or (clean not in wildcards and covered(clean, wildcards)):
-                problems.append(Problem(f"{path}[{number}]", f"'{name}' is there already, so it is left out here", True))
+        for written in (domain.main, *domain.sans):
+            name = clean(written)
+            if not name:
+                if written:
+                    message = f"'{written}' is no name that a certificate can be for"
+                    problems.append(Problem(f"{path}[{number}]", message, True))
+            elif name in seen or (name not in wildcards and covered(name, wildcards)):
+                problems.append(Problem(f"{path}[{number}]", f"'{written}' is there already, so it is left out here", True))
             else:
-                seen.add(clean)
-                kept.append(clean)
+                seen.add(name)
+                kept.append(name)
         if kept:
             found.append(tuple(kept))
     return found
-
-
-def covered(name: str, names: Mapping[str, Any] | frozenset[str] | set[str]) -> bool:
-    """Whether one of these is the name, or a wildcard that stands for its first label."""
-    _, dot, rest = name.partition(".")
-    return name in names or (dot != "" and f"*.{rest}" in names)
-
-
-def _clean(name: str) -> str:
-    """Lower case, without a dot at the end; "" for what is no name of a host."""
-    clean = name.strip().lower().rstrip(".")
-    try:
-        clean = clean if clean.isascii() else clean.encode("idna").decode()
-    except UnicodeError:
-        return ""
-    labels = clean.removeprefix("*.").split(".")
-    if len(clean) > MAX_NAME or not all(map(_LABEL.fullmatch, labels)) or labels[-1].isdigit():
-        return ""
-    return clean

@@ -409,7 +409,7 @@ class Opening(asyncio.Protocol):
 class _ChallengeTerms:
     """Those of a handshake that nothing comes after."""
 
-    name = "acme-tls/1"
+    name = ACME_PROTOCOL.decode()
     lapsed = True
 
 

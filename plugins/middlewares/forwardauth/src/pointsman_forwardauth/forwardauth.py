@@ -4,7 +4,6 @@ Whatever goes wrong with the question is a no: 500, or 401 for what is larger th
 client's and costs no task, unless a body must be waited for.
 """
 
-import time
 from collections.abc import Awaitable
 from contextlib import aclosing
 from functools import partial
@@ -17,15 +16,14 @@ from pointsman.dialect.vouching.address import Address
 from pointsman.dialect.vouching.grant import Cookies, Grant
 from pointsman.dialect.vouching.names import OF_THE_CONNECTION
 from pointsman.dialect.vouching.question import Question
-from pointsman.errors import BodyTooLarge, ClientGone, ConfigError, GatewayError, Problem
+from pointsman.dialect.vouching.silence import Silence
+from pointsman.errors import BodyTooLarge, ConfigError, GatewayError, Problem
 from pointsman_forwardauth.config import ForwardAuthConfig, header_names
 
 KEPT_AT_MOST: Final = 16 * 1024 * 1024
 """Bytes of a request's body that are kept to be sent twice where `maxBodySize` says nothing."""
 READ_AT_MOST: Final = 1024 * 1024
 """Bytes of a yes that are waited for where `maxResponseBodySize` says nothing; nobody looks at them."""
-QUIET_SECONDS: Final = 10.0
-"""From one word in the log about a server that cannot be asked to the next."""
 
 
 class ForwardAuth:
@@ -33,7 +31,7 @@ class ForwardAuth:
     Config: ClassVar[type] = ForwardAuthConfig
 
     def __init__(self, config: ForwardAuthConfig, context: BuildContext) -> None:
-        self._logger = context.logger
+        self._silence = Silence(context.logger)
         self._address = Address.of(config.address)
         tls = config.tls.settings("tls", context.logger)
         try:
@@ -54,8 +52,6 @@ class ForwardAuth:
         self._answer_limit = config.max_response_body_size
         self._keep_location = config.preserve_location_header
         self._signin = _location(config.auth_signin_url)
-        self._quiet_until = 0.0
-        self._failures = 0
         """Since the log heard of them last."""
         _warn(config, set(listed) & OF_THE_CONNECTION, context)
 
@@ -81,23 +77,8 @@ class ForwardAuth:
         method = self._method or request.method
         asked = request.beside(method, self._address.target, self._question.headers(request), body)
         asked.append_forwarded_for = False
-        failed = partial(self._failed, request)
+        failed = partial(self._silence.answer, request)
         return followed(self._server, asked, lambda answer: self._hear(request, answer, call_next), failed)
-
-    def _failed(self, request: Request, error: GatewayError) -> Response:
-        """Nobody who can say yes was heard."""
-        if isinstance(error, ClientGone):
-            raise error
-        request.exchange.refuse("The authentication server does not answer as it should")
-        self._failures += 1
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._logger.error(
-                "the authentication server does not answer as it should (%d times): %s", self._failures, error
-            )
-            self._quiet_until = now + QUIET_SECONDS
-            self._failures = 0
-        return Response(500)
 
     # the answer
 
@@ -125,7 +106,7 @@ class ForwardAuth:
             request.exchange.refuse("Authentication failed")
             return Response(401)
         except GatewayError as error:
-            return self._failed(request, error)
+            return self._silence.answer(request, error)
         return await self._judge(request, answer, call_next)
 
     async def _wait_and_judge(self, request: Request, answer: Response, call_next: Handler) -> Response:
@@ -139,7 +120,7 @@ class ForwardAuth:
                         answer.body.abandon()
                         break
         except GatewayError as error:
-            return self._failed(request, error)
+            return self._silence.answer(request, error)
         return await self._judge(request, answer, call_next)
 
     def _judge(self, request: Request, answer: Response, call_next: Handler) -> Awaitable[Response]:
@@ -157,7 +138,7 @@ class ForwardAuth:
                 answer.headers.set(b"location", self._address.resolved(location))
             except ValueError:
                 answer.abandon()
-                return self._failed(request, GatewayError(502, "its Location is no URL"))
+                return self._silence.answer(request, GatewayError(502, "its Location is no URL"))
         return answer
 
 

@@ -4,7 +4,6 @@ Whatever goes wrong with the question is a no: 500. What the client says of itse
 of ingress-nginx believe is never passed on.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -18,7 +17,8 @@ from pointsman.dialect.vouching.address import Address
 from pointsman.dialect.vouching.grant import Grant
 from pointsman.dialect.vouching.names import OF_THE_CONNECTION
 from pointsman.dialect.vouching.question import Question
-from pointsman.errors import ClientGone, ConfigError, GatewayError, Problem
+from pointsman.dialect.vouching.silence import Silence
+from pointsman.errors import ConfigError, GatewayError, Problem
 from pointsman_nginx.config import SnippetAuthConfig
 from pointsman_nginx.levels import Effective
 from pointsman_nginx.locations import redirection
@@ -27,8 +27,6 @@ from pointsman_nginx.variables import Scope, Text
 
 READ_AT_MOST: Final = 64 * 1024
 """Bytes of an answer that nobody will see which are let come, so that its connection can be used again."""
-QUIET_SECONDS: Final = 10.0
-"""From one word in the log about a server that cannot be asked to the next."""
 _OURS: Final = ("X-Original-Url", "X-Original-Method", "X-Auth-Request-Redirect")
 _SIGN_IN_BACK: Final = "rd"
 
@@ -42,7 +40,7 @@ class Auth:
     def __init__(self, config: SnippetAuthConfig, custom: frozenset[str], context: BuildContext) -> None:
         if not config.address:
             raise ConfigError(Problem("auth.address", "address is required in auth configuration"))
-        self._logger = context.logger
+        self._silence = Silence(context.logger)
         origin, self._target = _taken_apart(config.address, custom)
         self._address = Address.of(origin)
         tls = config.tls.settings("auth.tls", context.logger)
@@ -59,8 +57,6 @@ class Auth:
         self._ours = HeaderNames(_OURS)
         self._grant = Grant(_names(config.auth_response_headers) - OF_THE_CONNECTION)
         self._signin = Text(_with_way_back(config.auth_signin_url), custom) if config.auth_signin_url else None
-        self._quiet_until = 0.0
-        self._failures = 0
         """Since the log heard of them last."""
 
     def ask(self, request: Request, scope: Scope, said: Effective, go: Go) -> Awaitable[Response]:
@@ -75,7 +71,9 @@ class Auth:
             edit(asked, scope)
         if said.method is not None:
             set_method(asked, said.method(scope))
-        return followed(self._server, asked, partial(self._judge, request, scope, go), partial(self._failed, request))
+        return followed(
+            self._server, asked, partial(self._judge, request, scope, go), partial(self._silence.answer, request)
+        )
 
     def _tell(self, headers: Headers, request: Request) -> None:
         port = headers.get(b"x-forwarded-port")
@@ -94,7 +92,7 @@ class Auth:
                 self._grant.apply(request, answer.headers)
             except ValueError as error:
                 answer.abandon()
-                return self._failed(request, GatewayError(502, str(error)))
+                return self._silence.answer(request, GatewayError(502, str(error)))
             answer.body.discard(READ_AT_MOST)
             scope.upstream = answer.headers
             return go(answer)
@@ -108,23 +106,8 @@ class Auth:
                 answer.headers.set(b"location", self._address.resolved(location))
             except ValueError:
                 answer.abandon()
-                return self._failed(request, GatewayError(502, "its Location is no URL"))
+                return self._silence.answer(request, GatewayError(502, "its Location is no URL"))
         return answer
-
-    def _failed(self, request: Request, error: GatewayError) -> Response:
-        """Nobody who can say yes was heard."""
-        if isinstance(error, ClientGone):
-            raise error
-        request.exchange.refuse("The authentication server does not answer as it should")
-        self._failures += 1
-        now = time.monotonic()
-        if now >= self._quiet_until:
-            self._logger.error(
-                "the authentication server does not answer as it should (%d times): %s", self._failures, error
-            )
-            self._quiet_until = now + QUIET_SECONDS
-            self._failures = 0
-        return Response(500)
 
 
 def _taken_apart(address: str, custom: frozenset[str]) -> tuple[str, Text]:

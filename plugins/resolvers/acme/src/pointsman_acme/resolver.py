@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from pointsman import CertificateRequest, KeyPair, PublishCertificates, ResolverContext
+from pointsman.dialect.hostnames import covered
 from pointsman.dialect.resolvers import ACME
 from pointsman.errors import ConfigError, Problem
 from pointsman_acme import schedule
@@ -174,7 +175,7 @@ class AcmeResolver:
         """The certificate that covers all of these names; of several that which ends last."""
         _, dot, rest = names[0].partition(".")
         candidates = [*self._by_name.get(names[0], ()), *(self._by_name.get(f"*.{rest}", ()) if dot else ())]
-        holders = [each for each in candidates if all(_covers(each.names, name) for name in names)]
+        holders = [each for each in candidates if all(covered(name, each.names) for name in names)]
         return max(holders, key=_end, default=None)
 
     def _in_use(self) -> list[Stored]:
@@ -402,8 +403,3 @@ def _gone(stored: Stored) -> bool:
     """Whether it ran out more than a day ago."""
     life = schedule.life_of(stored)
     return life is None or life.ends < time.time() - schedule.DAY
-
-
-def _covers(names: Names, name: str) -> bool:
-    _, dot, rest = name.partition(".")
-    return name in names or (dot != "" and f"*.{rest}" in names)
