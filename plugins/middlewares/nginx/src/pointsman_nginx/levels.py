@@ -63,7 +63,7 @@ class Level:
 
     conditional: bool = False
     """Whether it is that of an `if`."""
-    actions: list[Action] = field(factory=list)
+    actions: list["Action | If"] = field(factory=list)
     input: list[SetInput | ClearInput] = field(factory=list)
     output: list[SetOutput | ClearOutput] = field(factory=list)
     added: list[AddHeader] = field(factory=list)
@@ -87,9 +87,6 @@ class If:
             return None
         holding.append(self.level)
         return run(self.level, scope, holding)
-
-    def __call__(self, scope: Scope) -> Outcome:
-        raise NotImplementedError
 
 
 def run(level: Level, scope: Scope, holding: list[Level]) -> Outcome:
