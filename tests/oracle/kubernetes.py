@@ -143,7 +143,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for key, each in value.items():
             yield from _flat(each, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        for number, each in enumerate(value):
+        # those of nodes come as a Go map gives them, in another order each time
+        for number, each in enumerate(sorted(value, key=repr) if path.endswith(".servers") else value):
             yield from _flat(each, f"{path}[{number}]")
     else:
         yield path, value
