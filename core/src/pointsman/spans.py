@@ -42,9 +42,9 @@ class Resource:
         return str(self.attributes.get("service.name", ""))
 
 
-TRACEPARENT: Final = "\r\nTraceparent: 00-%s-%s-00"
-"""What servers are told of traces that are not sampled, with the ids of trace and span (W3C Trace Context §3.2)."""
-_TOLD: Final = re.compile((TRACEPARENT % ("([0-9a-f]{32})", "([0-9a-f]{16})")).encode())
+TRACEPARENT: Final = b"\r\nTraceparent: 00-"
+"""How a line begins in which servers are told of a trace: then come its id, a span's, and flags (W3C Trace Context §3.2)."""
+_TOLD: Final = re.compile(TRACEPARENT + b"([0-9a-f]{32})-([0-9a-f]{16})-00")
 
 
 class Passing:

@@ -1,30 +1,45 @@
 """Roots of traces, drawn in advance."""
 
-import re
+from itertools import islice
 
 import pytest
 
-from pointsman.observe.roots import TOLD, Root, Roots
+from pointsman.observe.roots import Roots
 from pointsman.spans import Passing
 
 
-def drawn(number: int) -> list[Root]:
-    roots = Roots()
-    return [next(roots.drawn, None) or roots.draw() for _ in range(number)]
-
-
 def test_no_id_comes_twice() -> None:
-    found = drawn(1000)
-    assert len({high + low for high, low, _ in found}) == len({span for _, _, span in found}) == 1000
-    assert all(re.fullmatch(rb"[0-9a-f]{48}", b"".join(root)) for root in found)
+    told = list(islice(Roots(b"0" * 16).told, 1000))
+    found = [Passing.of(each) for each in told if each is not None]
+    assert len({each.trace_id for each in found if each}) == len({each.span_id for each in found if each}) == 1000
+
+
+@pytest.mark.parametrize("least", [b"0" * 16, b"028f5c28f5c28f5c", b"4" + b"0" * 15, b"f" * 16])
+def test_ids_below_the_bound_are_sampled_in_their_order(least: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[bytes]()
+
+    def random(number: int) -> bytes:
+        seen.append(bytes((7 * at * at + at // 3 + len(seen)) % 256 for at in range(number)))
+        return seen[-1]
+
+    monkeypatch.setattr("pointsman.observe.roots.os.urandom", random)
+    roots = Roots(least)
+    drawn = [(told, roots.sampled() if told is None else "") for told in islice(roots.told, 500)]
+
+    batches = [(seen[at].hex(), seen[at + 1].hex()) for at in range(0, len(seen), 2)]
+    ids = [(high + both[at : at + 16], both[at + 16 : at + 32]) for high, both in batches for at in range(0, len(both), 32)]
+    below = [trace[16:].encode() < least for trace, _ in ids]
+    assert any(below) == (least > b"0" * 16)
+    assert [told is None for told, _ in drawn] == below[:500]
+    for (told, sampled), (trace, span) in zip(drawn, ids, strict=False):
+        assert sampled == trace if told is None else told == f"\r\nTraceparent: 00-{trace}-{span}-00".encode()
 
 
 def test_what_a_server_is_told_says_the_ids() -> None:
-    (root,) = drawn(1)
-    told = TOLD % root
+    told = next(Roots(b"0" * 16).told)
+    assert told is not None
     passing = Passing.of(told)
     assert passing is not None
-    assert (passing.trace_id, passing.span_id) == ((root[0] + root[1]).decode(), root[2].decode())
     assert told == f"\r\nTraceparent: 00-{passing.trace_id}-{passing.span_id}-00".encode()
 
 

@@ -257,18 +257,20 @@ def test_the_rate_is_a_share_of_trace_ids(house: Any) -> None:
     assert 350 < sum(each[16:] < traced.tracing.bound for each in ids) < 650
 
 
-async def test_what_is_drawn_in_advance_becomes_of_requests(house: Any) -> None:
+async def test_what_is_drawn_in_advance_becomes_of_requests(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     traced = Traced(house, rate=0.5)
-    high, own = OTHER[:16].encode(), PARENT.encode()
-    sampled, least = b"7" + b"f" * 15, b"8" + b"0" * 15
-    traced.tracing.roots.drawn = iter([(high, sampled, own), (high, least, own)])  # type: ignore[union-attr]
+    high, own, unsampled = OTHER[:16].encode(), PARENT.encode(), b"8" + b"0" * 15
+    sampled = b"7" + b"f" * 15
+    drawn = b"".join((high, sampled, own, unsampled, own))
+    random = bytes.fromhex(drawn.decode())
+    monkeypatch.setattr("pointsman.observe.roots.os.urandom", lambda n: random[:8] if n == 8 else random[8:].ljust(n, b"!"))
 
     sent = await traced.ask()
     trace_id = (high + sampled).decode()
-    assert (traced.server.trace_id, traced.server.span_id, traced.server.parent_id) == (trace_id, PARENT, "")
-    assert traced.client.parent_id == PARENT
+    assert (traced.server.trace_id, traced.server.parent_id) == (trace_id, "")
+    assert traced.client.parent_id == traced.server.span_id
     assert f"\r\nTraceparent: 00-{trace_id}-{traced.client.span_id}-01\r\n".encode() in sent
-    assert b"\r\nTraceparent: 00-" + high + least + b"-" + own + b"-00\r\n" in await traced.ask()
+    assert b"\r\nTraceparent: 00-" + high + unsampled + b"-" + own + b"-00\r\n" in await traced.ask()
     assert len(traced.spans) == 2
 
 

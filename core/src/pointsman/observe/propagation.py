@@ -11,6 +11,7 @@ from typing import Final
 from pointsman import wire
 from pointsman.message import HeaderList, Headers, Parsed
 from pointsman.observe.formats import B3, B3Multi, Format, Jaeger, OtTrace, Remote, TraceContext, XRay
+from pointsman.spans import TRACEPARENT
 
 NAMES: Final = ("tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace", "none")
 DEFAULT: Final = ("tracecontext", "baggage")
@@ -80,6 +81,8 @@ class Propagation:
 
     def told(self, trace_id: str, span_id: str, sampled: bool, debug: bool) -> bytes:
         """What servers are told of a trace, as `Request.told` has it."""
+        if self.is_default:
+            return TRACEPARENT + f"{trace_id}-{span_id}-{'01' if sampled else '00'}".encode()
         prefixes = wire.REQUEST_PREFIXES
         return b"".join([prefixes[name] + value for name, value in self.lines(trace_id, span_id, sampled, debug)])
 

@@ -9,16 +9,18 @@ fate is sealed at their end (`sampleErrors`, `sampleSlow`): their spans are held
 
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from time import monotonic
 from typing import Any
 
 from attrs import frozen
 
 from pointsman.message import Exchange, Headers, Request
+from pointsman.observe.formats import Remote
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
-from pointsman.observe.roots import TOLD, Roots
+from pointsman.observe.roots import Roots
 from pointsman.observe.span_attributes import MAX_KEPT, Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
@@ -88,7 +90,8 @@ class Tracing:
         self.bound = "g" if sampling.rate >= 1 else f"{int(max(0.0, sampling.rate) * 2**64):016x}"
         """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
         is_plain = sampling.wanted is None and not (sampling.waits or sampling.short_ids)
-        self.roots = Roots() if is_plain and propagation.is_default and sampling.rate < 1 else None
+        is_told = is_plain and propagation.is_default and sampling.rate < 1
+        self.roots = Roots(self.bound.encode()) if is_told else None
         """Those of new traces, where they can be drawn in advance."""
         self.epoch_ns = 0
         """When `time.monotonic` was 0, in nanoseconds since 1970: asked again now and then, for the clock may be set."""
@@ -136,11 +139,11 @@ class TraceWatch(Silent):
         "_descriptions",
         "_entry_point",
         "_ids",
-        "_least",
         "_propagation",
         "_reads",
         "_roots",
         "_sampling",
+        "_told",
         "_traces",
         "_tracing",
         "_unsampled",
@@ -157,8 +160,8 @@ class TraceWatch(Silent):
         sampling = self._sampling = tracing.sampling
         self._wanted = sampling.wanted
         self._bound = tracing.bound
-        self._least = tracing.bound.encode()
         self._roots = tracing.roots
+        self._told = tracing.roots.told if tracing.roots is not None else repeat(None)
         detail = tracing if watched.verbose else None
         self._traces = {debug: Trace(True, True, detail, debug=debug) for debug in (False, True)}
         self._unsampled = Trace(False, False, detail) if not sampling.waits else None
@@ -167,41 +170,66 @@ class TraceWatch(Silent):
 
     def begin(self, exchange: Exchange) -> bool:
         request: Any = exchange.request
+        parsed = request.headers.parsed
+        if parsed is None or parsed.untraced is not self._reads:
+            return self._look(exchange)
+        told = next(self._told)  # the usual way
+        if told is None:
+            return self._root(exchange)
+        request.told = told
+        return True
+
+    def _look(self, exchange: Exchange) -> bool:
+        """Begin with what the client says of its trace, if it does."""
+        request: Any = exchange.request
         headers: Headers = request.headers
-        parsed = headers.parsed
         propagation = self._propagation
-        silent = parsed is not None and (parsed.untraced is self._reads or propagation.silent(parsed))
-        remote = None if silent else propagation.extract(headers)
-        parent, own, sampled, debug = "", "", None, False
-        roots = self._roots
-        if remote is None and roots is not None:
-            root = next(roots.drawn, None) or roots.draw()
-            if root[1] >= self._least:  # the usual end
-                request.told = TOLD % root
-                if not silent:
-                    propagation.remove_from(headers)
-                return True
-            trace_id, own, sampled = (root[0] + root[1]).decode(), root[2].decode(), True
-        elif remote is None:
-            trace_id = self._new_trace()
-        else:
-            trace_id, parent = remote.trace_id or self._new_trace(), remote.span_id
-            sampled, debug = remote.sampled, remote.debug
-            if self._sampling.same_span and parent:
-                own, parent = parent, remote.parent_id
-        own = own or self._ids.take(16)
-        if sampled is None:
-            sampled = trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
-        if not sampled and self._unsampled is not None:
-            exchange.span = Passing(trace_id, own, self._unsampled)
-            request.told = propagation.told(trace_id, own, False, False)
-            if not silent:
-                propagation.remove_from(headers)
-            return True
-        span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
+        if headers.parsed is not None and propagation.silent(headers.parsed):
+            return self.begin(exchange)
+        remote = propagation.extract(headers)
         if remote is not None:
+            is_over = self._follow(exchange, remote)
+        else:
+            told = next(self._told)
+            is_over = told is not None
+            if told is None:
+                self._root(exchange)
+            else:
+                request.told = told
+        propagation.remove_from(headers)
+        return is_over
+
+    def _root(self, exchange: Exchange) -> bool:
+        """A trace begins here, and if it is one of `Roots` it is sampled."""
+        if self._roots is not None:
+            return self._record(exchange, self._roots.sampled(), self._ids.take(16), "", self._traces[False])
+        trace_id = self._new_trace()
+        return self._begin(exchange, trace_id, self._ids.take(16), "", self._chosen(trace_id), False)
+
+    def _follow(self, exchange: Exchange, remote: Remote) -> bool:
+        trace_id, parent = remote.trace_id or self._new_trace(), remote.span_id
+        own = ""
+        if self._sampling.same_span and parent:
+            own, parent = parent, remote.parent_id
+        sampled = remote.sampled if remote.sampled is not None else self._chosen(trace_id)
+        is_over = self._begin(exchange, trace_id, own or self._ids.take(16), parent, sampled, remote.debug)
+        if not is_over:
+            span: Span = exchange.span
             span.remote, span.trace_state = bool(remote.span_id), remote.state if len(remote.state) <= MAX_KEPT else ""
-        span.trace = self._traces[debug] if sampled else self._waiting()
+        return is_over
+
+    def _begin(self, exchange: Exchange, trace_id: str, own: str, parent: str, sampled: bool, debug: bool) -> bool:
+        if sampled or self._unsampled is None:
+            return self._record(exchange, trace_id, own, parent, self._traces[debug] if sampled else self._waiting())
+        exchange.span = Passing(trace_id, own, self._unsampled)
+        request: Any = exchange.request
+        request.told = self._propagation.told(trace_id, own, False, False)
+        return True
+
+    def _record(self, exchange: Exchange, trace_id: str, own: str, parent: str, trace: Trace) -> bool:
+        request: Any = exchange.request
+        span = Span(METHODS.get(request.method) or request.method.decode("latin-1"), SERVER, trace_id, own, parent)
+        span.trace = trace
         span.start = exchange.started
         span.epoch_ns = self._tracing.epoch_ns
         span.described = (
@@ -210,14 +238,15 @@ class TraceWatch(Silent):
             request.target[:MAX_KEPT],
             request.version,
             request.body.length,
-            kept(headers),
+            kept(request.headers),
             request.link,
             request.authority,
         )
         exchange.span = span
-        if not silent:
-            propagation.remove_from(headers)
         return False
+
+    def _chosen(self, trace_id: str) -> bool:
+        return trace_id[16:] < self._bound and (self._wanted is None or self._wanted(trace_id))
 
     def _new_trace(self) -> str:
         return self._ids.take(32) if not self._sampling.short_ids else "0" * 16 + self._ids.take(16)
