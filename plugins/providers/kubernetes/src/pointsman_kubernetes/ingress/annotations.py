@@ -160,8 +160,7 @@ def _as_annotation(label: str) -> str:
 
 
 def near_misses(thing: Object, part: str) -> Iterator[str]:
-    """What is said of annotations without effect: those of the other kind of object, and those that nobody knows."""
-    foreign = []
+    """What is said of annotations without effect: those of other objects, of ingress-nginx, and unknown ones."""
     for name in annotations(thing):
         if name.startswith(PREFIX):
             word, _, key = name.removeprefix(PREFIX).partition(".")
@@ -169,11 +168,8 @@ def near_misses(thing: Object, part: str) -> Iterator[str]:
                 where = _PLACES.get(word.lower()) if key else None
                 told = f"stands on {where} only" if where else f"no such annotation; they begin with {PREFIX}{part}."
                 yield f"{name[:200]}: has no effect: {told}"
-        elif name.startswith(_NGINX):
-            foreign.append(name.removeprefix(_NGINX))
-    if foreign and part == "router":
-        shown = ", ".join(sorted(foreign)[:5]) + (", ..." if len(foreign) > 5 else "")
-        yield f"{_NGINX}* has no effect here ({shown}); the provider kubernetesIngressNGINX reads such annotations"
+        elif name.startswith(_NGINX) and part == "router":
+            yield f"{name[:200]}: has no effect here; the provider kubernetesIngressNGINX reads such annotations"
 
 
 def class_of(ingress: Object) -> tuple[str | None, str]:

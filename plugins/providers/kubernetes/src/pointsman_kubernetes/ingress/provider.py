@@ -11,6 +11,7 @@ from pointsman_kubernetes.ingress.config import PATH, IngressConfig, mistakes
 from pointsman_kubernetes.ingress.routers import Routers
 from pointsman_kubernetes.ingress.services import Services, uncrossed
 from pointsman_kubernetes.ingress.status import Unknown, entries
+from pointsman_kubernetes.ingress.unheeded import Unheeded
 from pointsman_kubernetes.kinds import ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, NODE, SECRET, SERVICE, Kind
 from pointsman_kubernetes.objects import Object, Objects, born, key_of, name_of, namespace_of
 from pointsman_kubernetes.outcome import Outcome, StatusUpdate
@@ -61,9 +62,12 @@ class KubernetesIngressProvider(KubernetesProvider):
         )
         certificates = _Certificates(objects)
         problems: list[Problem] = []
+        unheeded = Unheeded("ingress")
         served = []
         for ingress in self._ours(objects, problems):
-            told = [*near_misses(ingress, "router")]
+            told = []
+            for sentence in near_misses(ingress, "router"):
+                unheeded.add(key_of(ingress), sentence)
             try:
                 said = of_router(ingress, context.from_labels)
                 if said.crossing and not config.may_cross(namespace_of(ingress)):
@@ -82,7 +86,8 @@ class KubernetesIngressProvider(KubernetesProvider):
             "udp": {"routers": {}, "services": {}},
             "tls": {"certificates": certificates.found, "options": {}, "stores": {}},
         }
-        return Outcome(document, [*problems, *routers.problems, *services.problems], statuses=statuses)
+        told_once = [*unheeded.problems(), *services.unheeded.problems()]
+        return Outcome(document, [*problems, *told_once, *routers.problems], statuses=statuses)
 
     def _ours(self, objects: Objects, problems: list[Problem]) -> Iterator[Object]:
         """Ingresses to be served, the oldest first: what two of them want, it has."""

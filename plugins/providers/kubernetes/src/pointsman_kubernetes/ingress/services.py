@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointsman.dialect.lookups import at, text
-from pointsman.errors import Problem
 from pointsman_kubernetes.backends import Allowed, Unservable, find
 from pointsman_kubernetes.ingress.annotations import Labels, Misread, ServiceSays, near_misses, of_service
 from pointsman_kubernetes.ingress.config import IngressConfig
+from pointsman_kubernetes.ingress.unheeded import Unheeded
 from pointsman_kubernetes.kinds import SERVICE
 from pointsman_kubernetes.names import digest, norm
 from pointsman_kubernetes.objects import Objects
@@ -16,11 +16,11 @@ _Key = tuple[str, str, int | str | None]
 
 
 class Services:
-    """What is made of the Services that Ingresses name. `made` and `problems` are read at the end."""
+    """What is made of the Services that Ingresses name. `made` and `unheeded` are read at the end."""
 
     def __init__(self, config: IngressConfig, objects: Objects, from_labels: Labels) -> None:
         self.made: dict[str, dict[str, Any]] = {}
-        self.problems: list[Problem] = []
+        self.unheeded = Unheeded("service")
         self._config = config
         self._objects = objects
         self._from_labels = from_labels
@@ -92,9 +92,8 @@ class Services:
 
     def _read(self, namespace: str, name: str) -> ServiceSays | Unservable:
         service = self._objects.get(SERVICE, name, namespace)
-        self.problems += [
-            Problem(f"service {namespace}/{name}", told, warning=True) for told in near_misses(service or {}, "service")
-        ]
+        for sentence in near_misses(service or {}, "service"):
+            self.unheeded.add(f"{namespace}/{name}", sentence)
         try:
             said = of_service(service or {}, self._from_labels)
         except Misread as error:
