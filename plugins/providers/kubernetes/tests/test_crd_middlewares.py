@@ -217,7 +217,28 @@ def test_options_of_a_plugin_that_are_nested_too_deeply_are_refused():
     assert "is nested more than 64 deep" in refused("plugin", {"jwt": {"x": deep}})
 
 
-@pytest.mark.parametrize("kind", ["chain", "Chain", "basicAuth", "errors", "forwardAuth"])
+@pytest.mark.parametrize("kind", ["snippet", "Snippet"])
+def test_snippets_are_the_operators_to_allow(kind):
+    said = refused(kind, {"configurationSnippet": "return 200 x;"})
+    assert said == (
+        f"{kind}: snippets are not allowed in custom resources; set 'allowSnippetMiddlewares' of providers.kubernetesCRD,"
+        " or write the middleware in a file of the gateway and name it as <name>@file"
+    )
+    allowed = made(kind, {"configurationSnippet": "return 200 x;"}, allowSnippetMiddlewares=True)
+    assert allowed == {"configurationSnippet": "return 200 x;"}
+
+
+def test_a_snippet_that_is_allowed_names_no_file_of_the_gateway():
+    tls = {"caSecret": "ca", "ca": "/etc/shadow", "cert": "/etc/shadow"}
+    auth = {"address": "https://door", "tls": tls, "TLS": {"key": "/etc/shadow"}}
+    assert made("snippet", {"auth": auth}, AUTHORITY, allowSnippetMiddlewares=True) == {
+        "auth": {"address": "https://door", "tls": {"ca": CA}}
+    }
+    for odd in ({"auth": [auth]}, {"auth": auth, "Auth": auth}):
+        assert refused("snippet", odd, AUTHORITY, allowSnippetMiddlewares=True) == "snippet: auth: must be one object"
+
+
+@pytest.mark.parametrize("kind", ["chain", "Chain", "basicAuth", "errors", "forwardAuth", "snippet"])
 def test_a_plugin_is_no_way_around_the_options_of_a_kind(kind):
     said = refused("plugin", {kind: {"middlewares": ["other-x@kubernetescrd"], "usersFile": "/etc/shadow"}})
     assert said == f"plugin: write 'spec.{kind}' instead of 'spec.plugin.{kind}'"

@@ -154,6 +154,21 @@ class _Mapper:
         called = self._view.names.error_page(self._owner.namespace, self._owner.name)
         return {**_without(options, "service"), "service": self._view.services.build(service, self._owner, called)}
 
+    def _snippet(self, options: Options) -> dict[str, Any]:
+        """Directives of nginx, which whoever may write objects has only if the operator says so, as with annotations."""
+        if not self._view.config.allow_snippet_middlewares:
+            raise Refused(
+                "snippets are not allowed in custom resources; set 'allowSnippetMiddlewares' of providers.kubernetesCRD, or "
+                "write the middleware in a file of the gateway and name it as <name>@file"
+            )
+        rest, questions = _without(options, "auth"), [value for name, value in options.items() if name.lower() == "auth"]
+        if not questions or questions == [None]:
+            return rest
+        auth = questions[0]
+        if len(questions) > 1 or not isinstance(auth, Mapping):
+            raise Refused("auth: must be one object")
+        return {**rest, "auth": {**_without(auth, "tls"), **self._tls(auth)}}
+
     def _pass_certificate(self, options: Options) -> dict[str, Any]:
         if len(rest := _without(options, "cafiles")) != len(options):
             raise Refused("'caFiles' is for files of the gateway; let 'clientAuth' of a TLSOption check certificates")
@@ -172,6 +187,7 @@ _OWN: Final[Mapping[str, Callable[[_Mapper, Options], dict[str, Any]]]] = {
     "ratelimit": _Mapper._rate_limit,
     "errors": _Mapper._errors,
     "chain": _Mapper._chain,
+    "snippet": _Mapper._snippet,
     "authtlspasscertificatetoupstream": _Mapper._pass_certificate,
 }
 """Kinds, in lower case, whose options are others here than in a file."""

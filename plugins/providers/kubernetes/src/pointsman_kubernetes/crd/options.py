@@ -17,6 +17,9 @@ class KubernetesCRDConfig(CrossingConfig):
     native_lb_by_default: bool = option(
         "nativeLBByDefault", default=False, help="Send to cluster IPs where a service does not say otherwise"
     )
+    allow_snippet_middlewares: bool = option(
+        default=False, help="Let Middlewares be of the kind snippet, directives of nginx's configuration"
+    )
     disable_cluster_scope_resources: bool = option(default=False, help="Do not read nodes, which nodePortLB needs")
     safe_naming: bool = option(default=False, help="Make names that cannot collide, such as default_web_0")
     default_tls_resources_namespace: str = option(
