@@ -9,6 +9,7 @@ from aiohttp import web
 from pointsman.testing import eventually
 from pointsman_kubernetes import client
 from pointsman_kubernetes.kinds import ENDPOINT_SLICE, MIDDLEWARE, NODE, SERVICE
+from pointsman_kubernetes.nginx import KubernetesIngressNGINXProvider
 
 from .kubernetes_following import Names, a_server, failure, followed, hurry, ingress, service
 
@@ -72,6 +73,39 @@ async def test_only_some_namespaces_and_labels_are_asked_for(server):
         paths = {each.path for each in server.asked}
         assert "/api/v1/namespaces/one/secrets" in paths
         assert not any(each.query.get("labelSelector") for each in server.asked if "middlewares" in each.path)
+
+
+PATH = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}
+
+
+def nginx(name, namespace, annotations=(), **spec):
+    metadata = {"name": name, "namespace": namespace, "annotations": dict(annotations)}
+    return ingress(name, metadata=metadata, spec={"rules": [{"host": f"{name}.test", "http": {"paths": [PATH]}}], **spec})
+
+
+async def test_watch_namespace_asks_for_that_namespace_only_and_a_role_there_is_enough(server):
+    by_note = {"kubernetes.io/ingress.class": "nginx"}
+    server.apply(nginx("a", "shop", by_note), nginx("b", "other", by_note), nginx("c", "shop", ingressClassName="nginx"))
+    server.apply(service("web", "shop"))
+    for resource in ("services", "secrets", "configmaps", "endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io"):
+        server.forbid(resource, except_in=["shop"])
+    server.forbid("ingressclasses.networking.k8s.io")
+    async with followed(server, KubernetesIngressNGINXProvider, watchNamespace="shop") as said:
+        routers = said.documents[0]["http"]["routers"]
+        assert set(routers) == {"shop-a-rule-0-path-0", "shop-a-rule-0-path-0-tls"}
+        scoped = [each.path for each in server.asked if "ingressclasses" not in each.path]
+        assert len(scoped) >= 5
+        assert all("/namespaces/shop/" in path for path in scoped)
+        unread = [each for each in said.problems[0] if each.startswith("ingressclasses")]
+        assert len(unread) == 1
+        assert "grant get, list and watch on ingressclasses.networking.k8s.io" in unread[0]
+        assert (
+            "ingress shop/c: is not served: IngressClasses cannot be read; let the gateway read"
+            " ingressclasses.networking.k8s.io, or name the class in the annotation kubernetes.io/ingress.class"
+        ) in said.problems[0]
+        server.apply(nginx("d", "shop", by_note), nginx("e", "other", by_note))
+        await eventually(lambda: "shop-d-rule-0-path-0" in said.documents[-1]["http"]["routers"], "the new Ingress")
+        assert not [name for name in said.documents[-1]["http"]["routers"] if name.startswith("other")]
 
 
 @pytest.mark.spec("K-21")

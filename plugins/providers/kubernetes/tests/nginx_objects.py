@@ -114,9 +114,9 @@ TLS = [{"hosts": ["t.test"], "secretName": "pair"}]
 class Built:
     """What these objects come to."""
 
-    def __init__(self, *things, points=(), **config):
+    def __init__(self, *things, points=(), namespaces=(), **config):
         self.provider = build(KubernetesIngressNGINXProvider, config, FakeContext(entry_points=points))
-        self.outcome = self.provider.build(cluster(*map(json.dumps, [*SURROUNDINGS, *things])))
+        self.outcome = self.provider.build(cluster(*map(json.dumps, [*SURROUNDINGS, *things]), namespaces=namespaces))
         self.document = self.outcome.document
         self.http = self.document["http"]
         self.problems = list(map(str, self.outcome.problems))

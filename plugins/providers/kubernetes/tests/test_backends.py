@@ -4,7 +4,7 @@ import pytest
 
 from pointsman_kubernetes.backends import Allowed, Unservable, find
 from pointsman_kubernetes.kinds import ENDPOINT_SLICE, INGRESS, NODE, SERVICE
-from pointsman_kubernetes.objects import Objects, born, key_of
+from pointsman_kubernetes.objects import NOT_WATCHED, Objects, born, key_of
 
 from .manifests import WEB, cluster
 
@@ -110,7 +110,7 @@ def test_a_port_that_is_not_there_is_told_with_those_that_are(port, said):
 def test_a_service_that_is_not_there_or_not_watched_is_told():
     assert refused(cluster(WEB), "nope") == "service default/nope: not found"
     told = refused(cluster(WEB, namespaces=["other"]))
-    assert told == "service default/web: is in a namespace that is not watched; add it to 'namespaces'"
+    assert told == f"service default/web: {NOT_WATCHED}"
 
 
 def test_slices_come_in_the_order_in_which_they_were_made_and_addresses_once():

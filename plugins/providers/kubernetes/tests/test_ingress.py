@@ -10,7 +10,7 @@ from pointsman.errors import ConfigError
 from pointsman.testing import FakeContext, build
 from pointsman_kubernetes.ingress import KubernetesIngressProvider
 from pointsman_kubernetes.kinds import ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, NODE, SECRET, SERVICE
-from pointsman_kubernetes.objects import Objects
+from pointsman_kubernetes.objects import NOT_WATCHED, Objects
 
 from .certificates import PAIR, SECOND
 from .manifests import WEB, cluster
@@ -383,8 +383,8 @@ def test_an_annotation_that_cannot_be_used_leaves_out_its_ingress_only(annotatio
         ),
         ({"service.sticky.cookie": "true"}, f"{A}service.sticky.cookie: has no effect: stands on Services only"),
         (
-            {"nginx.ingress.kubernetes.io/auth-url": "http://x", "nginx.ingress.kubernetes.io/app-root": "/x"},
-            "nginx.ingress.kubernetes.io/* has no effect here (app-root, auth-url); "
+            {"nginx.ingress.kubernetes.io/app-root": "/x"},
+            "nginx.ingress.kubernetes.io/app-root: has no effect here; "
             "the provider kubernetesIngressNGINX reads such annotations",
         ),
     ],
@@ -394,6 +394,38 @@ def test_annotations_without_effect_are_told(annotations, said):
 
     assert list(made.routers) == ["default-ing-a-org"]
     assert made.told == [f"ingress default/ing: {said}"]
+
+
+NO_EFFECT = f"{A}odd: has no effect: no such annotation; they begin with {A}router."
+
+
+@pytest.mark.parametrize(
+    ("count", "also"),
+    [
+        (2, " (on 2 of this kind, also default/i1)"),
+        (3, " (on 3 of this kind, also default/i1, default/i2)"),
+        (5000, " (on 5000 of this kind, also default/i1, default/i2, ...)"),
+    ],
+)
+def test_an_annotation_without_effect_is_told_once_with_a_number_and_examples(count, also):
+    born = "2026-01-01T00:00:{:05}Z"
+    known = yaml.safe_load(an_ingress(annotations={"odd": "1"}))
+    found = [
+        {**known, "metadata": {**known["metadata"], "name": f"i{number}", "creationTimestamp": born.format(number)}}
+        for number in range(count)
+    ]
+    web = cluster(WEB)
+    objects = Objects({INGRESS: found, SERVICE: web.all(SERVICE), ENDPOINT_SLICE: web.all(ENDPOINT_SLICE)})
+    outcome = build(KubernetesIngressProvider, {}, FakeContext("kubernetes")).build(objects)
+
+    assert [str(each) for each in outcome.problems] == [f"ingress default/i0: {NO_EFFECT}{also}"]
+
+
+def test_who_makes_up_annotations_is_told_of_a_few():
+    made = Made(an_ingress(annotations={f"odd{number:03}": "1" for number in range(60)}))
+
+    assert len(made.told) == 51
+    assert made.told[-1] == "ingress default/ing: and 10 more annotations have no effect"
 
 
 @pytest.mark.parametrize(
@@ -725,7 +757,7 @@ def test_a_published_service_that_cannot_be_seen_is_told():
     options = {"ingressEndpoint": {"publishedService": "edge/lb"}}
     assert statuses(an_ingress(), **options) == ([], [f"{path}: service edge/lb: not found"])
     _, told = statuses(an_ingress(), namespaces=["default"], **options)
-    assert told == [f"{path}: service edge/lb: is in a namespace that is not watched; add it to 'namespaces'"]
+    assert told == [f"{path}: service edge/lb: {NOT_WATCHED}"]
     nodes = a_service("lb", namespace="edge", type="NodePort")
     _, told = statuses(an_ingress(), nodes, disableClusterScopeResources=True, **options)
     assert told == [f"{path}: service edge/lb: is a NodePort service, and disableClusterScopeResources leaves nodes out"]

@@ -54,3 +54,22 @@ def test_a_published_service_that_is_missing_is_told():
 
     assert built.outcome.statuses == []
     assert built.problems == ["providers.kubernetesIngressNGINX.publishService: service default/gone not found"]
+
+
+def test_what_options_and_annotations_name_outside_of_the_namespace_is_told_so():
+    built = Built(
+        ingress("locked", {"auth-type": "basic", "auth-secret": "other/users"}),
+        ingress("titled", {"custom-headers": "other/headers"}),
+        namespaces=["default"],
+        allowCrossNamespaceResources=True,
+        publishService="other/front",
+        defaultBackendService="other/pages",
+    )
+
+    why = "is in a namespace that is not watched; add it to 'namespaces', or leave out 'watchNamespace'"
+    assert set(built.problems) >= {
+        f"providers.kubernetesIngressNGINX.publishService: service other/front {why}",
+        f"providers.kubernetesIngressNGINX.defaultBackendService: service other/pages: {why}",
+        f"ingress default/locked: answers 503: auth-secret: secret other/users: {why}",
+        f"ingress default/titled: answers 503: custom-headers: configmap other/headers: {why}",
+    }

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from pointsman.dialect.lookups import block, blocks, text
 from pointsman_kubernetes.kinds import NODE, SERVICE
-from pointsman_kubernetes.objects import Object, Objects, key_of
+from pointsman_kubernetes.objects import NOT_WATCHED, Object, Objects, key_of
 
 Which = Literal["serving", "ready"]
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
@@ -84,7 +84,7 @@ def find(
     `which` endpoints are wanted: those that serve, also while they terminate, or those that are ready.
     """
     if not objects.watches(namespace):
-        raise Unservable(f"service {namespace}/{name}: is in a namespace that is not watched; add it to 'namespaces'")
+        raise Unservable(f"service {namespace}/{name}: {NOT_WATCHED}")
     service = objects.get(SERVICE, name, namespace)
     if service is None:
         raise Unservable(f"service {namespace}/{name}: not found")

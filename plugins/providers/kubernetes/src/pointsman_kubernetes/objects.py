@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pointsman.dialect.lookups import text
 from pointsman_kubernetes.kinds import ENDPOINT_SLICE, Kind
 
 Object = Mapping[str, Any]
 """As the API gives it, in JSON."""
+NOT_WATCHED: Final = "is in a namespace that is not watched; add it to 'namespaces', or leave out 'watchNamespace'"
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 

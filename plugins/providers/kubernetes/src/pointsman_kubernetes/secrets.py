@@ -9,7 +9,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from pointsman.dialect.lookups import text
 from pointsman_kubernetes.kinds import SECRET
-from pointsman_kubernetes.objects import Object, Objects
+from pointsman_kubernetes.objects import NOT_WATCHED, Object, Objects
 
 CERTIFICATE: Final = "tls.crt"
 KEY: Final = "tls.key"
@@ -22,7 +22,7 @@ class Unusable(ValueError):
 def secret(objects: Objects, namespace: str, name: str) -> Object:
     """Unusable if there is none."""
     if not objects.watches(namespace):
-        raise Unusable(f"secret {namespace}/{name}: is in a namespace that is not watched; add it to 'namespaces'")
+        raise Unusable(f"secret {namespace}/{name}: {NOT_WATCHED}")
     found = objects.get(SECRET, name, namespace)
     if found is None:
         reason = objects.missing.get(SECRET)

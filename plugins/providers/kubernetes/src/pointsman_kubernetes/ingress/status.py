@@ -7,7 +7,7 @@ from pointsman.dialect.lookups import at, blocks, text
 from pointsman_kubernetes.backends import addresses_of_nodes
 from pointsman_kubernetes.ingress.config import IngressConfig
 from pointsman_kubernetes.kinds import SERVICE
-from pointsman_kubernetes.objects import Object, Objects
+from pointsman_kubernetes.objects import NOT_WATCHED, Object, Objects
 
 Entries = Sequence[Mapping[str, Any]]
 """As in `status.loadBalancer.ingress`."""
@@ -31,7 +31,7 @@ def entries(config: IngressConfig, objects: Objects) -> Entries | None:
     namespace, _, name = endpoint.published_service.partition("/")
     service = objects.get(SERVICE, name, namespace)
     if service is None:
-        why = "not found" if objects.watches(namespace) else "is in a namespace that is not watched; add it to 'namespaces'"
+        why = "not found" if objects.watches(namespace) else NOT_WATCHED
         raise Unknown(f"service {namespace}/{name}: {why}")
     return _published(service, config, objects)
 

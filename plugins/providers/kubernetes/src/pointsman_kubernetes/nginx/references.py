@@ -9,7 +9,7 @@ from pointsman.dialect.lookups import block, texts
 from pointsman_kubernetes.kinds import CONFIG_MAP_NOT_HELM
 from pointsman_kubernetes.nginx.config import KubernetesIngressNGINXConfig
 from pointsman_kubernetes.nginx.ingress import Denied, Ingress
-from pointsman_kubernetes.objects import Object, Objects
+from pointsman_kubernetes.objects import NOT_WATCHED, Object, Objects
 from pointsman_kubernetes.secrets import CERTIFICATE, KEY, Unusable, held, pair, secret
 
 AUTHORITY: Final = "ca.crt"
@@ -65,9 +65,9 @@ class References:
         found = self._objects.get(CONFIG_MAP_NOT_HELM, name, namespace)
         if found is None:
             unread = self._objects.missing.get(CONFIG_MAP_NOT_HELM)
-            raise Denied(
-                f"{annotation}: configmap {namespace}/{name}: " + (f"cannot be read: {unread}" if unread else "not found")
-            )
+            why = f"cannot be read: {unread}" if unread else "not found"
+            why = why if self._objects.watches(namespace) else NOT_WATCHED
+            raise Denied(f"{annotation}: configmap {namespace}/{name}: {why}")
         return texts(found, "data")
 
     def _place(self, ingress: Ingress, annotation: str, with_namespace: bool) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from pointsman.dialect.lookups import at, text
 from pointsman.errors import Problem
@@ -14,6 +14,10 @@ from pointsman_kubernetes.objects import Object, Objects, key_of, name_of, names
 
 CLASS: Final = "kubernetes.io/ingress.class"
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._\-/]*")
+_UNREAD_CLASS: Final = (
+    "is not served: IngressClasses cannot be read; let the gateway read ingressclasses.networking.k8s.io,"
+    f" or name the class in the annotation {CLASS}"
+)
 _SNIPPETS: Final = ("configuration-snippet", "server-snippet", "auth-snippet")
 
 
@@ -25,7 +29,11 @@ def selected(
     served, problems = [], []
     owners: dict[str, Ingress] = {}
     for thing in _ordered(objects.all(INGRESS)):
-        if not watched(namespace_of(thing)) or not _wanted(config, thing, classes):
+        if not watched(namespace_of(thing)):
+            continue
+        if not _wanted(config, thing, classes):
+            if not classes and INGRESS_CLASS in objects.missing and _class_of(thing) == config.ingress_class:
+                problems.append(Problem(f"ingress {key_of(thing)}", _UNREAD_CLASS, warning=True))
             continue
         ingress = Ingress(thing)
         fault = _fault(config, ingress)
@@ -47,11 +55,15 @@ def _ours(config: KubernetesIngressNGINXConfig, thing: Object) -> bool:
 
 
 def _wanted(config: KubernetesIngressNGINXConfig, thing: Object, classes: set[str]) -> bool:
-    name = at(thing, "spec", "ingressClassName")
+    name = _class_of(thing)
     if classes and isinstance(name, str):
         return name in classes
     annotation = at(thing, "metadata", "annotations", CLASS)
     return annotation == config.ingress_class if annotation is not None else config.watch_ingress_without_class
+
+
+def _class_of(thing: Object) -> Any:
+    return at(thing, "spec", "ingressClassName")
 
 
 def _ordered(things: Sequence[Object]) -> Iterator[Object]:

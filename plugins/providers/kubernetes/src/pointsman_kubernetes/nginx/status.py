@@ -9,7 +9,7 @@ from pointsman.errors import Problem
 from pointsman_kubernetes.kinds import INGRESS, SERVICE
 from pointsman_kubernetes.nginx.config import PATH, KubernetesIngressNGINXConfig
 from pointsman_kubernetes.nginx.ingress import Ingress
-from pointsman_kubernetes.objects import Object, Objects
+from pointsman_kubernetes.objects import NOT_WATCHED, Object, Objects
 from pointsman_kubernetes.outcome import StatusUpdate
 
 
@@ -23,7 +23,8 @@ def statuses(
         namespace, _, name = config.publish_service.partition("/")
         service = objects.get(SERVICE, name, namespace)
         if service is None:
-            return [], [Problem(f"{PATH}.publishService", f"service {namespace}/{name} not found", warning=True)]
+            why = "not found" if objects.watches(namespace) else NOT_WATCHED
+            return [], [Problem(f"{PATH}.publishService", f"service {namespace}/{name} {why}", warning=True)]
         found = _of_service(service)
     else:
         return [], []
