@@ -152,6 +152,37 @@ async def test_a_stop_first_tells_whoever_pings_and_goes_on_serving():
         assert await stage.gateway.exited() == 0
 
 
+async def test_ping_says_nothing_good_before_the_providers_have_spoken():
+    may_answer = asyncio.Event()
+    document = b'{"http": {"routers": {"late": {"rule": "Host(`late.test`)", "service": "noop@internal"}}}}'
+
+    async def answers(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await may_answer.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(document))
+        writer.write(document)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answers, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        static = {
+            "ping": {"awaitProviders": "60s"},
+            "providers": {"http": {"endpoint": f"http://127.0.0.1:{port}/", "pollTimeout": "30s"}},
+        }
+        async with staged(lambda urls: routed(ROUTES, urls), static, ["a"]) as stage:
+            early = await stage.get("/ping", "any", "traefik")
+            assert (early.status, early.body) == (503, b"Service Unavailable")
+            assert (await stage.get("/", "a.test")).body == b"a"
+            may_answer.set()
+
+            async def is_well():
+                return (await stage.get("/ping", "any", "traefik")).status == 200
+
+            await eventually(is_well, "all providers have spoken")
+            assert (await stage.get("/", "late.test")).status == 418
+
+
 @pytest.mark.spec("O-26")
 async def test_a_gateway_that_does_not_run_or_has_no_ping_is_not_well(tmp_path):
     static = tmp_path / "static.yml"

@@ -228,6 +228,7 @@ def test_proxy_protocol_needs_somebody_to_trust():
     ("text", "said"),
     [
         ("ping: {terminatingStatusCode: 20}", "ping.terminatingStatusCode: must be a status from 200 to 599, got 20"),
+        ("ping: {awaitProviders: -1s}", "ping.awaitProviders: must not be negative, got -1s"),
         ("tracing: {sampleSlow: -1s}", "tracing.sampleSlow: must not be negative, got -1s; 0 is off"),
     ],
 )

@@ -10,6 +10,7 @@ from yarl import URL
 
 from pointsman import InternalContext, InternalRequest, InternalResponse, hookimpl
 from pointsman.config.implied import with_implied
+from pointsman.config.scalars import Duration
 from pointsman.config.static import API, Ping, Providers, Static
 from pointsman.control.api import Api
 from pointsman.control.app import MAX_BODY_BYTES, ControlApp, PingService
@@ -86,6 +87,28 @@ async def app():
     await app.start()
     yield app
     await app.aclose()
+
+
+async def test_ping_awaits_providers_for_as_long_as_it_may(caplog):
+    now = 100.0
+    ping = PingService(Ping(await_providers=Duration(30)), lambda: now)
+    ping.awaited = lambda: awaited
+    awaited = ["consul", "file"]
+    assert ((await ping.answer(None)).status, ping.awaits_providers) == (503, True)
+    awaited = []
+    assert ((await ping.answer(None)).status, ping.awaits_providers) == (200, False)
+    awaited = ["consul"]  # what comes later changes nothing
+    assert (await ping.answer(None)).status == 200
+    assert not caplog.messages
+
+    ping = PingService(Ping(await_providers=Duration(30)), lambda: now)
+    ping.awaited = lambda: awaited
+    now = 129.9
+    assert (await ping.answer(None)).status == 503
+    now = 130.0
+    assert [(await ping.answer(None)).status for _ in range(2)] == [200, 200]
+    assert caplog.messages == ["ping answers 200 from now on, though after 30 s nothing is known of: consul"]
+    assert (await PingService(Ping()).answer(None)).status == 200
 
 
 async def test_a_service_is_told_what_was_asked_and_answers_as_it_likes(app):

@@ -115,6 +115,23 @@ async def saying(*providers: Scripted) -> None:
     await eventually(lambda: all(provider.publish for provider in providers))
 
 
+async def test_a_provider_is_awaited_until_what_it_says_was_handed_on():
+    one, two = Scripted(), Scripted()
+    async with watching(("one", one), ("two", two)) as (watcher, heard):
+        await saying(one, two)
+        assert watcher.awaited == ["one", "two"]
+        one.publish(A)
+        await settled()
+        assert watcher.awaited == ["one", "two"]  # the first configuration waits for both
+        two.fail(OSError("away"))
+        await watcher.first_ready.wait()
+        assert watcher.awaited == ["two"]
+        await eventually(lambda: two.attempts == 2)
+        two.publish(B)
+        await eventually(lambda: not watcher.awaited)
+        assert heard.names == {"a@one", "b@two"}
+
+
 async def test_the_first_configuration_comes_when_all_have_spoken():
     one, two = Scripted(), Scripted()
     async with watching(("one", one), ("two", two)) as (watcher, heard):

@@ -11,8 +11,9 @@ from pointsman.edits import HeaderEdit
 from pointsman.message import HeaderList, Request, Response
 from pointsman.observe.observer import Observer, Silent, Watched
 from pointsman.observe.propagation import Propagation
+from pointsman.observe.sampling import Sampling
 from pointsman.observe.span_attributes import Descriptions
-from pointsman.observe.tracing import Sampling, Tracing
+from pointsman.observe.tracing import Tracing
 from pointsman.spans import Span, log_fields
 from pointsman.upstream.composite_failover import FailoverByStatus
 from pointsman.upstream.composite_mirror import Mirror, Mirroring

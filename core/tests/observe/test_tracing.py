@@ -11,9 +11,10 @@ from pointsman.message import Headers, Request, Response
 from pointsman.observe.logexport import LogRelay
 from pointsman.observe.observer import Observer, Watched
 from pointsman.observe.propagation import Propagation
+from pointsman.observe.sampling import Sampling
 from pointsman.observe.span_attributes import Descriptions
 from pointsman.observe.steps import attempts, step
-from pointsman.observe.tracing import Sampling, Tracing
+from pointsman.observe.tracing import Tracing
 from pointsman.spans import Span, root_of
 from pointsman.upstream.forward import Forwarder
 

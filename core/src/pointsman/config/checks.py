@@ -161,6 +161,8 @@ def _others(static: Static) -> Problems:
     if static.ping is not None and not 200 <= static.ping.terminating_status_code <= 599:
         message = f"must be a status from 200 to 599, got {static.ping.terminating_status_code}"
         yield Problem("ping.terminatingStatusCode", message)
+    if static.ping is not None and static.ping.await_providers < 0:
+        yield Problem("ping.awaitProviders", f"must not be negative, got {static.ping.await_providers:g}s")
     if static.api is not None and not _BASE_PATH.fullmatch(static.api.base_path):
         yield Problem("api.basePath", "must begin with / and hold only letters, digits and / _ . : ~ -")
     if static.core.default_rule_syntax not in ("", "v2", "v3"):

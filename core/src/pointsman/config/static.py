@@ -165,6 +165,10 @@ class Ping:
     entry_point: str = option(default="traefik", help="Entry point of /ping")
     manual_routing: bool = option(default=False, help="No router; bind ping@internal yourself")
     terminating_status_code: int = 503
+    await_providers: Duration = option(
+        default=Duration(0.0), help="How long /ping answers 503 after the start while a provider has said nothing"
+    )
+    """New."""
 
 
 @frozen

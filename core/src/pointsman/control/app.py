@@ -6,7 +6,8 @@ They write the service's name before the path (`/ping@internal/ping`), where no 
 
 import logging
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -92,15 +93,33 @@ class ControlApp:
 class PingService:
     """`ping@internal`."""
 
-    def __init__(self, ping: Ping) -> None:
+    def __init__(self, ping: Ping, clock: Callable[[], float] = time.monotonic) -> None:
         self._ping = ping
+        self._clock = clock
+        self._patient_until = clock() + ping.await_providers
+        self._awaits = ping.await_providers > 0
         self.stopping = False
+        self.awaited: Callable[[], Sequence[str]] = list
+        """The providers of which no configuration is in force yet."""
+
+    @property
+    def awaits_providers(self) -> bool:
+        """Whether one of them may still say what a request would need. Once not, never again."""
+        if self._awaits:
+            names = self.awaited()
+            self._awaits = bool(names) and self._clock() < self._patient_until
+            if names and not self._awaits:
+                seconds = self._ping.await_providers
+                log.warning(
+                    "ping answers 200 from now on, though after %g s nothing is known of: %s", seconds, ", ".join(names)
+                )
+        return self._awaits
 
     async def answer(self, request: InternalRequest) -> InternalResponse:
-        """200 `OK`, or the configured status while stopping (operations.md §6.1)."""
-        if not self.stopping:
+        """200 `OK`, 503 while providers are awaited, or the configured status while stopping (operations.md §6.1)."""
+        if not self.stopping and not self.awaits_providers:
             return InternalResponse(body=b"OK", content_type="")
-        status = self._ping.terminating_status_code
+        status = self._ping.terminating_status_code if self.stopping else 503
         try:
             word = HTTPStatus(status).phrase
         except ValueError:

@@ -70,6 +70,7 @@ class Feed:
         self._reported: tuple[Problem, ...] = ()
         self._failure: tuple[Problem, ...] = ()
         self._running = False
+        self._ended = False
         self._last_success: float | None = None
         self._last_error = ""
         self._last_error_at: float | None = None
@@ -82,6 +83,11 @@ class Feed:
     def problems(self) -> tuple[Problem, ...]:
         """All that is wrong now: with the provider, with what it read, with what it published."""
         return (*self._failure, *self.findings)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it has said nothing yet that could be taken, and still may."""
+        return self._last_success is None and not self._ended
 
     @property
     def findings(self) -> tuple[Problem, ...]:
@@ -121,6 +127,7 @@ class Feed:
                 delay = self._backoff.next(time.monotonic() - start)
                 self._fail(error, delay)
             else:
+                self._ended = True
                 self.logger.info(
                     "provider %s: ended; what it said last stays in force", self.name, extra={"providerName": self.name}
                 )

@@ -124,6 +124,7 @@ class Gateway:
             self._handle_signals(watcher)
             self._watcher = watcher
             self._knowledge.providers = self._metering.own.providers = lambda: watcher.states
+            self._ping.awaited = lambda: watcher.awaited
             watcher.start()
             await _either(watcher.first_ready, self._stopping)
             if not self._stopping.is_set():
@@ -201,7 +202,7 @@ class Gateway:
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""
-        if self._stopping.is_set():  # ping says that it stops, and whoever waits for the rest is not ill
+        if self._stopping.is_set() or self._ping.awaits_providers:  # ping says so, and whoever waits is not ill
             return True
         if not all(worker.alive for worker in self._workers):
             return False

@@ -83,6 +83,13 @@ class Watcher:
         """How each provider is doing."""
         return {feed.name: feed.state for feed in self._feeds}
 
+    @property
+    def awaited(self) -> list[str]:
+        """The providers that have said nothing yet that could be taken, and those whose last words were not handed on."""
+        merged: list[Mapping[str, Any] | None] = [*self._merged] or [None] * len(self._feeds)
+        pairs = zip(self._feeds, merged, strict=True)
+        return [feed.name for feed, known in pairs if feed.awaited or feed.document is not known]
+
     def start(self) -> None:
         """Begin. Needs a running loop."""
         for feed in self._feeds:

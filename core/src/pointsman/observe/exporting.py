@@ -18,8 +18,9 @@ from pointsman.observe import propagation
 from pointsman.observe.delivery import Delivery, Limits
 from pointsman.observe.propagation import Propagation
 from pointsman.observe.resource import resource
+from pointsman.observe.sampling import Sampling
 from pointsman.observe.span_attributes import Descriptions
-from pointsman.observe.tracing import Sampling, Tracing
+from pointsman.observe.tracing import Tracing
 from pointsman.spans import Resource, Span
 
 log = logging.getLogger("pointsman.tracing")

@@ -13,58 +13,17 @@ from itertools import repeat
 from time import monotonic
 from typing import Any
 
-from attrs import frozen
-
 from pointsman.message import Exchange, Headers, Request
 from pointsman.observe.formats import Remote
 from pointsman.observe.ids import Ids
 from pointsman.observe.observer import Attempt, Silent, Watched
 from pointsman.observe.propagation import Propagation
 from pointsman.observe.roots import Roots
+from pointsman.observe.sampling import Sampling, Trace
 from pointsman.observe.span_attributes import MAX_KEPT, Descriptions, kept, without_user_info
 from pointsman.spans import CLIENT, INTERNAL, SERVER, Attributes, Passing, Span
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")}
-
-
-@frozen
-class Sampling:
-    """Which requests are traced."""
-
-    rate: float = 1.0
-    """Of those whose client does not say, 0 to 1."""
-    errors: bool = False
-    """Also those that were not chosen, if they are answered by 500 or more, or break off."""
-    slow_seconds: float = 0.0
-    """Also those that take this long; 0: none."""
-    short_ids: bool = False
-    """Whether new traces have ids of 64 bits."""
-    same_span: bool = False
-    """Whether the server span has the id that the client gave its own (Zipkin's shared spans)."""
-    wanted: Callable[[str], bool] | None = None
-    """Whether an exporter wants the trace with this id, of those that the rate chose; None: all."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether some fates are sealed at the end only."""
-        return self.errors or self.slow_seconds > 0
-
-
-class Trace:
-    """What becomes of the spans of a request, or of many alike."""
-
-    __slots__ = ("debug", "detail", "held", "recording", "sampled")
-
-    def __init__(self, sampled: bool, recording: bool, detail: "Tracing | None" = None, *, debug: bool = False) -> None:
-        self.sampled = sampled
-        """What servers are told."""
-        self.recording = recording
-        """Whether spans are made of what happens."""
-        self.detail = detail
-        """Who makes those of the steps between; None at minimal verbosity."""
-        self.debug = debug
-        self.held: list[Span] | None = None
-        """Those whose fate is not sealed yet."""
 
 
 class Tracing:
