@@ -165,12 +165,12 @@ class Worker:
     def answering(self, question: str, arguments: Mapping[str, Any]) -> Iterator[Any]:
         """What the control side wants to know, in parts and pauses (inspection/questions.py)."""
         if question == "challenge":
-            self._challenge(arguments["host"].encode(), arguments["pair"])
+            self.show(arguments["host"].encode(), arguments["pair"])
             return iter(())
         connections = {name: len(entry.connections) for name, entry in self.entries.items()}
         return answering(Witness(self.static, self.compiled, connections), question, arguments)
 
-    def _challenge(self, host: bytes, pair: Sequence[str] | None) -> None:
+    def show(self, host: bytes, pair: Sequence[str] | None) -> None:
         """Show this pair to whoever checks that `host` is ours, or none any more. ValueError for none, or one too many."""
         challenges = self.current.challenges
         challenges.pop(host, None)
@@ -579,6 +579,10 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         elif kind == "delta":
             delta: Delta = content
             tree = await in_slices(applying(tree, delta))
+        elif kind == "proofs":
+            for host, pair in content.items():
+                with suppress(ValueError):  # whoever asked for it is told by the others
+                    worker.show(host.encode(), pair)
         elif kind == "apply":
             latest = content
             if work is None or work.done():

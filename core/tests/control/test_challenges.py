@@ -11,15 +11,17 @@ from pointsman.testing import eventually
 
 
 class Worker:
-    """Remembers what it shows; it is slow, or does not answer at all."""
+    """Remembers what it shows; it is slow, or does not answer at all, or is being replaced."""
 
-    def __init__(self, deaf: bool = False) -> None:
+    def __init__(self, deaf: bool = False, gone: bool = False) -> None:
         self.shown: dict[str, list[str]] = {}
-        self._deaf = deaf
+        self._deaf, self._gone = deaf, gone
 
     async def ask(self, question, arguments):
         if self._deaf:
-            raise Unanswered("worker 1 does not run")
+            raise Unanswered("worker 1 does not answer")
+        if self._gone:
+            raise Unanswered("worker 1 does not run", gone=True)
         await asyncio.sleep(0.01)
         self.shown.pop(arguments["host"], None)
         if arguments["pair"] is not None:
@@ -43,8 +45,18 @@ async def test_what_takes_a_proof_away_leaves_a_later_one_of_the_same_name_there
 async def test_a_worker_that_cannot_be_told_leaves_no_proof_with_the_others():
     worker, challenges = Worker(), Challenges()
     challenges.workers = [worker, Worker(deaf=True)]
-    with pytest.raises(OSError, match="worker 1 does not run"):
+    with pytest.raises(OSError, match="worker 1 does not answer"):
         await challenges.tell_tls("a.test", KeyPair("1", "k"))
+    await eventually(lambda: not worker.shown)
+
+
+async def test_a_worker_that_is_being_replaced_is_told_when_it_is_back():
+    worker, challenges = Worker(), Challenges()
+    challenges.workers = [Worker(gone=True), worker]
+    withdraw = await challenges.tell_tls("A.test", KeyPair("1", "k"))
+    assert worker.shown == challenges.shown == {"a.test": ["1", "k"]}
+    withdraw()
+    assert challenges.shown == {}
     await eventually(lambda: not worker.shown)
 
 

@@ -420,6 +420,14 @@ async def test_a_challenge_that_nobody_set_is_unrecognized(gate):
     assert "UNRECOGNIZED_NAME" in gate.connect().shake(alpn=("acme-tls/1",)).alert
 
 
+async def test_whoever_offers_other_protocols_beside_that_of_challenges_is_served(gate):
+    gate.set_up(https(alpn=(b"http/1.1", b"acme-tls/1")))
+    client = gate.connect().shake(alpn=("acme-tls/1", "http/1.1"))
+    assert not client.alert
+    assert client.tls.selected_alpn_protocol() == "http/1.1"
+    assert "alert no application protocol" in gate.connect().shake(alpn=("acme-tls/1", "smtp")).alert
+
+
 async def test_broken_options_close_without_an_alert(gate):
     gate.set_up(Door(https=Hosts(**{"a.example": CLOSED}), default=Terms(), certificates=Certificates(), has_https=True))
     client = gate.connect()

@@ -198,7 +198,8 @@ class Gateway:
         if self._memory is None:
             return self._make_local(self.static, self.registry, sockets, path, self._secrets, report, recording, count)
         idle = idle_in_workers(self.registry, self.static.providers.kinds)
-        return Process(number, self.static, sockets, path, self._secrets, report, self._memory, recording, count, idle)
+        shared = self._secrets, report, self._memory, recording, count, idle, self._resolvers.challenges.shown
+        return Process(number, self.static, sockets, path, *shared)
 
     async def _is_well(self, listeners: Sockets) -> bool:
         """Every worker answers, and so does ping where it is enabled (operations.md §1.10)."""

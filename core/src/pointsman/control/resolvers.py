@@ -36,7 +36,8 @@ class Challenges:
     def __init__(self) -> None:
         self.workers: Sequence[DataPlane] = ()
         self._tokens: dict[tuple[str, str], str] = {}
-        self._shown: dict[str, Sequence[str]] = {}
+        self.shown: dict[str, Sequence[str]] = {}
+        """Certificate and key, by the name that they prove: workers that start get it all."""
         self._telling = asyncio.Lock()
 
     async def answer(self, request: InternalRequest) -> InternalResponse:
@@ -61,11 +62,11 @@ class Challenges:
     async def tell_tls(self, host: str, pair: KeyPair) -> Callable[[], None]:
         """Have every worker show this certificate. OSError if one cannot be told."""
         host = host.lower()
-        mine = self._shown[host] = [pair.certificate, pair.key]
+        mine = self.shown[host] = [pair.certificate, pair.key]
 
         def withdraw() -> None:
-            if self._shown.get(host) is mine:
-                del self._shown[host]
+            if self.shown.get(host) is mine:
+                del self.shown[host]
                 task = asyncio.ensure_future(self._tell(host))
                 task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -77,14 +78,17 @@ class Challenges:
         return withdraw
 
     async def _tell(self, host: str) -> None:
-        """Tell all workers what is shown now, which may be another's by the time that they are told."""
+        """Tell all workers what is shown now, which may be another's by the time that they are told.
+
+        One that has ended is no failure: its clients wait for whoever takes its place, who gets all that is shown.
+        """
         failed: Unanswered | None = None
         async with self._telling:
             for worker in self.workers:
                 try:
-                    await worker.ask("challenge", {"host": host, "pair": self._shown.get(host)})
+                    await worker.ask("challenge", {"host": host, "pair": self.shown.get(host)})
                 except Unanswered as error:
-                    failed = error
+                    failed = failed if error.gone else error
         if failed is not None:
             raise OSError(f"the challenge cannot be answered: {failed}")
 

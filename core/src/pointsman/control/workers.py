@@ -1,9 +1,9 @@
 """Starts, feeds, counts and replaces workers.
 
 A worker is either held directly (`workers: 1`) or a process that is fed frames over a socket pair: `begin`, then deltas in
-small frames, each batch closed by `apply`, `serve` when the first has been applied, and `health` whenever there is news. A
-process that dies is replaced and gets everything anew; its listening sockets, and whoever waits in them, are kept here. One
-that does not answer its `ping`s any more, or does not end when it should, is killed.
+small frames, each batch closed by `apply`, the `proofs` that are shown, `serve` when the first has been applied, and
+`health` whenever there is news. A process that dies is replaced and gets everything anew; its listening sockets, and whoever
+waits in them, are kept here. One that does not answer its `ping`s any more, or does not end when it should, is killed.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pointsman.compile import Secrets
@@ -47,11 +48,15 @@ def _nobody(counted: Counted | None) -> None:
 
 
 class Unanswered(Exception):
-    """A worker does not say what it was asked; why, in words. `refused`: for what it was asked is wrong."""
+    """A worker does not say what it was asked; why, in words.
 
-    def __init__(self, why: str, *, refused: bool = False) -> None:
+    `refused`: for what it was asked is wrong; `gone`: for it has ended, and whoever takes its place gets everything anew.
+    """
+
+    def __init__(self, why: str, *, refused: bool = False, gone: bool = False) -> None:
         super().__init__(why)
         self.refused = refused
+        self.gone = gone
 
 
 class DataPlane(Protocol):
@@ -98,6 +103,7 @@ class Process:
         recording: Recording | None = None,
         count: Callable[[Counted | None], None] = _nobody,
         idle: Collection[str] = (),
+        proofs: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.number = number
         self.restarts = 0
@@ -112,6 +118,8 @@ class Process:
         """Takes what it has counted; None: it is no more."""
         self._idle = idle
         """Names of plugins that it need not load."""
+        self._proofs = proofs
+        """Certificate and key that prove a name, by name: what is shown now, for whoever starts (operations.md §7.6)."""
         self._asked = 0
         self._counting: dict[int, asyncio.Event] = {}
         self._tree = empty_tree()
@@ -184,7 +192,7 @@ class Process:
     async def ask(self, question: str, arguments: Mapping[str, Any]) -> list[Any]:
         writer = self._writer
         if writer is None:
-            raise Unanswered(f"worker {self.number} does not run")
+            raise Unanswered(f"worker {self.number} does not run", gone=True)
         self._asked += 1
         number, waiting = self._asked, asyncio.get_running_loop().create_future()
         self._questions[number] = [], waiting
@@ -281,9 +289,10 @@ class Process:
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)
             await self._send_delta(writer, diff(empty_tree(), self._tree), self._sent)
+            writer.write(_framed("proofs", dict(self._proofs)))
             if self._serving:
-                await self._send(writer, "serve", None)
-            self._writer = writer
+                writer.write(_framed("serve", None))
+            self._writer = writer  # nothing was awaited since the proofs: it is asked to show all others
             if self._stopping:  # who asked for that found no writer
                 await self._send(writer, "stop", None)
         passing_on = asyncio.create_task(self._pass_on(writer))
@@ -294,7 +303,7 @@ class Process:
             self._writer = None
             for _, waiting in self._questions.values():
                 if not waiting.done():
-                    waiting.set_exception(Unanswered(f"worker {self.number} has ended"))
+                    waiting.set_exception(Unanswered(f"worker {self.number} has ended", gone=True))
             passing_on.cancel()
             beating.cancel()
             writer.close()

@@ -234,7 +234,7 @@ class Opening(asyncio.Protocol):
 
     def _secure(self, hello: Hello, data: bytes) -> None:
         """The client has said whom it wants: find out who that is."""
-        if ACME_PROTOCOL in hello.alpn and self.entry.settings.answers_challenges:
+        if _validates(hello) and self.entry.settings.answers_challenges:
             self._challenge(hello, data)
             return
         door = self._door()
@@ -277,13 +277,15 @@ class Opening(asyncio.Protocol):
             self.transport.close()
             return
         pair = None
-        if ACME_PROTOCOL not in hello.alpn:  # no certificate but that of a challenge is for them (§8.1)
+        if not _validates(hello):  # no certificate but that of a challenge is for them (§8.1)
             pair = door.pair_for(terms, hello.server_name or self.link.local.host.encode())
         if pair is None:
             self._alert(UNRECOGNIZED_NAME)
             return
-        spoken = self._state == POSTGRES or not hello.alpn or any(protocol in hello.alpn for protocol in terms.alpn)
-        if not spoken:  # a Postgres client of today offers `postgresql` here too, where all is agreed without it
+        spoken = any(each in hello.alpn for each in terms.alpn if each != ACME_PROTOCOL)
+        if (
+            hello.alpn and not spoken and self._state != POSTGRES
+        ):  # a Postgres client of today offers `postgresql` here too, where all is agreed without it
             self._alert(NO_APPLICATION_PROTOCOL)
             return
         try:
@@ -404,6 +406,11 @@ class Opening(asyncio.Protocol):
     def __repr__(self) -> str:
         state = ("first", "hello", "postgres", "shake", "linger", "proxy")[self._state]
         return f"<Opening {self.link.client} {state}>"
+
+
+def _validates(hello: Hello) -> bool:
+    """Whether this is an authority that looks at a proof: it offers that protocol and no other (RFC 8737 §3)."""
+    return hello.alpn == (ACME_PROTOCOL,)
 
 
 class _ChallengeTerms:

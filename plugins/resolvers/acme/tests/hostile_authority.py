@@ -31,11 +31,15 @@ def certificate(names, key=KEY, days=90):
 
 
 class HostileAuthority:
-    """`issue(csr) -> text` is what it issues; `manner`: "" or how it answers for its directory."""
+    """`issue(csr) -> text` is what it issues; `manner`: "" or how it answers for its directory.
+
+    `limit`: the status, kind of error and Retry-After by which it refuses orders.
+    """
 
     def __init__(self) -> None:
         self.issue = lambda csr: certificate(names_of(csr), csr.public_key())
         self.manner = ""
+        self.limit: tuple[int, str, str] | None = None
         self.asked: list[str] = []
         """The paths of all that it was asked."""
         outer = self
@@ -84,6 +88,8 @@ class HostileAuthority:
     def directory(self, handler: Any) -> None:
         if self.manner == "redirects":
             handler._say(302, b"", Location=f"{self.url}/directory?{len(self.asked)}")
+        elif self.manner == "busy":
+            handler._say(503, b"{}", **{"Retry-After": "3600"})
         elif self.manner == "garbage":
             handler._say(200, b"[[[[" * 100_000)
         elif self.manner in ("endless", "drips"):
@@ -109,6 +115,12 @@ class HostileAuthority:
             "finalize": f"{self.url}/finalize",
             "certificate": f"{self.url}/certificate",
         }
+        if path == "newOrder" and self.limit is not None:
+            status, kind, after = self.limit
+            problem = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "too many orders"}
+            body = json.dumps(problem).encode() if kind else b"<html>busy</html>"
+            handler._say(status, body, **({"Retry-After": after} if after else {}))
+            return
         if path == "finalize":
             self._csr = x509.load_der_x509_csr(base64.urlsafe_b64decode(payload["csr"] + "=="))
         if path == "certificate":

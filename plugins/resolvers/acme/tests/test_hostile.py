@@ -5,8 +5,10 @@ import base64
 import json
 import logging
 import os
+import re
 import threading
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +20,7 @@ from pointsman.testing import eventually
 from pointsman_acme import resolver as module
 from pointsman_acme.keys import account_der
 from pointsman_acme.resolver import AcmeResolver
+from pointsman_acme.schedule import DAY
 from pointsman_acme.store import Account, Store, Stored
 
 from .hostile_authority import HostileAuthority, certificate, names_of
@@ -135,6 +138,47 @@ async def test_a_certificate_that_was_not_ordered_never_takes_the_place_of_a_goo
 
 def coded(text):
     return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("limit", "least", "most"),
+    [
+        pytest.param((429, "rateLimited", "7200"), 7200, 7200, id="seconds"),
+        pytest.param((429, "rateLimited", "Fri, 31 Dec 9999 23:59:59 GMT"), DAY, DAY, id="date-far-away"),
+        pytest.param((429, "rateLimited", "Mon, 24 Nov 2025 16:00:00 GMT"), 4, 6, id="date-of-the-past"),
+        pytest.param((429, "rateLimited", "0"), 4, 6, id="at-once"),
+        pytest.param((429, "rateLimited", ""), 3600, 3600, id="unsaid"),
+        pytest.param((429, "rateLimited", "-7"), 3600, 3600, id="garbage"),
+        pytest.param((503, "serverInternal", "900"), 900, 900, id="out-of-order"),
+        pytest.param((503, "", "900"), 900, 900, id="no-problem-document"),
+        pytest.param((403, "rejectedIdentifier", "3"), 480, 720, id="refused"),
+    ],
+)
+async def test_an_authority_is_left_alone_for_as_long_as_it_says(limit, least, most, authority, running, caplog):
+    authority.limit = limit
+    begun = datetime.now(UTC).replace(microsecond=0)
+    with caplog.at_level(logging.INFO):
+        async with running() as it:
+            it.want("a.test")
+            await eventually(lambda: it.says("unable to obtain certificate"))
+    (seconds,) = [int(found[1]) for each in caplog.messages if (found := re.search(r"tried again in (\d+) s", each))]
+    assert least <= seconds <= most
+    said = re.search(r"asked again at (.+) UTC", it.problems[0])
+    if seconds >= 900:
+        assert said is not None
+        again = datetime.strptime(said[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        assert timedelta(seconds=seconds) <= again - begun <= timedelta(seconds=seconds + 20)
+
+
+async def test_an_authority_that_cannot_be_entered_is_left_alone_by_all_names(authority, running):
+    authority.manner = "busy"
+    async with running() as it:
+        it.want("a.test")
+        await eventually(lambda: it.says("[a.test]"))
+        it.want("a.test", "b.test")
+        await eventually(lambda: it.says("[b.test]"))
+        assert authority.asked == ["/directory"]
+        assert all("asked again at" in each for each in it.problems)
 
 
 @pytest.mark.parametrize("manner", ["redirects", "garbage", "endless", "drips"])

@@ -33,6 +33,34 @@ def test_how_often_it_is_looked(duration, seconds):
     assert schedule.interval(duration) == seconds
 
 
+NOW = 1_764_000_000.0  # Mon, 24 Nov 2025 16:00:00 GMT
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("90", 90),
+        (" 0 ", 0),
+        ("Mon, 24 Nov 2025 16:02:03 GMT", 123),
+        ("Monday, 24-Nov-25 16:02:03 GMT", 123),
+        ("Mon Nov 24 16:02:03 2025", 123),
+        ("Mon, 24 Nov 2025 15:00:00 GMT", 0),
+        ("Mon, 24 Nov 9999 16:00:00 GMT", DAY),
+        ("9" * 5000, DAY),
+        (None, None),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("１２", None),
+        ("Mon, 99 Nov 2025 16:00:00 GMT", None),
+        ("soon", None),
+    ],
+    ids=lambda value: str(value)[:40].encode("ascii", "replace").decode(),
+)
+def test_what_an_authority_says_of_when_to_ask_again(header, seconds):
+    assert schedule.told(header, NOW) == seconds
+
+
 def test_waits_grow_to_a_limit_and_heed_the_authority():
     waits = [schedule.wait_after(number, refused=False) for number in range(1, 40)]
     assert 4 <= waits[0] <= 6

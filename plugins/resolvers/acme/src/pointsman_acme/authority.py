@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from josepy.jwk import JWKRSA
 from urllib3.exceptions import HTTPError
 
 from pointsman.dialect.resolvers import ACME
+from pointsman_acme import schedule
 from pointsman_acme.keys import account_der
 from pointsman_acme.network import Network, trust
 from pointsman_acme.store import Account
@@ -35,15 +37,22 @@ _MAX_WORDS: Final = 300
 class AuthorityError(OSError):
     """The authority did not do what it was asked.
 
-    `refused`: it looked into it and said no, and counts that; `retry_after`: seconds that it wants to be left alone;
-    `stranger`: it does not know the account.
+    `refused`: it looked into it and said no, and counts that; `limited`: it has had enough of us for now; `stranger`: it
+    does not know the account.
     """
 
-    def __init__(self, message: str, *, refused: bool = False, retry_after: float = 0.0, stranger: bool = False) -> None:
+    def __init__(self, message: str, *, refused: bool = False, limited: bool = False, stranger: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
-        self.retry_after = retry_after
+        self.retry_after = schedule.UNTOLD if limited else 0.0
+        """Seconds that it wants to be left alone."""
         self.stranger = stranger
+
+    def until(self, seconds: float) -> "AuthorityError":
+        """The same of an authority that wants to be left alone for so long."""
+        error = AuthorityError(str(self), refused=self.refused, stranger=self.stranger)
+        error.retry_after = seconds
+        return error
 
 
 @challenges.ChallengeResponse.register
@@ -92,6 +101,7 @@ class Authority:
         self._account = account
         self._new_key = new_key
         self._client: Any = None
+        self._net: Network | None = None
         self._key: Any = None
         self._lock = asyncio.Lock()
         self._limit = config.client_timeout + max(1.0, config.certificate_timeout)
@@ -158,7 +168,7 @@ class Authority:
         if not self.lost:
             try:
                 async with asyncio.timeout(self._limit):
-                    return await in_thread(_translated, call, *arguments)
+                    return await in_thread(self._call, call, *arguments)
             except TimeoutError:
                 self.lost = True
         raise AuthorityError("does not come to an end with its answer (clientTimeout)")
@@ -169,6 +179,15 @@ class Authority:
             asking.exception()  # maybe nobody else asks
 
     # in a thread
+
+    def _call(self, call: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return _translated(call, *arguments)
+        except AuthorityError as error:
+            wait = schedule.told(self._net.retry_after, time.time()) if self._net is not None else None
+            if wait is not None:
+                error.retry_after = wait
+            raise
 
     def _enter(self) -> Account:
         account, config = self._account, self._config
@@ -181,7 +200,7 @@ class Authority:
             verify = trust(config)
         except ValueError as error:
             raise AuthorityError(str(error)) from None
-        net = Network(self._key, config, verify, AGENT)
+        net = self._net = Network(self._key, config, verify, AGENT)
         directory = client.ClientV2.get_directory(config.ca_server, net)
         self._client = client.ClientV2(directory, net)
         if account is not None:
@@ -270,8 +289,7 @@ class Authority:
 
 
 def _seconds(response: Any) -> float:
-    wait = response.headers.get("Retry-After", "0")
-    return float(wait) if wait.isdecimal() else 0.0
+    return schedule.told(response.headers.get("Retry-After"), time.time()) or 0.0
 
 
 def _translated(call: Callable[..., T], *arguments: Any) -> T:
@@ -283,8 +301,9 @@ def _translated(call: Callable[..., T], *arguments: Any) -> T:
     except messages.Error as error:
         limited = error.code == "rateLimited"
         words = _words(str(error.detail or error.description or error.typ))
-        refused, stranger = error.code not in ("serverInternal", "accountDoesNotExist"), error.code == "accountDoesNotExist"
-        raise AuthorityError(words, refused=refused, retry_after=3600.0 if limited else 0.0, stranger=stranger) from None
+        stranger = error.code == "accountDoesNotExist"
+        refused = not limited and not stranger and error.code != "serverInternal"
+        raise AuthorityError(words, refused=refused, limited=limited, stranger=stranger) from None
     except requests.exceptions.SSLError:
         raise AuthorityError("its certificate is not trusted; see caCertificates, caServerName") from None
     except requests.exceptions.ConnectTimeout:

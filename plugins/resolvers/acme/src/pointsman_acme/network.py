@@ -26,9 +26,17 @@ class Network(client.ClientNetwork):
     def __init__(self, key: Any, config: ACME, verify: Any, agent: str) -> None:
         super().__init__(key, user_agent=agent, timeout=max(1, round(config.client_response_header_timeout)))
         self.verify_ssl = verify
+        self.retry_after: str | None = None
+        """What the answer that came last says of when to ask again."""
         self.session.max_redirects = MAX_REDIRECTS
         self.session.mount("http://", _Bounded(config.client_timeout))
         self.session.mount("https://", _Bounded(config.client_timeout, config.ca_server_name))
+
+    def _send_request(self, *arguments: Any, **settings: Any) -> Any:
+        self.retry_after = None
+        response = super()._send_request(*arguments, **settings)
+        self.retry_after = response.headers.get("Retry-After")
+        return response
 
     def _post_once(self, *arguments: Any, **settings: Any) -> Any:
         for _ in range(NONCES):

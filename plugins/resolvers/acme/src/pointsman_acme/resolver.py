@@ -216,7 +216,10 @@ class AcmeResolver:
                 self._patience[names] = failures, time.monotonic() + wait
                 while len(self._patience) > MAX_REMEMBERED:
                     del self._patience[next(iter(self._patience))]
-                self._complain(request, str(error) if known else f"{type(error).__name__}: {error}"[:200], wait)
+                why = str(error) if known else f"{type(error).__name__}: {error}"[:200]
+                if after:
+                    why += f"; it wants to be left alone, so it is asked again at {schedule.as_utc(time.time() + wait)}"
+                self._complain(request, why, wait)
                 await asyncio.sleep(wait)
             else:
                 self._patience.pop(names, None)
@@ -310,7 +313,7 @@ class AcmeResolver:
         if self._authority is not None and not self._authority.lost:
             return self._authority
         if self._shut is not None and time.monotonic() < self._shut[0]:
-            raise self._shut[1]
+            raise self._shut[1].until(self._shut[0] - time.monotonic())
         if self._entering is None or self._entering.done():
             self._entering = asyncio.create_task(self._enter())
             self._entering.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -322,8 +325,8 @@ class AcmeResolver:
             account = await authority.enter()
         except AuthorityError as error:
             message = f"the certificate authority {authority.host}: {error}"
-            told = AuthorityError(message, refused=error.refused, retry_after=error.retry_after)
-            self._shut = time.monotonic() + ENTER_SECONDS * 0.8, told
+            told = AuthorityError(message, refused=error.refused).until(error.retry_after)
+            self._shut = time.monotonic() + max(ENTER_SECONDS * 0.8, error.retry_after), told
             raise told from None
         self._shut, self._authority = None, authority
         if account is not self._account:
