@@ -114,6 +114,24 @@ async def test_variables_in_the_address():
     assert (door.server.last.path, door.server.last.query) == (b"/check/GET", b"u=%2Fp%3Fa%3D1&h=a%20b")
 
 
+@pytest.mark.parametrize(
+    ("address", "path", "query"),
+    [
+        ("/check?u=$request_uri", b"/check", b"u=/p/q?a=1&b=%20"),
+        ("/check?rd=$escaped_request_uri&s=1", b"/check", b"rd=%2Fp%2Fq%3Fa%3D1%26b%3D%2520&s=1"),
+        ("/check/$host?at=$scheme://$host", b"/check/a.test", b"at=http://a.test"),
+        ("?u=$request_uri", b"/", b"u=/p/q?a=1&b=%20"),
+        ("/a$request_uri", b"/a/p/q", b"a=1&b=%20"),
+        ("/a${uri}$is_args$args", b"/a/p/q", b"a=1&b=%20"),
+    ],
+)
+async def test_variables_in_path_and_query_of_the_address(address, path, query):
+    door = Door(address=KNOWN + address)
+    await door.ask("http://A.test:80/p/q?a=1&b=%20")
+
+    assert (door.server.last.path, door.server.last.query) == (path, query)
+
+
 async def test_a_value_cannot_end_the_target():
     door = Door(address=f"{KNOWN}/check?u=$arg_u")
     await door.ask("/?u=a%20HTTP/1.1%0d%0aX:%20y%23z")
@@ -228,7 +246,12 @@ async def test_a_header_that_cannot_be_passed_is_a_no():
         ({"method": "GET"}, "auth.address: address is required"),
         ({"address": "::bad"}, "no URL"),
         ({"address": "ftp://a.test/"}, "no URL"),
-        ({"address": "https://$host/oauth2/auth"}, "cannot be variables"),
+        (
+            {"address": "https://$host/oauth2/auth"},
+            "write them out, and put variables into path or query: https://auth.example/check?host=$host",
+        ),
+        ({"address": "$scheme://a.test/"}, "scheme and host of who is asked cannot be variables"),
+        ({"address": "http://a.test:$server_port/"}, "scheme and host of who is asked cannot be variables"),
         ({"address": ADDRESS, "snippet": "gzip on;"}, 'auth.snippet: line 1: unsupported directive "gzip"'),
         ({"address": ADDRESS, "authResponseHeaders": ["X Y"]}, "auth.authResponseHeaders: 'X Y' is no name of a header"),
         ({"address": ADDRESS, "method": "A B"}, "auth.method"),

@@ -9,9 +9,9 @@ from typing import Final
 from attrs import frozen
 
 from pointsman import Response
+from pointsman.dialect.variables import Scope, Text
 from pointsman_nginx.directives import options
 from pointsman_nginx.requests import FRAMING, Line, Wanted, append, header_name, media_type, put
-from pointsman_nginx.variables import Scope, Text
 
 USUAL: Final = frozenset((200, 201, 204, 206, 301, 302, 303, 304, 307, 308))
 """Statuses that add_header without `always`, and expires, are for."""

@@ -4,10 +4,10 @@ from collections.abc import Awaitable
 from typing import ClassVar
 
 from pointsman import BuildContext, Handler, Request, Response
+from pointsman.dialect.variables import Scope, Text
 from pointsman.errors import ConfigError, Problem
 from pointsman_nginx.config import AppRootConfig
 from pointsman_nginx.locations import redirection
-from pointsman_nginx.variables import Scope, Text
 
 
 class AppRoot:

@@ -13,6 +13,7 @@ from pointsman import BuildContext, Headers, Request, Response, followed
 from pointsman.dialect.header_names import HeaderNames
 from pointsman.dialect.redirection import scheme_of, target_of
 from pointsman.dialect.urls import visible
+from pointsman.dialect.variables import Scope, Text
 from pointsman.dialect.vouching.address import Address
 from pointsman.dialect.vouching.grant import Grant
 from pointsman.dialect.vouching.names import OF_THE_CONNECTION
@@ -23,7 +24,6 @@ from pointsman_nginx.config import SnippetAuthConfig
 from pointsman_nginx.levels import Effective
 from pointsman_nginx.locations import redirection
 from pointsman_nginx.requests import METHOD, header_name, set_method
-from pointsman_nginx.variables import Scope, Text
 
 READ_AT_MOST: Final = 64 * 1024
 """Bytes of an answer that nobody will see which are let come, so that its connection can be used again."""
@@ -116,7 +116,10 @@ def _taken_apart(address: str, custom: frozenset[str]) -> tuple[str, Text]:
     end = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
     origin, target = scheme + mark + rest[:end], rest[end:]
     if Text(origin, custom).constant is None:
-        message = "scheme and host of who is asked cannot be variables: write them out, and put variables behind them"
+        message = (
+            "scheme and host of who is asked cannot be variables, for clients would choose whom to ask (auth-url);"
+            " write them out, and put variables into path or query: https://auth.example/check?host=$host"
+        )
         raise ConfigError(Problem("auth.address", message))
     Address.of(origin)
     if not target.startswith("/"):

@@ -11,11 +11,11 @@ from attrs import define, field, frozen
 
 from pointsman import Response
 from pointsman.dialect.addresses import IP, Ranges
+from pointsman.dialect.variables import Scope, Text
 from pointsman_nginx.answers import AddHeader, ClearOutput, Expires, SetOutput
 from pointsman_nginx.directives import Directive, refused
 from pointsman_nginx.requests import ClearInput, SetHeader, SetInput, Wanted
 from pointsman_nginx.rewriting import Action, Condition, Outcome, Return, Rewrite, Set, custom_name
-from pointsman_nginx.variables import Scope, Text
 
 REWRITING: Final[dict[str, Callable[[Sequence[str], Collection[str]], Action]]] = {
     "set": Set.read,

@@ -8,9 +8,9 @@ from attrs import frozen
 
 from pointsman import Headers, Request
 from pointsman.dialect.header_names import HeaderNames
+from pointsman.dialect.variables import Scope, Text
 from pointsman_nginx.directives import options
 from pointsman_nginx.upstreamvhost import HOST
-from pointsman_nginx.variables import Scope, Text
 
 FRAMING: Final = frozenset(
     b"connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split()

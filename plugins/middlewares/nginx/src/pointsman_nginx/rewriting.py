@@ -13,8 +13,8 @@ from attrs import frozen
 from pointsman import Response, encoded, reason
 from pointsman.dialect.made_paths import canonical, is_sane
 from pointsman.dialect.patterns import Pattern
+from pointsman.dialect.variables import Scope, Text, known, uri
 from pointsman_nginx.locations import is_written_absolute, redirection
-from pointsman_nginx.variables import Scope, Text, known, uri
 
 REDIRECTIONS: Final = frozenset((301, 302, 303, 307, 308))
 _NOT_IN_A_QUERY: Final = re.compile(rb"[^!-~]|#")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from pointsman import BuildContext, Handler, Request, Response, amended, edited
+from pointsman.dialect.variables import Scope, uri
 from pointsman.errors import ConfigError
 from pointsman_nginx.auth import Auth
 from pointsman_nginx.config import SnippetConfig
@@ -17,7 +18,6 @@ from pointsman_nginx.directives import Directive, read, refused
 from pointsman_nginx.levels import Compiler, Effective, Level, run, variables
 from pointsman_nginx.places import Place, Places
 from pointsman_nginx.requests import FRAMING, set_method
-from pointsman_nginx.variables import Scope, uri
 
 SERVER: Final = "serverSnippet"
 LOCATION: Final = "configurationSnippet"

@@ -5,9 +5,9 @@ from collections.abc import Awaitable
 from typing import ClassVar, Final
 
 from pointsman import BuildContext, Handler, Request, Response
+from pointsman.dialect.variables import Scope, Text
 from pointsman.errors import ConfigError, Problem
 from pointsman_nginx.config import UpstreamVHostConfig
-from pointsman_nginx.variables import Scope, Text
 
 HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 """What a Host header may be here."""

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman import Headers
+from pointsman.dialect.variables import Scope, Text
 from pointsman.errors import GatewayError
 from pointsman.testing import a_request
-from pointsman_nginx.variables import Scope, Text
 
 HEADERS = {
     "X-A": "aa",
@@ -114,3 +114,7 @@ def test_a_text_without_variables_is_what_it_says(text):
 @given(st.text(alphabet="$ab{}_1 host"))
 def test_every_text_can_be_read(text):
     assert isinstance(Text(text, {"a"})(a_scope()), bytes)
+
+
+def test_what_is_written_like_a_variable_and_is_none_is_known():
+    assert Text("$host ${nope}$arg_x $binary_remote_addr $mine", ["mine"]).unknown == ("${nope}", "$binary_remote_addr")

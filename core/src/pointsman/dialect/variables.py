@@ -1,4 +1,4 @@
-"""nginx's variables in texts, `$host` or `${arg_id}x`: the one interpreter, for all middlewares here (middlewares.md §4).
+"""nginx's variables in texts, `$host` or `${arg_id}x`: the one interpreter of all plugins (middlewares.md §4).
 
 A text is read once, into pieces; for a request the pieces are looked up and joined. A name that nobody knows stays as it is
 written. Values are bytes, and may hold whatever a client sent: whoever puts one into a header or a path checks it.
@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
-from pointsman import Headers, Request, decoded, normalise, sanitise
 from pointsman.dialect.patterns import MAX_RESULT, Group, TooMuch
 from pointsman.dialect.redirection import DEFAULT_PORTS, scheme_of, split_authority
+from pointsman.message import Headers, Request
+from pointsman.paths import decoded, normalise, sanitise
 
 _NAME: Final = re.compile(r"\$(?:\{([1-9]|[A-Za-z_]\w*)\}|([1-9]|[A-Za-z_]\w*))", re.ASCII)
 _ABSOLUTE: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^/?]*")
@@ -46,20 +47,25 @@ Look = Callable[[Scope], bytes]
 class Text:
     """A text with variables in it."""
 
-    __slots__ = ("_parts", "constant", "source")
+    __slots__ = ("_parts", "constant", "source", "unknown")
 
     def __init__(self, source: str, custom: Collection[str] = ()) -> None:
         """`custom`: names that `Scope.custom` will hold."""
         parts: list[bytes | Look] = []
+        unknown: list[str] = []
         end = 0
         for match in _NAME.finditer(source):
             look = _look(match[1] or match[2], custom)
-            if look is not None:
+            if look is None:
+                unknown.append(match[0])
+            else:
                 parts += [source[end : match.start()].encode(), look]
                 end = match.end()
         parts.append(source[end:].encode())
         self.source = source
         self._parts = tuple(part for part in parts if part != b"")
+        self.unknown = tuple(unknown)
+        """What is written like a variable, and is none: `$binary_remote_addr`."""
         self.constant: bytes | None = None
         """What it is for every request; None if that depends."""
         if all(isinstance(part, bytes) for part in self._parts):
