@@ -538,3 +538,46 @@ async def asked(side, host, target, headers=None):
     cookie = (got.get("set-cookie") or "").split("=")[0], "HttpOnly" in (got.get("set-cookie") or "")
     location = (got.get("location") or "").replace(str(side.gateway.port("web")), "PORT")
     return got.status, location, cookie, got.body if got.status == 200 else b"", got.get("x-a")
+
+
+HASHED: Final = {
+    "uri": "$request_uri",
+    "path": "$host$uri",
+    "tenant": "${http_x_tenant}-1",
+    "cookie": "$cookie_c",
+    "client": "$remote_addr",
+    "unknown": "$binary_remote_addr",
+}
+
+
+@pytest.mark.spec("K-81")
+async def test_the_same_server_has_the_same_keys():
+    """`upstream-hash-by`: the very same choice of each request, for the same formula makes it of the same text."""
+    async with upstream(say(b"first")) as first, upstream(say(b"second"), host="127.9.8.7") as second:
+        known, one = service("web", "127.0.0.1")
+        _, two = service("web", "127.9.8.7")
+        two["metadata"]["name"] = "web-2"
+        one["ports"][0]["port"], two["ports"][0]["port"] = first.port, second.port
+        manifests = [ingress_class("nginx", "k8s.io/ingress-nginx"), known, one, two]
+        manifests += [ingress(name, {"upstream-hash-by": by}, rule(f"{name}.test", "/")) for name, by in HASHED.items()]
+        options = {"httpEntryPoint": "web", "httpsEntryPoint": "websecure"}
+        done = lambda side: len(side.routers) >= 2 * len(HASHED)  # noqa: E731
+        async with both("kubernetesIngressNGINX", *manifests, options=options, until=done) as cluster:
+            theirs, ours = [await chosen(side) for side in (cluster.theirs, cluster.ours)]
+
+    assert ours == theirs
+    assert len(set(ours["uri"])) == len(set(ours["tenant"])) == 2
+    assert len(set(ours["client"])) == 1
+
+
+async def chosen(side):
+    """The servers of forty requests for each host."""
+    found = {}
+    async with connect(side.gateway.port("web")) as client:
+        for name in HASHED:
+            answers = [
+                await client.get(f"/{n}?a={n}", f"{name}.test", **{"x-tenant": f"t{n}", "cookie": f"c=c{n}"})
+                for n in range(40)
+            ]
+            found[name] = [each.body.partition(b" ")[0] for each in answers]
+    return found

@@ -393,7 +393,8 @@ class Balancer(Feature, Protocol):
 
     Optional: `sticky: ClassVar[bool] = False` says that a sticky cookie has no effect; `weighs: ClassVar[bool] = False` that
     weights have none, so that peers whose weight is 0 are picked too. A method `answered(self, peer, seconds)` is told how
-    long each peer that was picked took to begin its answer; whoever a cookie chose is not counted.
+    long each peer that was picked took to begin its answer; whoever a cookie chose is not counted. Fields of its Config that
+    are called as options of `loadBalancer`, `nginx_upstream_hash_by`, have what the service says there.
     """
 
     def over(self, peers: Sequence[Peer]) -> Pick:

@@ -82,6 +82,23 @@ class Timing(First):
     def answered(self, peer: Any, seconds: float) -> None: ...
 
 
+@frozen
+class KeyedConfig:
+    nginx_upstream_hash_by: str = ""
+    of_its_own: int = 3
+
+
+class Keyed(First):
+    """A strategy with an option of `loadBalancer`."""
+
+    name: ClassVar[str] = "keyed"
+    Config: ClassVar[type] = KeyedConfig
+    built: ClassVar[list[Any]] = []
+
+    def __init__(self, config: Any, context: Any) -> None:
+        self.built.append(config)
+
+
 class Plugins:
     @hookimpl
     def pointsman_middlewares(self) -> list[Any]:
@@ -89,7 +106,7 @@ class Plugins:
 
     @hookimpl
     def pointsman_balancers(self) -> list[Any]:
-        return [First, Timing]
+        return [First, Timing, Keyed]
 
 
 @pytest.fixture
@@ -116,6 +133,21 @@ def problems(compiled: Compiled, name: str = "s") -> list[str]:
 
 def entry(compiled: Compiled, name: str = "s") -> ServiceEntry:
     return compiled.services[f"{name}@file"]
+
+
+def test_a_strategy_has_the_options_of_the_service_that_are_called_as_its_own(compiler: Compiler):
+    Keyed.built.clear()
+    compiled = compiler.compile_now(tree({"s": balancer(strategy="keyed", nginxUpstreamHashBy="$host")}))
+
+    assert Keyed.built == [KeyedConfig("$host", 3)]
+    assert problems(compiled) == []
+
+
+def test_a_key_for_a_strategy_without_one_is_told(compiler: Compiler):
+    compiled = compiler.compile_now(tree({"s": balancer(nginxUpstreamHashBy="$host")}))
+
+    path = "http.services.s@file.loadBalancer.nginxUpstreamHashBy"
+    assert problems(compiled) == [f"{path}: has no effect with strategy wrr; write 'strategy: hrw'"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, fields, fields_dict, frozen
 
 from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
@@ -238,7 +238,7 @@ class Services:
         if problems:
             raise ConfigError(problems)
         open_to_all = [peer for peer, server in zip(peers, balancer.servers, strict=True) if not server.fenced]
-        chooser = strategy(strategy.Config(), None)
+        chooser = strategy(_options(strategy, balancer), None)
         retries = _retries(path, balancer, peers)
         handler = _forwarder(
             _sticky(name, balancer, strategy, peers),
@@ -315,11 +315,23 @@ def _picked(strategy: type[Balancer], peers: Sequence[Peer]) -> list[Peer]:
     return [peer for peer in peers if peer.weight > 0 or not weighs]
 
 
+def _options(strategy: type[Balancer], balancer: LoadBalancer) -> Any:
+    """The strategy's Config, with what the service says of the options that both have."""
+    known = {each.name for each in fields(LoadBalancer)}
+    return strategy.Config(
+        **{each.name: getattr(balancer, each.name) for each in fields(strategy.Config) if each.name in known}
+    )
+
+
 def _without_effect(path: str, balancer: LoadBalancer, strategy: type[Balancer]) -> list[Problem]:
+    found = []
     if balancer.slow_start > 0 and not getattr(strategy, "sticky", True):
         message = f"has no effect with strategy {balancer.strategy}, whose clients keep their servers; leave it out"
-        return [Problem(f"{path}.slowStart", message, warning=True)]
-    return []
+        found.append(Problem(f"{path}.slowStart", message, warning=True))
+    if balancer.nginx_upstream_hash_by and "nginx_upstream_hash_by" not in fields_dict(strategy.Config):
+        message = f"has no effect with strategy {balancer.strategy or 'wrr'}; write 'strategy: hrw'"
+        found.append(Problem(f"{path}.nginxUpstreamHashBy", message, warning=True))
+    return found
 
 
 def _retries(path: str, balancer: LoadBalancer, peers: Sequence[Peer]) -> RetryBudget | None:

@@ -16,8 +16,8 @@ def a_peer(url, weight=1):
     return Peer(url, host="s", port=80, weight=weight)
 
 
-def over(*peers):
-    return build(HighestRandomWeight).over(peers)
+def over(*peers, by=None):
+    return build(HighestRandomWeight, {} if by is None else {"nginxUpstreamHashBy": by}).over(peers)
 
 
 def choice(pick, client, tried=()):
@@ -102,3 +102,39 @@ def test_an_ipv4_client_on_an_ipv6_socket_is_the_same_client():
 
 def test_a_cookie_has_no_effect():
     assert HighestRandomWeight.sticky is False
+
+
+THREE = {f"http://{name}.example": 1 for name in ("red", "green", "blue")}
+
+
+@pytest.mark.spec("K-81")
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("$request_uri", "/x?n={}"),
+        ("$host$uri", "a.test/x"),
+        ("${http_x_tenant}-1", "t{}-1"),
+        ("$remote_addr|$arg_n", "10.0.0.{}|{}"),
+        ("$cookie_c", "c{}"),
+    ],
+)
+def test_what_is_said_is_the_key_in_place_of_the_client(by, key):
+    pick = over(*map(a_peer, THREE), by=by)
+
+    for number in range(40):
+        headers = {"X-Tenant": f"t{number}", "Cookie": f"c=c{number}"}
+        request = a_request("GET", f"http://a.test/x?n={number}", headers, client=f"10.0.0.{number}")
+        assert pick(request, ()).url == by_the_formula(key.format(number, number), THREE)
+
+
+def test_a_request_without_a_key_goes_where_its_client_does():
+    pick = over(*map(a_peer, THREE), by="$http_x_tenant")
+
+    assert [choice(pick, client) for client in CLIENTS] == [choice(over(*map(a_peer, THREE)), client) for client in CLIENTS]
+
+
+def test_a_long_key_counts_in_full():
+    pick = over(*map(a_peer, THREE), by="$request_uri")
+    found = Counter(pick(a_request("GET", f"http://a.test/{'x' * 5000}{number}"), ()).url for number in range(60))
+
+    assert set(found) == set(THREE)

@@ -377,6 +377,15 @@ def test_servers_are_reached_as_the_annotations_say():
     }
 
 
+def test_what_is_no_variable_in_a_hash_is_told():
+    built = Built(ingress("web", {"upstream-hash-by": "$binary_remote_addr$host$nope"}), ingress("b"))
+
+    assert built.problems == [
+        "ingress default/web: upstream-hash-by: $binary_remote_addr, $nope is no variable here,"
+        " and the same for all requests; write $remote_addr"
+    ]
+
+
 def test_errors_have_pages_of_the_default_backend():
     built = Built(ingress("web", {"custom-http-errors": "404,503", "default-backend": "fallback"}))
 

@@ -46,6 +46,7 @@ class Parts:
         except Denied as error:
             self.denied = str(error)
             ingress.tell(f"answers 503: {error}", loud=True)
+        upstreams.tell_of_hash(ingress)
         if self.check and not self.to_https:
             ingress.tell(_PLAINTEXT_CERTIFICATES)
 

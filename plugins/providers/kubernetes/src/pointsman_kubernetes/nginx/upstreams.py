@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from pointsman.dialect.variables import Text
 from pointsman_kubernetes.backends import Address
 from pointsman_kubernetes.nginx.annotations import Annotations
 from pointsman_kubernetes.nginx.config import KubernetesIngressNGINXConfig
@@ -69,6 +70,13 @@ def balancer(
     if expression := notes.text("upstream-hash-by"):
         made |= {"strategy": "hrw", "nginxUpstreamHashBy": expression}
     return made
+
+
+def tell_of_hash(ingress: Ingress) -> None:
+    """What is no variable in upstream-hash-by, for it sends everybody to the same server."""
+    if unknown := Text(ingress.annotations.text("upstream-hash-by")).unknown:
+        known = "; write $remote_addr" if "$binary_remote_addr" in unknown else ""
+        ingress.tell(f"upstream-hash-by: {', '.join(unknown)} is no variable here, and the same for all requests{known}")
 
 
 def sticky(notes: Annotations, suffix: str = "") -> Mapping[str, Any] | None:
