@@ -289,13 +289,15 @@ DIFFERENT = {
     r"middlewares\..*\.(url|URL)Rewrite\..*": "written as all names are; either is read in any case",
     r"middlewares\..*\.requestRedirect\.port": "what is empty is not shown",
     r"(routers|services)\.httproute-default-mirror-.*": "mirrors are there",
-    r"(routers|services)\.httproute-default-extension-.*": "closed until the middleware is there, by the same name",
     r"services\.httproute-default-redirects?-.*-wrr\.weighted.*": "a service that is never asked is no empty one",
     r"routers\.httproute-default-(in-wild|port)-.*\.priority": "an exact host goes before a wildcard of other routes",
 }
 TOLD = {
-    ("HTTPRoute", name, "0", "Accepted"): (("True", "Accepted"), ("False", "UnsupportedValue"))
-    for name in ("empty", "odd-ext")
+    ("HTTPRoute", "empty", "0", "Accepted"): (("True", "Accepted"), ("False", "UnsupportedValue")),
+    **{
+        ("HTTPRoute", name, "0", "ResolvedRefs"): (("True", "ResolvedRefs"), ("False", "InvalidKind"))
+        for name in ("odd-ext", "extension")
+    },
 }
 """A filter that cannot be had is told, not only logged."""
 
@@ -318,6 +320,41 @@ async def test_gateways_and_their_routes_are_told_the_same(cluster: Both):
     with suppress(TimeoutError):
         await eventually(lambda: differing() == TOLD, "equal statuses")
     assert differing() == TOLD
+
+
+EXTENDED = f"""
+{API}kind: GatewayClass
+metadata: {{name: ours}}
+spec: {{controllerName: traefik.io/gateway-controller}}
+---
+{API}kind: Gateway
+metadata: {{name: gw}}
+spec: {{gatewayClassName: ours, listeners: [{{name: http, port: PORT, protocol: HTTP}}]}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {{name: m}}
+spec: {{addPrefix: {{prefix: /x}}}}
+---
+{API}kind: HTTPRoute
+metadata: {{name: r}}
+spec:
+  parentRefs: [{{name: gw}}]
+  rules:
+  - filters: [{{type: ExtensionRef, extensionRef: {{group: traefik.io, kind: Middleware, name: m}}}}]
+    backendRefs: [{{name: web, port: 80}}]
+"""
+
+
+async def test_a_middleware_is_called_as_the_provider_of_custom_resources_calls_it():
+    for options, name in (({}, "default-m@kubernetescrd"), ({"safeNaming": True}, "default_m@kubernetescrd")):
+        others = {"kubernetesCRD": options}
+        async with both("kubernetesGateway", SERVICES, others=others, until=lambda side: True) as found:
+            for side in (found.theirs, found.ours):
+                side.server.apply(EXTENDED.replace("PORT", str(side.gateway.port("web"))))
+            await found.until(lambda side: side.routers, "the router")
+            named = [next(iter(side.routers.values())).get("middlewares") for side in (found.theirs, found.ours)]
+            assert named == [[name], [name]]
 
 
 def _written(side: Side) -> Iterator[tuple[tuple[str, ...], Any]]:

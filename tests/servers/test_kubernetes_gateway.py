@@ -11,7 +11,7 @@ import pytest_asyncio
 import trustme
 
 from pointsman.testing import answer, connect, eventually, gateway, upstream
-from pointsman_kubernetes.kinds import GATEWAY, HTTP_ROUTE
+from pointsman_kubernetes.kinds import GATEWAY, HTTP_ROUTE, MIDDLEWARE
 from tests.e2e.stage import started
 
 from .kubernetes_server import kubernetes_server
@@ -73,6 +73,14 @@ ROUTES = {
             ],
         }
     ],
+    "awaiting": [
+        {
+            **PLAIN,
+            "filters": [
+                {"type": "ExtensionRef", "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "b-c"}}
+            ],
+        }
+    ],
     "unknown": [{**PLAIN, "filters": [{"type": "ExternalAuth"}]}],
     "mirrored": [{**PLAIN, "filters": filtered("RequestMirror", backendRef={"name": "mirror", "port": 80})}],
     "late": [{"backendRefs": [{"name": "slow", "port": 80}], "timeouts": {"request": "100ms"}}],
@@ -94,6 +102,13 @@ ROUTES = {
 
 def thing(kind, name, spec, namespace="default", api=API):
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def middleware(name, namespace, year, told):
+    spec = {"headers": {"customResponseHeaders": {"X-Told": told}}}
+    made = thing("Middleware", name, spec, namespace, "traefik.io/v1alpha1")
+    made["metadata"]["creationTimestamp"] = f"{year}-01-01T00:00:00Z"
+    return made
 
 
 def service(name, port):
@@ -168,13 +183,14 @@ async def stage():
             server.apply(*service(name, running.port))
         told = {"headers": {"customResponseHeaders": {"X-Told": "yes"}}}
         server.apply(secret(), thing("Middleware", "told", told, api="traefik.io/v1alpha1"))
+        server.apply(middleware("c", "default-b", "2021", "theirs"))
         for name, rules in ROUTES.items():
             spec = {"parentRefs": [{"name": "gw"}], "hostnames": [f"{name}.test"], "rules": rules}
             server.apply(thing("HTTPRoute", name, spec))
         access = {"endpoint": server.url, "token": "x"}
         static = {
             "entryPoints": {"web": {}, "websecure": {}},
-            "providers": {"kubernetesGateway": access, "kubernetesCRD": access},
+            "providers": {"kubernetesGateway": {**access, "namespaces": ["default", "certs"]}, "kubernetesCRD": access},
         }
         running = await started(stack, lambda: gateway({}, static))
         server.apply(*gateway_on(running.port("web"), running.port("websecure")))
@@ -259,6 +275,25 @@ async def test_a_rule_without_backends_or_with_an_unknown_filter_answers_500(sta
 @pytest.mark.spec("K-60")
 async def test_a_middleware_of_the_cluster_can_be_a_filter(stage):
     assert (await stage.get("extension")).get("x-told") == "yes"
+
+
+@pytest.mark.spec("K-60")
+async def test_a_filter_waits_for_the_middleware_of_its_own_namespace_and_takes_no_other(stage):
+    def told():
+        return stage.conditions(HTTP_ROUTE, "awaiting", "parents").get("ResolvedRefs")
+
+    await eventually(lambda: told() == "BackendNotFound")
+    assert (await stage.get("awaiting")).status == 500  # default-b/c has the name that default/b-c would have
+    stage.server.apply(middleware("b-c", "default", "2022", "own"))
+    await eventually(lambda: told() == "RefNotPermitted")  # seen where only kubernetesCRD looks
+    assert (await stage.get("awaiting")).status == 500
+    stage.server.delete(MIDDLEWARE, "c", "default-b")
+    await eventually(lambda: told() == "ResolvedRefs")
+
+    async def applied():
+        return (await stage.get("awaiting")).get("x-told") == "own"
+
+    await eventually(applied)
 
 
 async def test_a_mirror_gets_the_request_too(stage):

@@ -255,6 +255,12 @@ class ProviderContext(BuildContext, Protocol):
     def rule_syntax(self) -> str:
         """`v2` or `v3`: how rules of routers that do not say it themselves are read."""
 
+    def configured(self, provider: str) -> Any:
+        """The configuration of another provider, by its name: what it says, and calls things by, follows from that.
+
+        None if it does not run.
+        """
+
     def check(self, document: Mapping[str, Any]) -> Sequence[Problem]:
         """Problems in the shape of a document: unknown keys, wrong types. Empty if it would be accepted whole."""
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, frozen
 
@@ -17,6 +17,8 @@ from pointsman.deadlines import Deadlines
 from pointsman.errors import ConfigError, Problem
 from pointsman.net.client_tls import ClientTls
 from pointsman.spans import REQUEST
+
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 @frozen
@@ -86,8 +88,10 @@ class Context:
         tcp_middlewares: Kinds = NO_KINDS,
         entry_points: Sequence[ListeningPoint] = (),
         rule_syntax: str = "v3",
+        providers: Mapping[str, Any] = _NONE,
     ) -> None:
         self._name = name
+        self._providers = providers
         self.entry_points = entry_points
         self.rule_syntax = rule_syntax
         self._kinds = middlewares, tcp_middlewares
@@ -102,6 +106,9 @@ class Context:
     @property
     def logger(self) -> logging.Logger:
         return logging.getLogger(f"pointsman.providers.{self._name}")
+
+    def configured(self, provider: str) -> Any:
+        return self._providers.get(provider)
 
     @property
     def shared(self) -> SharedState:

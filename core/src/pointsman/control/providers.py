@@ -18,8 +18,9 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
     contexts: dict[str, Context] = {}
     problems: list[Problem] = []
     entry_points, syntax = _entry_points(static), static.core.default_rule_syntax or "v3"
+    kinds = static.providers.kinds
     by_lower = {kind.lower(): cls for kind, cls in registry.providers.items()}
-    asked = [(f"providers.{kind}", kind.lower(), kind, config) for kind, config in static.providers.kinds.items()]
+    asked = [(f"providers.{kind}", kind.lower(), kind, config) for kind, config in kinds.items()]
     for kind, config in static.providers.plugin.items():
         asked.append((f"providers.plugin.{kind}", f"plugin-{kind.lower()}", kind, config))
     for path, whole, kind, config in asked:
@@ -27,7 +28,7 @@ def build_providers(static: Static, registry: Registry) -> tuple[Built, Mapping[
         try:
             spread = getattr(cls, "instances", None)
             for name, own in (spread(config) if spread is not None else {whole: config}).items():
-                context = Context(name, registry.middlewares, registry.tcp_middlewares, entry_points, syntax)
+                context = Context(name, registry.middlewares, registry.tcp_middlewares, entry_points, syntax, kinds)
                 built.append((name, cls(own, context)))
                 contexts[name] = context
         except ConfigError as error:

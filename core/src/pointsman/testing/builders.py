@@ -76,8 +76,10 @@ class FakeContext:
         metrics: Sequence[Metric] = (),
         entry_points: Sequence[ListeningPoint] = (),
         rule_syntax: str = "v3",
+        providers: Mapping[str, Any] | None = None,
     ) -> None:
         self._name = name
+        self._providers = dict(providers or {})
         self.entry_points = entry_points
         self.rule_syntax = rule_syntax
         self.deadlines = Deadlines()
@@ -101,6 +103,9 @@ class FakeContext:
     @property
     def logger(self) -> logging.Logger:
         return logging.getLogger(f"pointsman.testing.{self._name}")
+
+    def configured(self, provider: str) -> Any:
+        return self._providers.get(provider)
 
     def handler_for(self, service: str) -> Handler:
         if service not in self._services:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pointsman import ListeningPoint
 from pointsman.testing import FakeContext, build
+from pointsman_kubernetes.crd.options import KubernetesCRDConfig
 from pointsman_kubernetes.gateway.provider import KubernetesGateway
 from pointsman_kubernetes.outcome import Outcome
 
@@ -56,10 +57,28 @@ spec: {{parentRefs: [{{name: gw, namespace: default}}], {spec}}}
 """
 
 
-def made(*manifests: str, options: Any = None, web: str = WEB, points: Any = POINTS, **kwargs: Any) -> Outcome:
+def middleware(name: str, namespace: str = "default", *, born: str = "2026-01-01T00:00:00Z") -> str:
+    """A Middleware."""
+    return f"""
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {{name: {name}, namespace: {namespace}, creationTimestamp: "{born}"}}
+spec: {{addPrefix: {{prefix: /{namespace}}}}}
+---
+"""
+
+
+def provider(options: Any = None, crd: Any = None, points: Any = POINTS) -> KubernetesGateway:
+    """One with these options, beside a kubernetesCRD with those of `crd`; without one for None."""
+    others = {} if crd is None else {"kubernetesCRD": KubernetesCRDConfig(**crd)}
+    return build(KubernetesGateway, options, FakeContext(entry_points=points, providers=others))
+
+
+def made(
+    *manifests: str, options: Any = None, web: str = WEB, points: Any = POINTS, crd: Any = None, **kwargs: Any
+) -> Outcome:
     """What a cluster with these objects, and the Service web, comes to."""
-    provider = build(KubernetesGateway, options, FakeContext(entry_points=points))
-    return provider.build(cluster(web, *manifests, **kwargs))
+    return provider(options, crd, points).build(cluster(web, *manifests, **kwargs))
 
 
 def status_of(outcome: Outcome, kind: str, name: str) -> dict[str, Any]:

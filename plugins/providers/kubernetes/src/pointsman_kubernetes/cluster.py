@@ -1,7 +1,7 @@
 """All that a provider follows, together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -25,15 +25,17 @@ class Cluster:
         namespaces: Sequence[str] = (),
         selector: str = "",
         selected: Collection[Kind] = (),
+        scopes: Mapping[Kind, tuple[Sequence[str], str]] | None = None,
     ) -> None:
-        """`selector` is for the kinds that are `selected`."""
+        """`selector` is for the kinds that are `selected`; `scopes` are namespaces and selectors of others."""
+        of = {kind: (namespaces, selector if kind in selected else "") for kind in kinds} | dict(scopes or {})
         self._namespaces = namespaces
         self._dirty = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._followers = [
-            Follower(api, kind, namespace, _joined(kind.selector, selector if kind in selected else ""), self.wake)
-            for kind in dict.fromkeys(kinds)
-            for namespace in (namespaces if namespaces and kind.namespaced else ("",))
+            Follower(api, kind, namespace, _joined(kind.selector, labels), self.wake)
+            for kind, (within, labels) in of.items()
+            for namespace in (within if within and kind.namespaced else ("",))
         ]
 
     def wake(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import ClassVar, Final
@@ -34,6 +34,11 @@ class KubernetesProvider(ABC):
         self.pace = Pace()
         """How often the API server may be asked."""
 
+    @property
+    def scopes(self) -> Mapping[Kind, tuple[Sequence[str], str]]:
+        """Namespaces and labels of kinds that are not read where, and as, the options say."""
+        return {}
+
     @abstractmethod
     def kinds(self) -> Sequence[Kind]:
         """What is read."""
@@ -49,7 +54,7 @@ class KubernetesProvider(ABC):
         where = await asyncio.to_thread(place, config)
         async with a_session() as session:
             api = Api(session, where, self.pace)
-            cluster = Cluster(api, self.kinds(), namespaces, selector, self.selected)
+            cluster = Cluster(api, self.kinds(), namespaces, selector, self.selected, self.scopes)
             async with cluster.followed():
                 await cluster.ready()
                 statuses = Statuses(api, cluster, cluster.wake)

@@ -7,6 +7,7 @@ from attrs import define, field
 
 from pointsman.errors import Problem
 from pointsman_kubernetes.backends import Backend
+from pointsman_kubernetes.crd.references import Owner
 from pointsman_kubernetes.gateway.grants import Grants
 from pointsman_kubernetes.gateway.listeners import Gateway
 from pointsman_kubernetes.gateway.options import GatewayConfig
@@ -27,6 +28,10 @@ class Refused(Exception):
         self.message = message
 
 
+class Unresolved(Refused):
+    """So is an object that a filter names: the reason is one of ResolvedRefs."""
+
+
 Secure = Callable[[Any, Backend], Mapping[str, Any] | None]
 """The serversTransport that policies want for a backend of an `Attachment`; None for no TLS. Raises Refused."""
 
@@ -42,6 +47,8 @@ class Draft:
     objects: Objects
     config: GatewayConfig
     grants: Grants
+    extension: Callable[[Owner, str], str]
+    """What the Middleware of that name beside a route is called. Raises Unresolved."""
     gateways: dict[tuple[str, str], Gateway] = field(factory=dict)
     """Those that are served, by namespace and name."""
     http: dict[str, Section] = field(

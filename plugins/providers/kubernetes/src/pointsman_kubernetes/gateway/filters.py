@@ -1,14 +1,13 @@
 """What the filters of an HTTPRoute come to: middlewares (§4.5). Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import define, field
 
 from pointsman.dialect.lookups import at, block, blocks, text
-from pointsman_kubernetes.gateway.draft import Refused
-from pointsman_kubernetes.names import norm
+from pointsman_kubernetes.gateway.draft import Refused, Unresolved
 
 _STATUSES: Final = (301, 302, 303, 307, 308)
 MIRROR: Final = "RequestMirror"
@@ -25,9 +24,10 @@ class Filtered:
     """The `requestMirror` blocks."""
 
 
-def read(filters: Sequence[Mapping[str, Any]], owner: str, namespace: str, prefix: str) -> Filtered:
+def read(filters: Sequence[Mapping[str, Any]], owner: str, extension: Callable[[str], str], prefix: str) -> Filtered:
     """The filters of `owner`, a router or a service. Refused for one that cannot be had.
 
+    `extension` says what a Middleware is called that is beside the route; it may raise Unresolved.
     `prefix` is what the path prefix of the match is, which may be replaced; "" if it is none.
     """
     found = Filtered()
@@ -36,7 +36,7 @@ def read(filters: Sequence[Mapping[str, Any]], owner: str, namespace: str, prefi
         if kind == MIRROR:
             found.mirrors.append(block(each, "requestMirror"))
         elif kind == "ExtensionRef":
-            found.names.append(_extension(block(each, "extensionRef"), namespace))
+            found.names.append(_extension(block(each, "extensionRef"), extension))
         else:
             name = f"{owner}-{kind.lower()}-{position}"
             found.middlewares[name] = _middleware(kind, each, prefix)
@@ -59,11 +59,11 @@ def _middleware(kind: str, each: Mapping[str, Any], prefix: str) -> dict[str, An
     raise Refused("UnsupportedValue", f"the filter {kind!r} is not supported")
 
 
-def _extension(ref: Mapping[str, Any], namespace: str) -> str:
+def _extension(ref: Mapping[str, Any], extension: Callable[[str], str]) -> str:
     group, kind, name = text(ref, "group"), text(ref, "kind"), text(ref, "name")
-    if (group, kind) != ("traefik.io", "Middleware") or not name:
-        raise Refused("UnsupportedValue", f"extensionRef {group}/{kind} {name}: only a Middleware of traefik.io can be one")
-    return f"{norm(namespace, name)}@kubernetescrd"
+    if (group, kind) != ("traefik.io", "Middleware"):
+        raise Unresolved("InvalidKind", f"extensionRef {group}/{kind} {name}: only a Middleware of traefik.io can be one")
+    return extension(name)
 
 
 def _modifier(block_: Mapping[str, Any]) -> dict[str, Any]:

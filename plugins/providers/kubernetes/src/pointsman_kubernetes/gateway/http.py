@@ -7,13 +7,14 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from pointsman.dialect.lookups import at, block, blocks, text
+from pointsman_kubernetes.crd.references import Owner
 from pointsman_kubernetes.gateway import filters, matches
 from pointsman_kubernetes.gateway.attach import Attachment, Place, name_at, tell
 from pointsman_kubernetes.gateway.backends import HTTP, Speech, Target, balanced, resolve, weigh
-from pointsman_kubernetes.gateway.draft import Draft, Refused
+from pointsman_kubernetes.gateway.draft import Draft, Refused, Unresolved
 from pointsman_kubernetes.gateway.matches import Match
 from pointsman_kubernetes.gateway.order import Contender, classes
-from pointsman_kubernetes.objects import born, namespace_of
+from pointsman_kubernetes.objects import born
 
 _UNKNOWN: Final = ("retry", "sessionPersistence")
 """Of a rule, in the experimental channel."""
@@ -95,15 +96,16 @@ class _Rule:
 
     def _check_once(self) -> None:
         """Tell the route what is wrong with filters, also where it is not attached."""
-        namespace = namespace_of(self.attachment.route)
         for match in self.matches:
             for found in (self.rule, *(target.ref for target in self.targets)):
                 try:
-                    read = filters.read(blocks(found, "filters"), "", namespace, match.prefix)
+                    read = filters.read(blocks(found, "filters"), "", self._extension, match.prefix)
                     if read.mirrors and found is not self.rule:
                         raise Refused(
                             "UnsupportedValue", "a RequestMirror can be a filter of a rule only, not of a backendRef"
                         )
+                except Unresolved as error:
+                    self.attachment.unresolved(error.reason, f"rule {self.position}: {error.message}")
                 except Refused as error:
                     self.attachment.refuse(error.reason, f"rule {self.position}: {error.message}")
 
@@ -128,7 +130,7 @@ class _Rule:
         if listener.terminates:
             router["tls"] = {}
         try:
-            found = filters.read(blocks(self.rule, "filters"), name, namespace_of(route), match.prefix)
+            found = filters.read(blocks(self.rule, "filters"), name, self._extension, match.prefix)
         except Refused:
             router["service"] = self._failing(name, f"invalid-{self.manner.label}-filter", "err-wrr")
         else:
@@ -143,6 +145,9 @@ class _Rule:
         age = *born(route), self.position, self.matches.index(match), name
         where = listener.entry_point, listener.terminates
         self.draft.contenders.append(Contender(router, where, tuple(hostnames), match.rank, usual, age, match.path))
+
+    def _extension(self, name: str) -> str:
+        return self.draft.extension(Owner.of(self.attachment.kind, self.attachment.route), name)
 
     def _limits(self, router: str) -> list[str]:
         """The middleware that limits the whole request: outermost, for all that comes after it is to be in time."""
@@ -161,7 +166,7 @@ class _Rule:
         for position, target in enumerate(self.targets):
             owner = f"{router}-svc-{target.label}-{position}"
             try:
-                read = filters.read(blocks(target.ref, "filters"), owner, namespace_of(self.attachment.route), match.prefix)
+                read = filters.read(blocks(target.ref, "filters"), owner, self._extension, match.prefix)
                 if read.mirrors:
                     raise Refused("UnsupportedValue", filters.MIRROR)
             except Refused as error:

@@ -1,17 +1,19 @@
 """Routes from the Gateway API of a cluster (kubernetes.md §4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from pointsman import ProviderContext
 from pointsman.errors import ConfigError, Problem
 from pointsman_kubernetes import kinds
 from pointsman_kubernetes.client import Pace
+from pointsman_kubernetes.crd.options import KubernetesCRDConfig
 from pointsman_kubernetes.fitting import fitted
 from pointsman_kubernetes.gateway import gateways, grpc, http, order, tcp, tls_routes
 from pointsman_kubernetes.gateway.attach import Attachment, attach
 from pointsman_kubernetes.gateway.claims import Claims
 from pointsman_kubernetes.gateway.draft import Draft
+from pointsman_kubernetes.gateway.extensions import Extensions
 from pointsman_kubernetes.gateway.grants import Grants
 from pointsman_kubernetes.gateway.listeners import Listening
 from pointsman_kubernetes.gateway.options import GatewayConfig
@@ -54,15 +56,23 @@ class KubernetesGateway(KubernetesProvider):
         super().__init__(config, context)
         self._config = config
         self.pace = Pace(config.qps, config.burst)
+        self._crd: KubernetesCRDConfig | None = context.configured("kubernetesCRD")
         self._entry_points = context.entry_points
 
     def kinds(self) -> Sequence[Kind]:
-        return (*_KINDS, kinds.TCP_ROUTE) if self._config.experimental_channel else _KINDS
+        streams = (kinds.TCP_ROUTE,) if self._config.experimental_channel else ()
+        return (*_KINDS, *streams, *self.scopes)
+
+    @property
+    def scopes(self) -> Mapping[Kind, tuple[Sequence[str], str]]:
+        """Middlewares as kubernetesCRD sees them, for names among them are its own."""
+        return {kinds.MIDDLEWARE: self._crd.scope} if self._crd is not None else {}
 
     def build(self, objects: Objects) -> Outcome:
         grants = Grants(objects)
+        extensions = Extensions(objects, self._crd, self._config.endpoint)
         listening = Listening(objects, grants, self._entry_points, self._config.experimental_channel)
-        draft = Draft(objects, self._config, grants)
+        draft = Draft(objects, self._config, grants, extensions.middleware)
         for thing in gateways.ours(objects, self._config):
             gateway, certificates = listening.gateway(thing)
             draft.gateways[gateway.namespace, gateway.name] = gateway
