@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsman_kubernetes.kinds import MIDDLEWARE
+from pointsman_kubernetes.kinds import BACKEND_TLS_POLICY, MIDDLEWARE
 from pointsman_kubernetes.objects import Objects
 
 from .gatewayobjects import gateway, made, middleware, parent, provider, route
@@ -88,11 +88,11 @@ def test_a_backend_whose_filter_cannot_be_had_is_an_error_and_the_others_are_not
     assert parent(outcome)["ResolvedRefs"] == ("False", "BackendNotFound")
 
 
-def known(*manifests, **how):
+def known(*manifests, hidden=MIDDLEWARE, **how):
     found = {}
     for kind, thing in things(WEB, *manifests):
         found.setdefault(kind, []).append(thing)
-    return Objects(found, (), {MIDDLEWARE: "it is forbidden"}, **how)
+    return Objects(found, (), {hidden: "it is forbidden"}, **how)
 
 
 def test_middlewares_that_may_not_be_read_close_only_what_names_one():
@@ -107,6 +107,16 @@ def test_middlewares_that_may_not_be_read_close_only_what_names_one():
     safe = provider(crd={"safe_naming": True}).build(known(OPEN, middleware("m"), naming("m")))
     assert named(safe) == ["default_m@kubernetescrd"]
     check_closed(provider(crd={}).build(known(OPEN, naming("m"), absent=[MIDDLEWARE])), "BackendNotFound", "there is none")
+
+
+def test_policies_that_may_not_be_read_are_told_of_and_close_no_backends_without_one():
+    plain = route("rules: [{backendRefs: [{name: web, port: 80}]}]")
+    outcome = provider().build(known(OPEN, plain, hidden=BACKEND_TLS_POLICY))
+    (said,) = outcome.problems
+    assert (said.path, said.loud) == ("backendtlspolicies.gateway.networking.k8s.io", True)
+    assert "spoken to as if they had none" in said.message
+    assert parent(outcome)["ResolvedRefs"] == ("True", "ResolvedRefs")
+    assert not provider().build(known(OPEN, plain, hidden=BACKEND_TLS_POLICY, absent=[BACKEND_TLS_POLICY])).problems
 
 
 def test_middlewares_are_read_as_kubernetes_crd_reads_them_and_only_beside_it():

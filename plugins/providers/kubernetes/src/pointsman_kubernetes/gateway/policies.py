@@ -11,6 +11,7 @@ from attrs import field, frozen
 from cryptography.x509 import load_pem_x509_certificates
 
 from pointsman.dialect.lookups import at, block, blocks, text
+from pointsman.errors import Problem
 from pointsman_kubernetes.backends import Backend
 from pointsman_kubernetes.gateway.attach import Attachment
 from pointsman_kubernetes.gateway.draft import Draft, Refused
@@ -53,6 +54,11 @@ class Policies:
                     key = namespace_of(thing), text(target, "name")
                     self._targets.setdefault(key, []).append((text(target, "sectionName"), policy))
         draft.secure = self._secure
+        if draft.objects.hides(BACKEND_TLS_POLICY):
+            message = (
+                "cannot be read, so backends that have one are spoken to as if they had none; grant get, list and watch"
+            )
+            draft.problems.append(Problem(BACKEND_TLS_POLICY.resource, message, warning=True, loud=True))
 
     def _secure(self, attachment: Attachment, backend: Backend) -> Mapping[str, Any] | None:
         port = text(backend.port, "name")
