@@ -9,14 +9,15 @@ from importlib.metadata import files
 import pytest
 
 from pointsman.testing import answer, eventually, upstream
-from pointsman_acme.dns_providers import _SERVICES, Program, Service, WebHook, provider_named
+from pointsman_acme.dns_providers import Program, WebHook, provider_named
+from pointsman_acme.dns_services import SERVICES, Service
 
 VARIABLES = {
-    variable: f"value of {variable}" for _, options in _SERVICES.values() for each in options.values() for variable in each
+    variable: f"value of {variable}" for _, options in SERVICES.values() for each in options.values() for variable in each
 }
 
 
-@pytest.mark.parametrize("name", sorted(_SERVICES))
+@pytest.mark.parametrize("name", sorted(SERVICES))
 def test_services_are_made_of_the_environment(name):
     provider = provider_named(name, VARIABLES)
     assert isinstance(provider, Service)

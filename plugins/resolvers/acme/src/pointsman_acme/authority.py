@@ -1,96 +1,30 @@
-"""A certificate authority, spoken with in ACME (RFC 8555). The library blocks, so it runs in threads, one call at a time."""
+"""A certificate authority, spoken with in ACME (RFC 8555), one call at a time."""
 
 import asyncio
 import base64
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-import josepy
-import requests
 from acme import challenges, client, errors, messages
-from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from josepy.jwk import JWKRSA
-from urllib3.exceptions import HTTPError
 
 from pointsman.dialect.resolvers import ACME
 from pointsman_acme import schedule
+from pointsman_acme.asking import AuthorityError, in_thread, translated, words
+from pointsman_acme.challenges import Order, Proof
 from pointsman_acme.keys import account_der
 from pointsman_acme.network import Network, trust
 from pointsman_acme.store import Account
 
 T = TypeVar("T")
 AGENT: Final = "pointsman-acme/0.1"
-HTTP_01: Final = "http-01"
-TLS_ALPN_01: Final = "tls-alpn-01"
-DNS_01: Final = "dns-01"
 MAX_CHAINS: Final = 10
-_MAX_WORDS: Final = 300
-
-
-class AuthorityError(OSError):
-    """The authority did not do what it was asked.
-
-    `refused`: it looked into it and said no, and counts that; `limited`: it has had enough of us for now; `stranger`: it
-    does not know the account.
-    """
-
-    def __init__(self, message: str, *, refused: bool = False, limited: bool = False, stranger: bool = False) -> None:
-        super().__init__(message)
-        self.refused = refused
-        self.retry_after = schedule.UNTOLD if limited else 0.0
-        """Seconds that it wants to be left alone."""
-        self.stranger = stranger
-
-    def until(self, seconds: float) -> "AuthorityError":
-        """The same of an authority that wants to be left alone for so long."""
-        error = AuthorityError(str(self), refused=self.refused, stranger=self.stranger)
-        error.retry_after = seconds
-        return error
-
-
-@challenges.ChallengeResponse.register
-class TlsAlpnResponse(challenges.KeyAuthorizationChallengeResponse):
-    typ = TLS_ALPN_01
-
-
-@challenges.Challenge.register
-class TlsAlpn(challenges.KeyAuthorizationChallenge):
-    """RFC 8737, which the library has given up."""
-
-    response_cls = TlsAlpnResponse
-    typ = TLS_ALPN_01
-
-    def validation(self, account_key: Any, **_: Any) -> str:
-        return str(self.key_authorization(account_key))
-
-
-@frozen
-class Proof:
-    """One way to prove one name: a challenge of an authorization."""
-
-    name: str
-    """Without `*.`."""
-    kind: str
-    token: str
-    authorization: str
-    """The key authorization (RFC 8555 §8.1)."""
-    body: Any
-    resource: Any
-
-
-@frozen
-class Order:
-    """What was ordered, and what is to be proven for it: of each name, the ways there are."""
-
-    resource: Any
-    proofs: Sequence[Sequence[Proof]]
 
 
 class Authority:
@@ -182,7 +116,7 @@ class Authority:
 
     def _call(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
-            return _translated(call, *arguments)
+            return translated(call, *arguments)
         except AuthorityError as error:
             wait = schedule.told(self._net.retry_after, time.time()) if self._net is not None else None
             if wait is not None:
@@ -258,7 +192,7 @@ class Authority:
     def _look(self, proof: Proof) -> tuple[str, str, float]:
         authorization, response = self._client.poll(proof.resource)
         told = [str(each.error.detail or each.error) for each in authorization.body.challenges if each.error is not None]
-        return authorization.body.status.name, _words("; ".join(told)), _seconds(response)
+        return authorization.body.status.name, words("; ".join(told)), _seconds(response)
 
     def _finalize(self, order: Order) -> None:
         try:
@@ -273,7 +207,7 @@ class Authority:
         body = messages.Order.from_json(response.json())
         if body.status == messages.STATUS_INVALID:
             why = body.error.detail if body.error is not None else ""
-            raise AuthorityError(_words(str(why or "the order has become invalid")), refused=True)
+            raise AuthorityError(words(str(why or "the order has become invalid")), refused=True)
         if body.status == messages.STATUS_READY:
             self._finalize(order)
         if body.status != messages.STATUS_VALID or body.certificate is None:
@@ -292,64 +226,8 @@ def _seconds(response: Any) -> float:
     return schedule.told(response.headers.get("Retry-After"), time.time()) or 0.0
 
 
-def _translated(call: Callable[..., T], *arguments: Any) -> T:
-    """What goes wrong, as an AuthorityError in words."""
-    try:
-        return call(*arguments)
-    except AuthorityError:
-        raise
-    except messages.Error as error:
-        limited = error.code == "rateLimited"
-        words = _words(str(error.detail or error.description or error.typ))
-        stranger = error.code == "accountDoesNotExist"
-        refused = not limited and not stranger and error.code != "serverInternal"
-        raise AuthorityError(words, refused=refused, limited=limited, stranger=stranger) from None
-    except requests.exceptions.SSLError:
-        raise AuthorityError("its certificate is not trusted; see caCertificates, caServerName") from None
-    except requests.exceptions.ConnectTimeout:
-        raise AuthorityError("does not answer") from None
-    except requests.exceptions.ReadTimeout:
-        raise AuthorityError("did not answer in time (clientResponseHeaderTimeout)") from None
-    except requests.exceptions.ConnectionError:
-        raise AuthorityError("cannot be reached") from None
-    except (errors.Error, josepy.errors.Error, requests.exceptions.RequestException, HTTPError) as error:
-        raise AuthorityError(f"gave an answer that no ACME server gives ({type(error).__name__})") from None
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise AuthorityError(f"gave an answer that cannot be understood ({type(error).__name__})") from None
-
-
-def _words(text: str) -> str:
-    """On one line, of a length that a log can bear."""
-    return "".join(each if each.isprintable() else " " for each in text)[:_MAX_WORDS]
-
-
 def _issuer(chain: str) -> str:
     """The common name of who signed the last certificate of a chain."""
     last = x509.load_pem_x509_certificates(chain.encode())[-1]
     names = last.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
-
-
-async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """Call it in a thread of its own, which nobody waits for when the gateway stops."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def tell(result: T | None, error: BaseException | None) -> None:
-        if not answer.done():
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = call(*arguments)
-        except BaseException as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, result, failure)
-
-    threading.Thread(target=run, daemon=True, name="acme").start()
-    return await answer

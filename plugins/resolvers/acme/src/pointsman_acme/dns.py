@@ -19,7 +19,7 @@ from attrs import frozen
 
 from pointsman.dialect.resolvers import DNSChallenge
 from pointsman.errors import ConfigError, Problem
-from pointsman_acme.authority import AuthorityError, in_thread
+from pointsman_acme.asking import AuthorityError, in_thread
 from pointsman_acme.dns_providers import DnsProvider, provider_named
 
 LIMIT_SECONDS: Final = 120.0

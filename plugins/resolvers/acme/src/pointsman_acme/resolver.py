@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from pointsman import CertificateRequest, KeyPair, PublishCertificates, ResolverContext
-from pointsman.dialect.hostnames import covered
 from pointsman.dialect.resolvers import ACME
 from pointsman.errors import ConfigError, Problem
 from pointsman_acme import schedule
-from pointsman_acme.authority import DNS_01, HTTP_01, TLS_ALPN_01, Authority, AuthorityError, Proof, in_thread
-from pointsman_acme.dns import Dns
-from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, excess, flaw, is_sound, new_key, proof_for, request_for
+from pointsman_acme.asking import AuthorityError, in_thread
+from pointsman_acme.authority import Authority
+from pointsman_acme.holdings import Holdings, Names
+from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, excess, flaw, is_sound, new_key, request_for
+from pointsman_acme.proving import Proving
 from pointsman_acme.store import Account, Store, Stored, StoreError, store_at
 
 V1: Final = "acme-v01.api.letsencrypt.org"
@@ -37,7 +38,6 @@ TELL_SECONDS: Final = 0.05
 """How long news is gathered: a thousand names that fail are told of at once."""
 CHATTY: Final = ("acme", "urllib3", "requests", "lexicon", "botocore", "josepy")
 """Libraries whose log at DEBUG has all that is sent, credentials of DNS providers among it."""
-Names = tuple[str, ...]
 
 
 class AcmeResolver:
@@ -55,7 +55,7 @@ class AcmeResolver:
         self._key_type = config.key_type if config.key_type in TYPES else DEFAULT_TYPE
         if self._key_type != config.key_type:
             context.logger.info("%s: unknown keyType %r; %s is used", self._path, config.key_type, DEFAULT_TYPE)
-        self._dns = Dns.of(config.dns_challenge, f"{self._path}.acme.dnsChallenge") if config.dns_challenge else None
+        self._proving = Proving(config, context)
         self._store: Store = store_at(config.storage)
         self._authority: Authority | None = None
         self._entering: asyncio.Task[Authority] | None = None
@@ -71,15 +71,12 @@ class AcmeResolver:
         self._troubles: dict[Names, Problem] = {}
         self._account: Account | None = None
         self._forgotten: Account | None = None
-        self._stored: list[Stored] = []
-        self._by_name: dict[str, list[Stored]] = {}
-        self._broken: set[Names] = set()
+        self._holdings = Holdings(config.certificates_duration)
         self._patience: dict[Names, tuple[int, float]] = {}
         """Of what failed: how often, and until when it is left alone, whether it is wanted meanwhile or not."""
         self._keeping = threading.Lock()
         self._unkept = False
         self._telling: asyncio.TimerHandle | None = None
-        self._due: dict[Names, float] = {}
         self._publish: PublishCertificates = lambda pairs, problems: None
 
     async def resolve(self, wanted: AsyncIterator[Sequence[CertificateRequest]], publish: PublishCertificates) -> None:
@@ -88,8 +85,10 @@ class AcmeResolver:
         await self._opened()
         self._account = self._own_account()
         stored = self._store.certificates(self._context.name)
-        self._broken = await asyncio.to_thread(lambda: {each.names for each in stored if flaw(each.names, each.pair)})
-        self._have(stored)
+        self._holdings.broken = await asyncio.to_thread(
+            lambda: {each.names for each in stored if flaw(each.names, each.pair)}
+        )
+        self._holdings.have(stored)
         self._tell()
         looking = asyncio.create_task(self._look_now_and_then())
         try:
@@ -148,19 +147,19 @@ class AcmeResolver:
     async def _ask_when(self) -> None:
         """What the authority says of when to renew."""
         authority = self._authority
-        for stored in self._in_use() if authority is not None else ():
+        for stored in self._holdings.in_use(self._wanted) if authority is not None else ():
             if authority is not None:
                 when = await authority.wants_renewal(stored.pair.certificate)
                 if when is not None:
-                    self._due[stored.names] = when
+                    self._holdings.wishes[stored.names] = when
 
     def _look(self) -> None:
         """Begin what is wanted and missing or due, and end what nobody wants any more."""
         asked: dict[Names, CertificateRequest] = {}
         all_wanted = {name for request in self._wanted for name in request.names}
         for request in self._wanted:
-            holder = self._holder(request.names)
-            if holder is None or self._is_due(holder):
+            holder = self._holdings.holder(request.names)
+            if holder is None or self._holdings.is_due(holder):
                 names = request.names if holder is None or not all_wanted.issuperset(holder.names) else holder.names
                 asked.setdefault(names, CertificateRequest(names, request.origin, request.rule))
         for names in [names for names, task in self._tasks.items() if names not in asked or task.done()]:
@@ -170,30 +169,6 @@ class AcmeResolver:
             if names not in self._tasks:
                 self._tasks[names] = asyncio.create_task(self._obtain(request))
         self._tell()
-
-    def _holder(self, names: Names) -> Stored | None:
-        """The certificate that covers all of these names; of several that which ends last."""
-        _, dot, rest = names[0].partition(".")
-        candidates = [*self._by_name.get(names[0], ()), *(self._by_name.get(f"*.{rest}", ()) if dot else ())]
-        holders = [each for each in candidates if all(covered(name, each.names) for name in names)]
-        return max(holders, key=_end, default=None)
-
-    def _in_use(self) -> list[Stored]:
-        holders = {id(self._holder(request.names)) for request in self._wanted}
-        return [each for each in self._stored if id(each) in holders]
-
-    def _have(self, stored: list[Stored]) -> None:
-        self._stored, self._by_name = stored, {}
-        for each in stored:
-            for name in each.names:
-                self._by_name.setdefault(name, []).append(each)
-
-    def _is_due(self, stored: Stored) -> bool:
-        if stored.names in self._broken:
-            return True
-        life = schedule.life_of(stored)
-        when = schedule.due(life, self._config.certificates_duration)
-        return min(when, self._due.get(stored.names, when)) <= time.time()
 
     # one certificate
 
@@ -262,9 +237,9 @@ class AcmeResolver:
 
     async def _order(self, request: CertificateRequest) -> None:
         config, names = self._config, request.names
-        self._check(names)
-        before = next((each for each in self._stored if each.names == names), None)
-        if before is not None and not self._is_due(before):
+        self._proving.check(names)
+        before = self._holdings.named(names)
+        if before is not None and not self._holdings.is_due(before):
             return
         if self._unkept and not await self._save():
             raise StoreError("nothing is ordered while the storage cannot be written")
@@ -285,28 +260,18 @@ class AcmeResolver:
             authority = await self._entered()
             order = await authority.order(csr)
         async with AsyncExitStack() as proving:
-            chosen = [self._chosen(ways) for ways in order.proofs]
+            chosen = [self._proving.chosen(ways) for ways in order.proofs]
             for proof in chosen:
-                await self._set_up(proof, proving)
+                await self._proving.set_up(proof, proving)
             for proof in chosen:
                 await authority.prove(proof)
         pair = KeyPair(await authority.fetch(order), key)
         wrong = flaw(names, pair) or excess(names, pair.certificate)
         if wrong:
             raise AuthorityError(f"the certificate that the authority gave {wrong}; it is not used", refused=True)
-        self._have([*(each for each in self._stored if each.names != names and not _gone(each)), Stored(names, pair)])
-        self._due.pop(names, None)
-        self._broken.discard(names)
+        self._holdings.add(Stored(names, pair))
         await self._save()  # it is in use, kept or not
         self._context.logger.info("%s: has a certificate for %s", self._path, ", ".join(names))
-
-    def _check(self, names: Names) -> None:
-        """ConfigError for names that cannot be proven with what is configured."""
-        config, where = self._config, f"{self._path}.acme"
-        if not (config.http_challenge or config.tls_challenge or config.dns_challenge):
-            raise ConfigError(Problem(where, "needs a challenge: httpChallenge, tlsChallenge or dnsChallenge"))
-        if any(name.startswith("*.") for name in names) and self._dns is None:
-            raise ConfigError(Problem(where, "a wildcard needs dnsChallenge"))
 
     async def _entered(self) -> Authority:
         """The authority, with an account there that is kept before anything is ordered."""
@@ -354,34 +319,7 @@ class AcmeResolver:
 
     def _keep(self) -> None:
         with self._keeping:  # of two threads the later writes what is there then
-            self._store.keep(self._context.name, self._account, self._stored)
-
-    def _chosen(self, ways: Sequence[Proof]) -> Proof:
-        """A way to prove a name that the authority offers and the configuration has."""
-        config = self._config
-        enabled = {HTTP_01: config.http_challenge, TLS_ALPN_01: config.tls_challenge, DNS_01: config.dns_challenge}
-        for kind, block in enabled.items():
-            for proof in ways:
-                if block is not None and proof.kind == kind:
-                    return proof
-        offered = ", ".join(proof.kind for proof in ways if proof.kind) or "none"
-        name = ways[0].name if ways else "a name"
-        raise AuthorityError(f"{name}: of the challenges that are offered ({offered}) none is configured", refused=True)
-
-    async def _set_up(self, proof: Proof, proving: AsyncExitStack) -> None:
-        """Have the proof ready, until `proving` ends."""
-        config = self._config
-        delay = 0.0
-        if proof.kind == DNS_01 and self._dns is not None:
-            proving.push_async_callback(await self._dns.present(proof.name, proof.authorization))
-        elif proof.kind == HTTP_01 and config.http_challenge is not None:
-            proving.callback(self._context.answer_http(proof.name, proof.token, proof.authorization))
-            delay = config.http_challenge.delay
-        else:
-            pair = await in_thread(proof_for, proof.name, proof.authorization)
-            proving.callback(await self._context.answer_tls(proof.name, pair))
-            delay = config.tls_challenge.delay if config.tls_challenge is not None else 0
-        await asyncio.sleep(delay)
+            self._store.keep(self._context.name, self._account, self._holdings.all)
 
     def _tell(self) -> None:
         """Soon."""
@@ -390,19 +328,8 @@ class AcmeResolver:
 
     def _told(self) -> None:
         self._telling = None
-        self._publish([each.pair for each in self._stored], list(self._troubles.values()))
+        self._publish([each.pair for each in self._holdings.all], list(self._troubles.values()))
 
 
 def _signing_request(names: Names, key: str, config: ACME) -> bytes:
     return request_for(names, key, common_name=not config.disable_common_name, emails=config.email_addresses)
-
-
-def _end(stored: Stored) -> float:
-    life = schedule.life_of(stored)
-    return life.ends if life is not None else 0.0
-
-
-def _gone(stored: Stored) -> bool:
-    """Whether it ran out more than a day ago."""
-    life = schedule.life_of(stored)
-    return life is None or life.ends < time.time() - schedule.DAY
