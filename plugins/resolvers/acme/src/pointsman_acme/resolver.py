@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from attrs import evolve
 
@@ -21,18 +20,16 @@ from pointsman.dialect.resolvers import ACME
 from pointsman.errors import ConfigError, Problem
 from pointsman_acme import schedule
 from pointsman_acme.asking import AuthorityError, in_thread
-from pointsman_acme.authority import Authority
+from pointsman_acme.entrance import Entrance
 from pointsman_acme.holdings import Holdings, Names
-from pointsman_acme.keys import DEFAULT_TYPE, TYPES, account_key, excess, flaw, is_sound, new_key, request_for
+from pointsman_acme.keys import DEFAULT_TYPE, TYPES, excess, flaw, is_sound, new_key, request_for
 from pointsman_acme.proving import Proving
-from pointsman_acme.store import Account, Store, Stored, StoreError, store_at
+from pointsman_acme.store import Store, Stored, StoreError, store_at
 
 V1: Final = "acme-v01.api.letsencrypt.org"
 MAX_AT_ONCE: Final = 8
 STORE_SECONDS: Final = 10.0
 """Between two tries to use a file that cannot be used."""
-ENTER_SECONDS: Final = 5.0
-"""After an authority could not be entered, nobody tries for so long."""
 MAX_REMEMBERED: Final = 10_000
 TELL_SECONDS: Final = 0.05
 """How long news is gathered: a thousand names that fail are told of at once."""
@@ -57,10 +54,7 @@ class AcmeResolver:
             context.logger.info("%s: unknown keyType %r; %s is used", self._path, config.key_type, DEFAULT_TYPE)
         self._proving = Proving(config, context)
         self._store: Store = store_at(config.storage)
-        self._authority: Authority | None = None
-        self._entering: asyncio.Task[Authority] | None = None
-        self._shut: tuple[float, AuthorityError] | None = None
-        """When it may be tried again to enter, and what was wrong."""
+        self._entrance = Entrance(config, self._save)
         self._busy: set[str] = set()
         """Names that are being proven: of two orders for a name one waits."""
         self._freed = asyncio.Condition()
@@ -69,8 +63,6 @@ class AcmeResolver:
         self._wanted: Sequence[CertificateRequest] = ()
         self._tasks: dict[Names, asyncio.Task[None]] = {}
         self._troubles: dict[Names, Problem] = {}
-        self._account: Account | None = None
-        self._forgotten: Account | None = None
         self._holdings = Holdings(config.certificates_duration)
         self._patience: dict[Names, tuple[int, float]] = {}
         """Of what failed: how often, and until when it is left alone, whether it is wanted meanwhile or not."""
@@ -83,7 +75,7 @@ class AcmeResolver:
         """See CertificateResolver."""
         self._publish = publish
         await self._opened()
-        self._account = self._own_account()
+        self._entrance.come_as(self._store.account(self._context.name))
         stored = self._store.certificates(self._context.name)
         self._holdings.broken = await asyncio.to_thread(
             lambda: {each.names for each in stored if flaw(each.names, each.pair)}
@@ -96,17 +88,14 @@ class AcmeResolver:
                 self._wanted = requests
                 self._look()
         finally:
-            entering = [self._entering] if self._entering is not None else []
-            tasks: list[asyncio.Task[Any]] = [looking, *entering, *self._tasks.values()]
+            tasks: list[asyncio.Task[Any]] = [looking, *self._entrance.leave(), *self._tasks.values()]
             self._tasks.clear()
-            self._entering = None
             if self._telling is not None:
                 self._telling.cancel()
                 self._telling = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._authority = None
 
     async def aclose(self) -> None:
         self._store.close()
@@ -122,13 +111,6 @@ class AcmeResolver:
                 await asyncio.sleep(STORE_SECONDS)
             else:
                 return
-
-    def _own_account(self) -> Account | None:
-        """The stored one, if it is at this authority."""
-        account = self._store.account(self._context.name)
-        if account is None or urlsplit(account.uri).netloc != urlsplit(self._config.ca_server).netloc:
-            return None
-        return account
 
     # what is to be done
 
@@ -146,7 +128,7 @@ class AcmeResolver:
 
     async def _ask_when(self) -> None:
         """What the authority says of when to renew."""
-        authority = self._authority
+        authority = self._entrance.authority
         for stored in self._holdings.in_use(self._wanted) if authority is not None else ():
             if authority is not None:
                 when = await authority.wants_renewal(stored.pair.certificate)
@@ -243,7 +225,7 @@ class AcmeResolver:
             return
         if self._unkept and not await self._save():
             raise StoreError("nothing is ordered while the storage cannot be written")
-        authority = await self._entered()
+        authority = await self._entrance.entered()
         what = "renews" if before is not None else "orders"
         self._context.logger.info("%s: %s the certificate for %s", self._path, what, ", ".join(names))
         key = (
@@ -255,9 +237,7 @@ class AcmeResolver:
         except AuthorityError as error:
             if not error.stranger:
                 raise
-            if self._authority is authority:
-                self._authority, self._account, self._forgotten = None, None, self._account
-            authority = await self._entered()
+            authority = await self._entrance.enter_anew(authority)
             order = await authority.order(csr)
         async with AsyncExitStack() as proving:
             chosen = [self._proving.chosen(ways) for ways in order.proofs]
@@ -272,37 +252,6 @@ class AcmeResolver:
         self._holdings.add(Stored(names, pair))
         await self._save()  # it is in use, kept or not
         self._context.logger.info("%s: has a certificate for %s", self._path, ", ".join(names))
-
-    async def _entered(self) -> Authority:
-        """The authority, with an account there that is kept before anything is ordered."""
-        if self._authority is not None and not self._authority.lost:
-            return self._authority
-        if self._shut is not None and time.monotonic() < self._shut[0]:
-            raise self._shut[1].until(self._shut[0] - time.monotonic())
-        if self._entering is None or self._entering.done():
-            self._entering = asyncio.create_task(self._enter())
-            self._entering.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(self._entering)  # an account that is made is not to be lost
-
-    async def _enter(self) -> Authority:
-        authority = Authority(self._config, self._account, self._account_key)
-        try:
-            account = await authority.enter()
-        except AuthorityError as error:
-            message = f"the certificate authority {authority.host}: {error}"
-            told = AuthorityError(message, refused=error.refused).until(error.retry_after)
-            self._shut = time.monotonic() + max(ENTER_SECONDS * 0.8, error.retry_after), told
-            raise told from None
-        self._shut, self._authority = None, authority
-        if account is not self._account:
-            self._account = account
-            if not await self._save():
-                raise StoreError("nothing is ordered while the storage cannot be written")
-        return authority
-
-    def _account_key(self) -> bytes:
-        """That of an account which the authority has forgotten, or a new one."""
-        return self._forgotten.key if self._forgotten is not None else account_key()
 
     async def _save(self) -> bool:
         """Write it all; if that fails, it is said and tried again for as long as it takes."""
@@ -319,7 +268,7 @@ class AcmeResolver:
 
     def _keep(self) -> None:
         with self._keeping:  # of two threads the later writes what is there then
-            self._store.keep(self._context.name, self._account, self._holdings.all)
+            self._store.keep(self._context.name, self._entrance.account, self._holdings.all)
 
     def _tell(self) -> None:
         """Soon."""
