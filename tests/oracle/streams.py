@@ -119,6 +119,7 @@ class Talk:
     def __init__(self, client: Client) -> None:
         self.streams: dict[int, Stream] = {}
         self.end = ""
+        self._unread = b""
         self._client = client
         config = H2Configuration(
             header_encoding=None,
@@ -176,9 +177,19 @@ class Talk:
         if not data:
             self.end = "closed"
             return
-        for event in self._h2.receive_data(data):
-            self._take(event)
+        self._unread += data
+        while not self.end and (frame := self._frame()):  # what comes after a GOAWAY is for nobody, and h2 refuses it
+            for event in self._h2.receive_data(frame):
+                self._take(event)
         await self._flush()
+
+    def _frame(self) -> bytes:
+        """The next whole frame (RFC 9113 §4.1); empty while there is none."""
+        size = 9 + int.from_bytes(self._unread[:3], "big")
+        if len(self._unread) < size:
+            return b""
+        frame, self._unread = self._unread[:size], self._unread[size:]
+        return frame
 
     def _take(self, event: object) -> None:
         if isinstance(event, ConnectionTerminated):
