@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pointsman.testing import Gateway, connect, eventually, upstream
+from pointsman.testing import Gateway, connect, eventually, refusing, upstream
 
 from .stage import balancer
 from .test_processes import children_of
@@ -195,3 +195,22 @@ async def test_the_watchdog_hears_nothing_of_a_gateway_that_does_not_answer(ear)
     finally:
         await running.stop()
         running.remove()
+
+
+async def test_the_watchdog_takes_a_gateway_that_awaits_providers_for_well(ear):
+    name = "@" + ear.getsockname()[1:].decode()
+    with refusing() as port:
+        static = {
+            "ping": {"awaitProviders": "1h"},
+            "providers": {"http": {"endpoint": f"http://127.0.0.1:{port}/"}},
+        }
+        running = Managed({}, static, variables={"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "400000"})
+        try:
+            await running.start()
+            heard(ear)
+            await eventually(lambda: "WATCHDOG=1" in heard(ear), "a sign of life")
+            async with connect(running.port("traefik")) as client:
+                assert (await client.get("/ping")).status == 503
+        finally:
+            await running.stop()
+            running.remove()
