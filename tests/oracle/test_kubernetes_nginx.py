@@ -550,7 +550,6 @@ HASHED: Final = {
 }
 
 
-@pytest.mark.spec("K-81")
 async def test_the_same_server_has_the_same_keys():
     """`upstream-hash-by`: the very same choice of each request, for the same formula makes it of the same text."""
     async with upstream(say(b"first")) as first, upstream(say(b"second"), host="127.9.8.7") as second:

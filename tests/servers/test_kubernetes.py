@@ -83,7 +83,6 @@ def nginx(name, namespace, annotations=(), **spec):
     return ingress(name, metadata=metadata, spec={"rules": [{"host": f"{name}.test", "http": {"paths": [PATH]}}], **spec})
 
 
-@pytest.mark.spec("K-82")
 async def test_watch_namespace_asks_for_that_namespace_only_and_a_role_there_is_enough(server):
     by_note = {"kubernetes.io/ingress.class": "nginx"}
     server.apply(nginx("a", "shop", by_note), nginx("b", "other", by_note), nginx("c", "shop", ingressClassName="nginx"))

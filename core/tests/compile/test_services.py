@@ -147,7 +147,9 @@ def test_a_key_for_a_strategy_without_one_is_told(compiler: Compiler):
     compiled = compiler.compile_now(tree({"s": balancer(nginxUpstreamHashBy="$host")}))
 
     path = "http.services.s@file.loadBalancer.nginxUpstreamHashBy"
-    assert problems(compiled) == [f"{path}: has no effect with strategy wrr; write 'strategy: hrw'"]
+    assert problems(compiled) == [
+        f"{path}: has no effect with strategy wrr; choose one that keeps servers by a key, or leave it out"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pointsman.observe.propagation import Propagation
 from pointsman.observe.sampling import Sampling
 from pointsman.observe.span_attributes import Descriptions
 from pointsman.observe.steps import attempts, step
-from pointsman.observe.tracing import Tracing
+from pointsman.observe.tracing import TraceWatch, Tracing
 from pointsman.spans import Span, root_of
 from pointsman.upstream.forward import Forwarder
 
@@ -273,6 +273,27 @@ async def test_what_is_drawn_in_advance_becomes_of_requests(house: Any, monkeypa
     assert f"\r\nTraceparent: 00-{trace_id}-{traced.client.span_id}-01\r\n".encode() in sent
     assert b"\r\nTraceparent: 00-" + high + unsampled + b"-" + own + b"-00\r\n" in await traced.ask()
     assert len(traced.spans) == 2
+
+
+@pytest.mark.parametrize("form", ["tracecontext", "b3"])
+@pytest.mark.parametrize("line", ["X-A: 1", "Traceparent: 00-nonsense", "B3: nonsense"])
+async def test_what_is_not_sampled_is_followed_no_further(
+    house: Any, monkeypatch: pytest.MonkeyPatch, form: str, line: str
+) -> None:
+    over, begin = list[bool](), TraceWatch.begin
+
+    def seen(watch: TraceWatch, exchange: Any) -> bool:
+        over.append(begin(watch, exchange))
+        return over[-1]
+
+    monkeypatch.setattr(TraceWatch, "begin", seen)
+    traced = Traced(house, form, rate=0.0)
+    sent = await traced.ask(line)
+    assert over
+    assert all(over)
+    own = {"tracecontext": "Traceparent", "b3": "B3"}[form]
+    assert (b"nonsense" in sent) == (not line.startswith(("X-A", own)))
+    assert not traced.spans
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from attrs import define, fields, fields_dict, frozen
+from attrs import define, fields_dict, frozen
 
 from pointsman.api import Balancer, Handler, Peer
 from pointsman.catalogue import missing
@@ -35,6 +35,8 @@ INTERNAL_OFF = {
     "rest@internal": "rest is not enabled",
     "acme-http@internal": "HTTP challenge is not enabled",
 }
+_OPTIONS: Final = frozenset(fields_dict(LoadBalancer))
+"""What a service says that a strategy may ask for."""
 KINDS = ("load_balancer", "weighted", "highest_random_weight", "mirroring", "failover")
 SPELLED = dict(zip(KINDS, ("loadBalancer", "weighted", "highestRandomWeight", "mirroring", "failover"), strict=True))
 
@@ -317,10 +319,7 @@ def _picked(strategy: type[Balancer], peers: Sequence[Peer]) -> list[Peer]:
 
 def _options(strategy: type[Balancer], balancer: LoadBalancer) -> Any:
     """The strategy's Config, with what the service says of the options that both have."""
-    known = {each.name for each in fields(LoadBalancer)}
-    return strategy.Config(
-        **{each.name: getattr(balancer, each.name) for each in fields(strategy.Config) if each.name in known}
-    )
+    return strategy.Config(**{name: getattr(balancer, name) for name in fields_dict(strategy.Config) if name in _OPTIONS})
 
 
 def _without_effect(path: str, balancer: LoadBalancer, strategy: type[Balancer]) -> list[Problem]:
@@ -329,7 +328,8 @@ def _without_effect(path: str, balancer: LoadBalancer, strategy: type[Balancer])
         message = f"has no effect with strategy {balancer.strategy}, whose clients keep their servers; leave it out"
         found.append(Problem(f"{path}.slowStart", message, warning=True))
     if balancer.nginx_upstream_hash_by and "nginx_upstream_hash_by" not in fields_dict(strategy.Config):
-        message = f"has no effect with strategy {balancer.strategy or 'wrr'}; write 'strategy: hrw'"
+        way_out = "choose one that keeps servers by a key, or leave it out"
+        message = f"has no effect with strategy {balancer.strategy or 'wrr'}; {way_out}"
         found.append(Problem(f"{path}.nginxUpstreamHashBy", message, warning=True))
     return found
 

@@ -180,7 +180,7 @@ class LoadBalancer:
     servers_transport: str = ""
     """Empty means `default@internal`."""
     nginx_upstream_hash_by: str = ""
-    """Text with variables: what hrw keeps servers by, in place of the client's address."""
+    """Text with variables: what strategies that can keep servers by, in place of the client's address."""
     timeouts: Timeouts = field(factory=Timeouts)
     drain_timeout: Duration = Duration(60.0)
     """How long servers that leave may take to finish what they have begun; negative is without limit (new)."""

@@ -150,11 +150,8 @@ class TraceWatch(Silent):
             is_over = self._follow(exchange, remote)
         else:
             told = next(self._told)
-            is_over = told is not None
-            if told is None:
-                self._root(exchange)
-            else:
-                request.told = told
+            is_over = told is not None or self._root(exchange)
+            request.told = told or request.told
         propagation.remove_from(headers)
         return is_over
 

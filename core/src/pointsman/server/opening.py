@@ -283,9 +283,7 @@ class Opening(asyncio.Protocol):
             self._alert(UNRECOGNIZED_NAME)
             return
         spoken = any(each in hello.alpn for each in terms.alpn if each != ACME_PROTOCOL)
-        if (
-            hello.alpn and not spoken and self._state != POSTGRES
-        ):  # a Postgres client of today offers `postgresql` here too, where all is agreed without it
+        if hello.alpn and not spoken and self._state != POSTGRES:  # its clients offer `postgresql`, agreed without it
             self._alert(NO_APPLICATION_PROTOCOL)
             return
         try:

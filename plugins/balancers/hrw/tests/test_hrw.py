@@ -107,7 +107,6 @@ def test_a_cookie_has_no_effect():
 THREE = {f"http://{name}.example": 1 for name in ("red", "green", "blue")}
 
 
-@pytest.mark.spec("K-81")
 @pytest.mark.parametrize(
     ("by", "key"),
     [
