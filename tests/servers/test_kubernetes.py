@@ -264,7 +264,8 @@ async def silent(request):
 )
 async def test_answers_that_are_none_cost_only_their_kind(server, monkeypatch, answer, told):
     monkeypatch.setattr(client, "MAX_BYTES", 2000)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.4)
+    if answer is silent:
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.4)
     server.interfere = instead("secrets", answer)
     server.apply({**service("s"), "kind": "Secret"})
     async with followed(server) as said:
@@ -289,7 +290,8 @@ async def test_answers_that_are_none_cost_only_their_kind(server, monkeypatch, a
 async def test_lists_that_are_none_cost_only_their_kind(server, monkeypatch, answer, told):
     monkeypatch.setattr(client, "MAX_BYTES", 2000)
     monkeypatch.setattr(client, "MAX_PIECES", 20)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.4)
+    if answer is silent:
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.4)
     server.watch_list = False
     listed = instead("secrets", answer)
     server.interfere = lambda request: listed(request) if "watch" not in request.query else nothing()

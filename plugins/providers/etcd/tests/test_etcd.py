@@ -79,10 +79,12 @@ def serving(listings, watch):
     return script
 
 
+SILENCE = 5.0
+
+
 @pytest.fixture
 def hurried(monkeypatch):
     monkeypatch.setattr(client, "MAX_BYTES", 2000)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(client, "SETTLE_SECONDS", 0.01)
 
 
@@ -109,11 +111,13 @@ def hurried(monkeypatch):
         pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", CLOSE], "broke off", id="half"),
         pytest.param(answer(200, {}, b" " * 3_000), "gave an answer of more than 2000 bytes", id="huge"),
         pytest.param(answer(500, {}, b" " * 3_000), "gave an answer of more than 2000 bytes", id="huge-error"),
-        pytest.param([5.0], "did not answer", id="silent"),
-        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", 5.0], "did not answer within 0.2 s", id="slow"),
+        pytest.param([SILENCE], "did not answer", id="silent"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", SILENCE], "did not answer within 0.2 s", id="slow"),
     ],
 )
-async def test_what_is_no_answer_of_etcd_fails_in_a_line(script, words, hurried):
+async def test_what_is_no_answer_of_etcd_fails_in_a_line(script, words, hurried, monkeypatch):
+    if SILENCE in script:
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
     async with upstream(script) as server:
         provider = build(EtcdProvider, {"endpoints": [server.url]}, Refusing())
         with pytest.raises(EtcdError, match=words) as failed:
@@ -135,11 +139,13 @@ async def test_what_is_no_answer_of_etcd_fails_in_a_line(script, words, hurried)
         (answer(403, {}, b'{"error":"etcdserver: permission denied"}'), "permission denied"),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n", CREATED[:5], CLOSE], "broke off"),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", CREATED], "chunk size"),
-        ([5.0], "did not answer"),
+        ([SILENCE], "did not answer"),
     ],
     ids=["end", "html", "list", "endless", "error", "cancelled", "token", "refused", "half", "chunks", "silent"],
 )
-async def test_a_watch_that_fails_ends_in_a_line_after_what_was_read(watch, words, hurried):
+async def test_a_watch_that_fails_ends_in_a_line_after_what_was_read(watch, words, hurried, monkeypatch):
+    if SILENCE in watch:
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 1.0)  # the list comes before
     messages = []
     async with upstream(serving([listing("a")], watch)) as server:
         provider = build(EtcdProvider, {"endpoints": [server.url]}, Refusing())

@@ -82,13 +82,6 @@ def test_canaries_are_called_by_their_tags():
     assert name_of("My_can", ["v2"], {}) == "My-can"
 
 
-@pytest.fixture
-def hurried(monkeypatch):
-    monkeypatch.setattr(client, "MAX_BYTES", 2000)
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(client, "SILENT_SECONDS", 0.3)
-
-
 NONE = answer(200, {}, b"[]")
 SERVICES = answer(200, {}, b'[{"Namespace":"default","Services":[{"ServiceName":"a","Tags":null}]}]')
 
@@ -120,17 +113,32 @@ def serving(**scripts):
         pytest.param({"services": answer(500, {}, b" " * 9_000)}, "more than 4096 bytes", id="huge-error"),
         pytest.param({"services": [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", CLOSE]}, "not completed", id="half"),
         pytest.param({"services": [b"SSH-2.0-x\r\n", CLOSE]}, "SSH", id="ssh"),
-        pytest.param({"services": [5.0]}, "did not answer within 0.2 s", id="silent"),
         pytest.param({"stream": answer(200, {}, b'{"Events":[]}\n')}, "ended the stream of events", id="end"),
         pytest.param({"stream": answer(200, {}, b"<html>\n")}, "that Nomad does not give", id="stream-html"),
         pytest.param({"stream": answer(200, {}, b"[1]\n")}, "that Nomad does not give", id="stream-list"),
         pytest.param({"stream": answer(200, {}, b"x" * 3_000)}, "that Nomad does not give", id="stream-huge"),
         pytest.param({"stream": answer(403, {}, b"Permission denied")}, "answered 403", id="stream-403"),
-        pytest.param({"stream": [5.0]}, "imeout", id="stream-silent"),
-        pytest.param({"stream": [*chunked([b"{}\n"])[:2], 5.0]}, "imeout", id="stream-dead"),
     ],
 )
-async def test_what_is_no_answer_of_nomad_fails_in_a_line(scripts, words, hurried):
+async def test_what_is_no_answer_of_nomad_fails_in_a_line(scripts, words, monkeypatch):
+    monkeypatch.setattr(client, "MAX_BYTES", 2000)
+    await fails_in_a_line(scripts, words)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "limit", "words"),
+    [
+        pytest.param({"services": [5.0]}, "ANSWER_SECONDS", "did not answer within 0.2 s", id="silent"),
+        pytest.param({"stream": [5.0]}, "SILENT_SECONDS", "imeout", id="stream-silent"),
+        pytest.param({"stream": [*chunked([b"{}\n"])[:2], 5.0]}, "SILENT_SECONDS", "imeout", id="stream-dead"),
+    ],
+)
+async def test_silence_of_nomad_is_given_up_in_a_line(scripts, limit, words, monkeypatch):
+    monkeypatch.setattr(client, limit, 0.2)
+    await fails_in_a_line(scripts, words)
+
+
+async def fails_in_a_line(scripts, words):
     async with upstream(serving(**{"stream": [5.0], **scripts})) as server:
         source = build(NomadProvider, {"watch": True, "endpoint": {"address": server.url}}, FakeContext("nomad"))
         with pytest.raises(NomadError, match=words) as failed:
