@@ -87,6 +87,22 @@ def test_one_that_was_tried_is_followed_by_the_next_until_none_is_left():
     assert choice(pick, "10.0.0.1", set(peers.values())) is None
 
 
+def test_of_many_servers_each_is_somebodys_next():
+    """Also those beyond the favourites that are kept."""
+    servers = {f"http://{'x' * (number % 3)}{number}.example": 1 + number % 2 for number in range(30)}
+    peers = {url: a_peer(url, weight) for url, weight in servers.items()}
+    pick = over(*peers.values())
+
+    for client in CLIENTS[:5]:
+        tried, left = set(), dict(servers)
+        while left:
+            found = choice(pick, client, tried)
+            assert found == by_the_formula(client, left)
+            tried.add(peers[found])
+            del left[found]
+        assert choice(pick, client, tried) is None
+
+
 def test_a_server_without_weight_is_never_picked():
     assert Counter(
         choice(over(a_peer("http://a.example"), a_peer("http://b.example", 0)), client) for client in CLIENTS
