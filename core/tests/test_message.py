@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import BodyTooLarge, GatewayError
-from pointsman.message import HIGH_WATER, NOTHING, Address, Body, HeaderList, Headers, Parsed, Request, Response, reason
+from pointsman.message import (
+    HIGH_WATER,
+    NOTHING,
+    OVER,
+    Address,
+    Body,
+    HeaderList,
+    Headers,
+    Parsed,
+    Request,
+    Response,
+    reason,
+)
 from pointsman.testing import a_request
 
 
@@ -466,3 +478,9 @@ def test_a_body_that_is_discarded_may_end_within_its_limit(
     body.end()
     body.discard(0)
     assert source.abandoned == given_up
+
+
+def test_an_exchange_that_is_over_keeps_nothing() -> None:
+    OVER.error = ValueError()
+    OVER.attempts += 1
+    assert (OVER.error, OVER.attempts, OVER.peer) == (None, 0, "")

@@ -1,7 +1,9 @@
 """Exporters of these tests' own, installed as any plugin is: they send spans and log records as JSON to a URL."""
 
+import gc
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,9 +92,34 @@ class Tearing:
         raise RuntimeError(self._why)
 
 
+@frozen
+class LitterConfig:
+    kept: int
+
+
+class Litter:
+    """A middleware that answers with what only the garbage collector has found since the last time, by type."""
+
+    name: ClassVar[str] = "litter"
+    Config: ClassVar[type] = LitterConfig
+
+    def __init__(self, config: LitterConfig, context: BuildContext) -> None:
+        pass
+
+    async def __call__(self, request: Request, call_next: Handler) -> Response:
+        gc.disable()  # nothing is collected in between
+        gc.collect()
+        found = Counter(type(each).__name__ for each in gc.garbage)
+        gc.garbage.clear()
+        gc.set_debug(0)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        return Response(200, [(b"content-type", b"application/json")], json.dumps(found).encode())
+
+
 @hookimpl
 def pointsman_middlewares() -> list[type[Middleware]]:
-    return [Tearing]
+    return [Tearing, Litter]
 
 
 @hookimpl

@@ -1,12 +1,14 @@
 """The exception family: what is wrong with a configuration, and what went wrong with a request."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
 Side = Literal["client", "upstream", "internal"]
 Retry = Literal["never", "if_reused", "always"]
+MAX_CHAIN: Final = 100
+"""Errors of which one came from the next; they may go in circles."""
 
 
 @frozen
@@ -94,3 +96,16 @@ class BodyTooLarge(GatewayError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"body larger than {limit} bytes", side="client")
+
+
+def without_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an error that has been told of, and of those it came from.
+
+    They keep alive what was called, and what that was about: the request, say, which may have the error itself.
+    """
+    found: BaseException | None = error
+    for _ in range(MAX_CHAIN):
+        if found is None:
+            return
+        found.__traceback__ = None
+        found = found.__cause__ or found.__context__

@@ -807,7 +807,10 @@ class Request:
             self.exchange.upstream = None
             upstream.abandon()
         callbacks, self._done = self._done, None
-        self._call(callbacks or ())
+        try:
+            self._call(callbacks or ())
+        finally:
+            self.exchange = OVER
 
     @staticmethod
     def _call(callbacks: Sequence[Callable[[], None]]) -> None:
@@ -1101,5 +1104,19 @@ class Exchange:
         """Pass a 1xx answer on to the client, at once and beside the middlewares (middlewares.md §1.3)."""
 
 
-OVER: Final = Exchange()
+class _Over(Exchange):
+    """Nobody's: what is done to it is forgotten."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        blank = Exchange()
+        for name in Exchange.__slots__:
+            object.__setattr__(self, name, getattr(blank, name))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        pass
+
+
+OVER: Final = _Over()
 """What a request points to once its exchange is over: the two must not keep each other alive."""

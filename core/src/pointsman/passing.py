@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pointsman.message import Body, HeaderList, Tunnel
+from pointsman.message import NOTHING, Body, HeaderList, Tunnel
 
 Touch = Callable[[], None]
 """Called for every piece that passes, so it does very little."""
@@ -34,10 +34,12 @@ class _NoticedBody:
         self.outer.feed(chunk)
 
     def end(self, trailers: HeaderList) -> None:
-        self.outer.end(trailers)
+        outer, self.outer = self.outer, NOTHING  # the two must not keep each other alive
+        outer.end(trailers)
 
     def fail(self, error: Exception) -> None:
-        self.outer.fail(error)
+        outer, self.outer = self.outer, NOTHING
+        outer.fail(error)
 
     def pause_reading(self) -> None:
         self._inner.pause()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from pointsman.api import Peer
-from pointsman.message import Exchange, Request, Response
+from pointsman.message import OVER, Exchange, Request, Response
 
 
 @frozen
@@ -56,6 +56,7 @@ class Attempt:
         self._observer = observer
         self.request = request
         self.exchange: Exchange = request.exchange
+        """`OVER` when it is over itself: the two must not keep each other alive."""
         self.service = service
         """The load balancer that chose, in full; the URL of a server that is in no service."""
         self.server = server
@@ -102,6 +103,7 @@ class Attempt:
         if not self.finished:
             self.finished = self._observer.clock()
             self._observer.attempted(self)
+            self.exchange = OVER
 
 
 class Watch(Protocol):

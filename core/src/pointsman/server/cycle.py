@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from pointsman.api import Pending
-from pointsman.errors import ClientGone
+from pointsman.errors import ClientGone, without_frames
 from pointsman.message import OVER, Body, Exchange, HeaderList, Request, Response
 from pointsman.routing.snapshot import Route, Snapshot
 from pointsman.routing.table import Ambiguous
@@ -239,7 +239,10 @@ class Cycle(Exchange):
                     exc_info=error,
                     extra=log_fields(self),
                 )
+            self.attempt = None
         self.request.exchange = OVER
+        if self.error is not None:
+            without_frames(self.error)
         self._over()
 
 

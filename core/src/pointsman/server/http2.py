@@ -18,7 +18,7 @@ from typing import Final, cast
 from pointsman.deadlines import NEVER
 from pointsman.http2.contract import Malformed
 from pointsman.http2.fields import REQUEST_FIELDS, Pseudo, request_lines
-from pointsman.http2.frames import CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, SETTINGS_TIMEOUT
+from pointsman.http2.frames import CANCEL, ENHANCE_YOUR_CALM, SETTINGS_TIMEOUT
 from pointsman.http2.hpack import Field, HeaderBlock, literal
 from pointsman.http2.session import Session, Stream
 from pointsman.message import Link, Request, reason
@@ -231,7 +231,7 @@ class Http2Protocol(asyncio.Protocol):
                     continue
                 self._by(stream.waiting_since + patience)
             if isinstance(cycle, Drain):
-                stream.reset(NO_ERROR) if cycle.due <= now else self._by(cycle.due)
+                cycle.stop() if cycle.due <= now else self._by(cycle.due)
                 continue
             if not isinstance(cycle, Http2Cycle):
                 continue

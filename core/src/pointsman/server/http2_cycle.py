@@ -450,7 +450,18 @@ class Drain(Nobody):
     def data(self, chunk: bytes) -> None:
         self._left -= len(chunk)
         if self._left < 0:
-            self._stream.reset(NO_ERROR)
+            self.stop()
+
+    def ended(self, trailers: list[Field]) -> None:
+        self._stream.receiver = NOBODY  # they must not keep each other alive
+
+    def gone(self, code: int, by_peer: bool) -> None:
+        self._stream.receiver = NOBODY
+
+    def stop(self) -> None:
+        """It has sent for long enough."""
+        self._stream.reset(NO_ERROR)
+        self._stream.receiver = NOBODY
 
 
 class StreamTunnel:

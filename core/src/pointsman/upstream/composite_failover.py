@@ -114,4 +114,5 @@ def _enter(own: Exchange, exchange: Exchange) -> None:
         exchange.server, own.server = own.server, None
     if own.attempt is not None:
         exchange.attempt, own.attempt = own.attempt, None
-        exchange.attempt.exchange = exchange
+        if not exchange.attempt.finished:
+            exchange.attempt.exchange = exchange

@@ -114,6 +114,8 @@ class Forwarding:
             if future.done() and not future.cancelled() and future.exception() is None:
                 future.result().abandon()
             raise
+        finally:
+            del future  # it has the error, whose traceback has this frame
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
@@ -143,8 +145,9 @@ class Forwarding:
             and error.side == "upstream"
         ):
             judge.judge(self._peer, error.status)
-        if self._attempt is not None:
-            self._attempt.fail(error)
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.fail(error)
         if receiver is not None:
             receiver.fail(error)
         elif future is not None and not future.done():

@@ -202,7 +202,7 @@ class Http2Upstream(asyncio.Protocol):
     @property
     def carried(self) -> Sequence[Http2Stream]:
         """The exchanges that are on it now."""
-        return [cast(Http2Stream, stream.receiver) for stream in self.session.streams.values()]
+        return [each for stream in self.session.streams.values() if isinstance(each := stream.receiver, Http2Stream)]
 
     def drain(self) -> None:
         """Carry nothing after what it carries now."""
@@ -250,7 +250,9 @@ class Http2Upstream(asyncio.Protocol):
             self.greeted.set_exception(error)
             self.greeted.exception()  # whoever dialled may have left
         for stream in streams:
-            cast(Http2Stream, stream.receiver).lost(error)
+            carried = stream.receiver
+            if isinstance(carried, Http2Stream):  # or the end of another has ended it meanwhile
+                carried.lost(error)
 
     def __repr__(self) -> str:
         state = ("new", "open", "draining", "closed")[self._state]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pointsman.api import Peer
 from pointsman.deadlines import NEVER
 from pointsman.errors import GatewayError
+from pointsman.http2.contract import NOBODY
 from pointsman.http2.frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, error_name
 from pointsman.message import NOTHING, Body, HeaderList, Headers, Response
 from pointsman.upstream.http2_head import request_fields, trailer_fields
@@ -268,6 +269,7 @@ class Http2Stream:
         self._calm()
         if self._stream is not None:
             self._stream.reset(code)
+            self._stream.receiver = NOBODY  # they must not keep each other alive
         forwarding, self.forwarding = self.forwarding, None
         if forwarding is not None:
             forwarding.over()

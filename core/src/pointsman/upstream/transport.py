@@ -9,7 +9,7 @@ from attrs import frozen
 
 from pointsman.api import Peer
 from pointsman.deadlines import NEVER, Deadlines
-from pointsman.errors import GatewayError
+from pointsman.errors import GatewayError, without_frames
 from pointsman.net.client_tls import HANDSHAKE_SECONDS, SYSTEM, ClientTls
 from pointsman.net.names import Names, is_address
 from pointsman.net.pipe import keep_alive
@@ -120,6 +120,7 @@ class Transport:
         except TimeoutError:
             raise GatewayError(504, f"connecting to {peer.url} took too long", retry="always") from None
         except (OSError, ValueError) as error:  # includes failed handshakes, and names that cannot be asked for
+            without_frames(error)
             raise GatewayError(502, f"cannot connect to {peer.url}: {error}", retry="always") from error
         finally:
             if carrier is None:

@@ -160,6 +160,7 @@ class Timed(Deferred):
 
     def _leave(self) -> None:
         self.deadline = NEVER
+        self._body = None
         self._limits.deadlines.forget(self)
 
     # what is due
@@ -196,9 +197,10 @@ class Timed(Deferred):
             self.deadline = min(self._until, due)
 
     def _give_up(self, why: str) -> None:
+        body = self._body
         self._leave()
-        if self._body is not None:
-            self._body.cut(self._limits.late(why))
+        if body is not None:
+            body.cut(self._limits.late(why))
             return
         answer, self._answer = self._answer, None
         receiver, self._receiver = self._receiver, None
