@@ -29,6 +29,7 @@ DECLARED = {
     r".*hidden@file\.(serverStatus.*|loadBalancer\.serversTransport)": "what nobody uses is as good as the rest",
     r".*(badrule|high|warn|u2)@file\.error\[0\]": "says what would be right",
     r".*old@file\.(status|error\[0\]|serverStatus.*)": "a deprecated option is a warning; and what nobody uses is checked",
+    r".*(ask|auth)@file\.(status|error\[0\])": "what a middleware warns of is shown",
     r".*ifc@file\.usedBy.*": "the reference forgets routers of TCP middlewares",
     r"/api/overview .*\.(errors|warnings)": "follows from these",
 }

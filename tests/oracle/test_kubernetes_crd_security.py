@@ -206,6 +206,7 @@ DECLARED = {
     r"middlewares\.default.limit.redis\.rateLimit\.redis\.password": "masked",
     r"middlewares\.default.limit.redis\.rateLimit\.redis\.onFailure": "new",
     r"middlewares\.default.lines\.status": "comments among users are passed over, as in a usersFile",
+    r"middlewares\.default.door(-open)?\.status": "what it warns of is shown, and its owner reads no log",
     r"tcpMiddlewares\.default.none\.status": "one that says nothing is told where it stands, not only where it is used",
     r"tcpMiddlewares\.default.old\.status": "it is deprecated",
     r"tcpServices\.default.old[^.]*\.status": "its options are deprecated",

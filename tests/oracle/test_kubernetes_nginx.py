@@ -365,6 +365,7 @@ SHOWN: Final = {
     rf"routers\.({NAME}|default-backend)(-[a-z-]+)?-tls(-[a-z-]+)?\.tls\.options": "default options are named",
     r"middlewares\..*\.snippet\.auth\.(timeout|tls)": "new, with its default",
     r"middlewares\..*\.retry\.maxRequestBodyBytes": "Traefik shows a 0",
+    r"middlewares\..*-(basic|digest)-auth\.(status|error)": "what is wrong with its users is shown",
     r"services\..*\.loadBalancer\.timeouts\..*": "the service's here; Traefik does not show its transports'",
 }
 """What the two APIs show of the same."""

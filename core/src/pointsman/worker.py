@@ -92,7 +92,6 @@ class Worker:
         commons: Commons | None = None,
         signals: Sequence[Signal] = (),
         recording: Recording | None = None,
-        tells: bool = True,
     ) -> None:
         self.static = static
         self.counts = Counts(recording)
@@ -116,7 +115,6 @@ class Worker:
             (*signals, *self.counts.signals),
             time.monotonic,
             self.counts.numbers,
-            tells,
         )
         self._logs = Logs(around, os.environ)
         self._journal = AccessJournal(static.access_log, registry.log_formats, self.loop, self._logs.requests)
@@ -558,7 +556,7 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
         if kind == "ping":
             _tell(writer, {"alive": True})
         elif kind == "begin":
-            static, control_socket, secrets, recording, tells, idle = content
+            static, control_socket, secrets, recording, idle = content
             reopen = setup_logging(static.log)
             worker = Worker(
                 static,
@@ -568,7 +566,6 @@ async def _serve_control(control: socket.socket, sockets: Mapping[str, socket.so
                 secrets,
                 commons=commons,
                 recording=recording,
-                tells=tells,
             )
             if recording is not None:
                 telling = loop.create_task(keep_telling(worker))

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import logging
 import weakref
 from typing import Any, ClassVar
 
@@ -509,3 +510,57 @@ def test_a_password_in_the_url_of_a_server_goes_no_further_than_the_configuratio
     (peer,) = compiled.services["s@file"].peers
 
     assert (peer.url, peer.authority) == ("http://bob:REDACTED@127.0.0.1:1", b"127.0.0.1:1")
+
+
+class Grumbling(Mark):
+    """A middleware that warns of its options, and later of other things."""
+
+    name: ClassVar[str] = "grumbling"
+
+    def __init__(self, config: MarkConfig, context: Any) -> None:
+        self.logger = context.logger
+        self.logger.info("%s is fine", config.word)
+        for number in range(int(config.word)):
+            self.logger.warning("grumbling.word: %d is too many", number)
+            self.logger.warning("grumbling.word: %d is too many", number)
+
+
+def grumbling() -> Compiler:
+    class Grumblers:
+        @hookimpl
+        def pointsman_middlewares(self) -> list[Any]:
+            return [Grumbling]
+
+    static = Static(entry_points={"web": EntryPoint(":80")})
+    return Compiler(Surroundings(static, load_registry(Grumblers(), entry_point_plugins=False), Deadlines()))
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
+def test_what_a_plugin_warns_of_while_it_is_built_is_a_problem_and_no_line_of_the_log(caplog: Any, level: int) -> None:
+    caplog.set_level(level)
+    routers = {name: router(f"Host(`{name}.test`)", middlewares=["m"]) for name in "ab"}
+    asked = tree(routers=routers, services={"s": balancer()}, middlewares={"m": {"grumbling": {"word": "1"}}})
+    compiled = grumbling().compile_now(asked)
+    told = ("warning", "http.middlewares.m@file: grumbling.word: 0 is too many")
+    assert status(compiled, "m", "http.middlewares") == told
+    assert [status(compiled, name) for name in "ab"] == [("enabled", "")] * 2
+    assert [problem.warning for problem in compiled.problems] == [True]
+    assert {record.message for record in caplog.records} == ({"1 is fine"} if level == logging.INFO else set())
+
+    changed = {**asked, "http.services": tree(services={"s": balancer("http://127.0.0.1:2")})["http.services"]}
+    again = grumbling().compile_now(changed, compiled)
+    assert status(again, "m", "http.middlewares") == told, "as long as it lasts"
+
+    caplog.clear()
+    instance = again.uses["router", "a@file", "0", "m@file"].instance
+    instance.logger.warning("it is %s", "late")
+    instance.logger.error("it is %s", "later")
+    assert [record.message for record in caplog.records][-1] == "it is later"
+    assert ("it is late" in caplog.messages) == (level == logging.INFO)
+
+
+def test_a_plugin_that_warns_without_end_is_cut_short() -> None:
+    asked = tree(services={"s": balancer()}, middlewares={"m": {"grumbling": {"word": "500"}}})
+    _, found = status(grumbling().compile_now(asked), "m", "http.middlewares")
+    assert found.count("too many") == 20
+    assert found.endswith("http.middlewares.m@file: and more like that")

@@ -22,9 +22,9 @@ from pointsman.compile.parts import (
     Status,
     Surroundings,
     Tree,
-    deprecations,
     problems_under,
     qualify,
+    said_of,
 )
 from pointsman.compile.redirections import redirections
 from pointsman.compile.servers import Key, ServerEntry, Servers
@@ -308,7 +308,7 @@ class _Run:
             if config is not None:
                 try:
                     _, (use,) = self.middlewares.binder([name], name, ("declared",))
-                    self.statuses[MIDDLEWARES][name].problems += deprecations(path, use.instance)
+                    self.statuses[MIDDLEWARES][name].problems += said_of(path, use.instance, use.remarks)
                 except ConfigError as error:
                     self.statuses[MIDDLEWARES][name].problems += problems_under(path, error)
             if number % SLICE == 0:

@@ -31,6 +31,8 @@ class Use:
     needs: tuple[Any, ...]
     detailed: bool = False
     """Whether middlewares inside it are steps of traces."""
+    remarks: tuple[str, ...] = ()
+    """What it said of its options."""
 
 
 @define
@@ -132,8 +134,7 @@ class Middlewares:
             self.around.counting(name, place),
         )
         try:
-            with self.around.building(name, place):
-                instance = self.around.registry.middlewares[kind](config, context)
+            instance = self.around.registry.middlewares[kind](config, context)
         except (ConfigError, ValueError) as error:
             raise ConfigError(problems_in(f"{path}.{kind}", error)) from error
         except Exception as error:  # a plugin's constructor may do anything; its routers stay closed
@@ -141,7 +142,7 @@ class Middlewares:
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error
         finally:
             context.seal()
-        return Use(name, raw, instance, tuple(context.needs), detailed)
+        return Use(name, raw, instance, tuple(context.needs), detailed, context.remarks)
 
     def _config(self, name: str, raw: Any, path: str) -> tuple[str, Any]:
         """Kind and Config, read once however many routers use it."""

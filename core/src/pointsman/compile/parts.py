@@ -3,8 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -33,6 +32,8 @@ ROUTERS, SERVICES = "http.routers", "http.services"
 MIDDLEWARES, TRANSPORTS = "http.middlewares", "http.serversTransports"
 DEEPEST: Final = 16
 """How many elements may be below one another: whoever may write some of them shall not exhaust the stack, or memory."""
+MOST_REMARKS: Final = 20
+"""What an instance may say of its options."""
 TCP_ROUTERS, TCP_SERVICES = "tcp.routers", "tcp.services"
 TCP_MIDDLEWARES, TCP_TRANSPORTS = "tcp.middlewares", "tcp.serversTransports"
 UDP_ROUTERS, UDP_SERVICES = "udp.routers", "udp.services"
@@ -80,8 +81,6 @@ class Surroundings:
     """The loop's."""
     numbers: Numbers = field(factory=Numbers)
     """What is counted beside requests."""
-    tells: bool = True
-    """Whether it is this process that says what plugins say of their options; all workers build the same."""
 
     def counting(self, name: str, place: tuple[str, ...]) -> Callable[[Kind, str, str, Mapping[str, str]], Number]:
         """What gives a middleware in one place, of a router or a service, its counters and gauges."""
@@ -96,16 +95,6 @@ class Surroundings:
             return self.numbers.number(kind, name, help, {**labels, **owner}, place)
 
         return number
-
-    @contextmanager
-    def building(self, name: str, place: tuple[str, ...]) -> Iterator[None]:
-        """While a middleware is built: what it says of its options is said once, not for each place, nor by each worker."""
-        logger = logging.getLogger(f"pointsman.plugin.{name}")
-        logger.disabled = not self.tells or place != ("declared", "0", name)
-        try:
-            yield
-        finally:
-            logger.disabled = False
 
     def of_service(self, name: str, help: str, service: str) -> Number:
         """A counter that a service has for itself."""
@@ -187,10 +176,34 @@ def problems_in(path: str, error: ConfigError | ValueError) -> list[Problem]:
     ]
 
 
-def deprecations(path: str, instance: Any) -> list[Problem]:
-    """A warning where a plugin says that it should not be used any more, and what should."""
+def said_of(path: str, instance: Any, remarks: Sequence[str]) -> list[Problem]:
+    """Warnings: what a plugin says of its options, and that it should not be used any more, if it says so."""
+    found = [Problem(path, remark, warning=True) for remark in remarks]
     instead = getattr(instance, "deprecated", "")
-    return [Problem(f"{path}.{instance.name}", f"is deprecated; {instead}", warning=True)] if instead else []
+    if instead:
+        found.append(Problem(f"{path}.{instance.name}", f"is deprecated; {instead}", warning=True))
+    return found
+
+
+class Notebook(logging.Logger):
+    """The logger of an instance. What it warns of while it is built is about its options, and is kept for whoever asks what
+    is wrong: it would be said for each place, by each worker. All else goes to the log."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._log_of = logging.getLogger(name)
+        self.parent = self._log_of
+        self.is_open = True
+        self.remarks: list[str] = []
+
+    def isEnabledFor(self, level: int) -> bool:
+        return (self.is_open and level >= logging.WARNING) or self._log_of.isEnabledFor(level)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        if not self.is_open or record.levelno < logging.WARNING:
+            self._log_of.handle(record)
+        elif (remark := record.getMessage()) not in self.remarks and len(self.remarks) <= MOST_REMARKS:
+            self.remarks.append(remark if len(self.remarks) < MOST_REMARKS else "and more like that")
 
 
 class Context:
@@ -214,6 +227,7 @@ class Context:
         self._chain: Callable[[Any, str], tuple[Binder, list[Any]]] | None = chain
         self._shared: Callable[[], SharedState] | None = shared
         self.needs: list[Any] = []
+        self._notebook: Notebook | None = None
 
     @property
     def name(self) -> str:
@@ -221,7 +235,15 @@ class Context:
 
     @property
     def logger(self) -> logging.Logger:
-        return logging.getLogger(f"pointsman.plugin.{self._name}")
+        if self._notebook is None:
+            self._notebook = Notebook(f"pointsman.plugin.{self._name}")
+            self._notebook.is_open = self._number is not None
+        return self._notebook
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the instance warned of while it was built, each thing once."""
+        return tuple(self._notebook.remarks) if self._notebook is not None else ()
 
     @property
     def deadlines(self) -> Deadlines:
@@ -272,3 +294,5 @@ class Context:
     def seal(self) -> None:
         """The instance is built: let go of the compilation, which a plugin that keeps its context would keep with it."""
         self._service = self._chain = self._shared = self._server = self._number = None
+        if self._notebook is not None:
+            self._notebook.is_open = False

@@ -16,8 +16,8 @@ from pointsman.compile.parts import (
     Status,
     Surroundings,
     Tree,
-    deprecations,
     problems_under,
+    said_of,
 )
 from pointsman.compile.tcp_middlewares import TcpMiddlewares
 from pointsman.compile.tcp_services import TcpServiceEntry, TcpServices, TcpTransportEntry
@@ -153,7 +153,7 @@ class TcpRun:
 
     def _declared_middleware(self, name: str) -> Sequence[Problem]:
         (use,) = self._middlewares.uses([name], name, ("declared", "tcp"))
-        return deprecations(f"{TCP_MIDDLEWARES}.{name}", use.instance)
+        return said_of(f"{TCP_MIDDLEWARES}.{name}", use.instance, use.remarks)
 
     def _read(self, name: str, raw: Any) -> Parsed:
         path = f"{TCP_ROUTERS}.{name}"

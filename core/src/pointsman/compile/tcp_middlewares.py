@@ -66,7 +66,7 @@ class TcpMiddlewares:
             raise ConfigError(Problem(f"{path}.{kind}", message)) from error
         finally:
             context.seal()
-        return Use(name, raw, instance, ())
+        return Use(name, raw, instance, (), remarks=context.remarks)
 
 
 def _no_http(*arguments: Any) -> Any:

@@ -283,8 +283,7 @@ class Process:
         self._heard_of, self._beats = False, 0
         beating = asyncio.create_task(self._beat(writer))
         async with self._sending:
-            tells = self.number == 0
-            beginning = (self._static, self._control_socket, self._secrets, self._recording, tells, self._idle)
+            beginning = (self._static, self._control_socket, self._secrets, self._recording, self._idle)
             await self._send(writer, "begin", beginning)
             self._unsent.clear()
             await self._send(writer, "health", self._down.news)

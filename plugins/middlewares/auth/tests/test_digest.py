@@ -200,7 +200,7 @@ def test_a_line_without_exactly_two_colons_is_refused_without_its_secret(line):
 async def test_a_hash_that_is_none_is_warned_of_and_matches_nothing(caplog):
     client = Client({"users": ["ann:traefik:test"]})
 
-    assert "users[0]: user 'ann' is never let in" in caplog.text
+    assert "users[0]: this user is never let in" in caplog.text
     assert (await client.ask(answer_to(await client.challenge()))).status == 401
 
 

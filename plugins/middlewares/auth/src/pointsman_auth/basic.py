@@ -15,7 +15,7 @@ from pointsman_auth.credentials import basic
 from pointsman_auth.hashes import SLOW_COST, Stored, stored
 from pointsman_auth.identity import Identity, usable_field
 from pointsman_auth.refusal import quotable, quoted, refused
-from pointsman_auth.users import Line, in_file, in_list, is_name, printable, well_formed
+from pointsman_auth.users import Line, in_file, in_list, is_name, well_formed
 from pointsman_auth.verifier import VERIFIER, Busy
 
 KIND: Final = "BasicUser"
@@ -102,10 +102,10 @@ def _table(config: BasicAuthConfig, logger: logging.Logger) -> dict[bytes, Store
         secret = table[name.encode("utf-8", "replace")] = stored(text)
         if secret is None:
             what = "no password can match this hash; write bcrypt, apr1, MD5-crypt ($1$) or {SHA}, as htpasswd does"
-            logger.warning("%s: user %s is never let in: %s", place, printable(name), what)
+            logger.warning("%s: this user is never let in: %s", place, what)
         elif secret.cost >= SLOW_COST:
-            message = "%s: a bcrypt cost of %d makes each check of user %s take seconds, and some wait in vain"
-            logger.warning(message, place, secret.cost, printable(name))
+            message = "%s: a bcrypt cost of %d makes each check of this user take seconds, and some wait in vain"
+            logger.warning(message, place, secret.cost)
     if not table:
         where = f" in {config.users_file.path}" if config.users_file is not None else ""
         raise ConfigError(Problem("", f"no users found{where}, so nobody could come in; name some in users or usersFile"))

@@ -119,8 +119,8 @@ def _table(config: DigestAuthConfig, realm: str, logger: logging.Logger) -> dict
             if _HA1.fullmatch(ha1):
                 table[key] = ha1.lower().encode()
                 continue
-            message = "%s: user %s is never let in: HA1 is 32 hexadecimal digits, the MD5 of name:realm:password"
-            logger.warning(message, place, printable(name))
+            message = "%s: this user is never let in: HA1 is 32 hexadecimal digits, the MD5 of name:realm:password"
+            logger.warning(message, place)
     if not table:
         logger.warning("there is no user of realm %s (%d of others), so nobody is let in", printable(realm), others)
     return table
