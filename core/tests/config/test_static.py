@@ -1,5 +1,7 @@
 """The static configuration: its defaults, and what is wrong with its meaning."""
 
+import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -7,6 +9,7 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.config import checks
 from pointsman.config.checks import check
 from pointsman.config.entrypoint_model import Listen, parse_address
 from pointsman.config.help import flag_help
@@ -248,6 +251,28 @@ def test_an_unknown_log_level_only_warns():
     (problem,) = check(static)
     assert problem.warning
     assert str(problem) == "log.level: unknown level 'chatty'; ERROR is used"
+
+
+@pytest.mark.parametrize("area", ["upstream", "providers.file", "pointsman", "pointsman.server.tcp", "plugin.m@file"])
+def test_levels_of_areas_that_there_are(area):
+    assert problems(f"log: {{levels: {{{area}: DEBUG}}}}") == []
+
+
+@pytest.mark.parametrize("area", ["upstraem", "pointsman.upstraem.tcp"])
+def test_the_level_of_an_unknown_area_only_warns(area):
+    static, _ = structure_static({"log": {"levels": {area: "DEBUG"}}}, {})
+    (problem,) = check(static)
+    assert problem.warning
+    assert str(problem) == f"log.levels.{area}: no area of the log begins with 'upstraem'; did you mean 'upstream'?"
+
+
+def test_every_area_that_says_something_may_have_a_level():
+    source = Path(checks.__file__).parents[1]
+    said = {
+        area for path in source.rglob("*.py") for area in re.findall(r'Logger\(f?"pointsman\.([a-z]+)', path.read_text())
+    }
+    assert len(said) > 9
+    assert said - {"testing"} <= set(checks.AREAS)
 
 
 @pytest.mark.spec("P-5")

@@ -12,6 +12,9 @@ from pointsman.config.static import PRECEDENCE, Static
 from pointsman.errors import Problem
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "PANIC", "DISABLED")
+_PLUGINS = ("accessLog", "internal", "log", "metrics", "plugin", "providers", "resolvers", "tracing")
+AREAS = ("accesslog", "compile", "control", "health", "server", "upstream", "worker", *_PLUGINS)
+"""How the names of areas of the gateway's own log begin."""
 STRATEGIES = ("keep", "delete", "reject")
 _BASE_PATH = re.compile(r"/[a-zA-Z0-9/_.:~-]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -135,6 +138,12 @@ def _observability(static: Static) -> Problems:
     for area, level in static.log.levels.items():
         if level.upper() not in LEVELS:
             message = f"unknown level '{level}'; that of the rest is used{suggestion(level, LEVELS)}"
+            yield Problem(f"log.levels.{area}", message, warning=True, loud=True)
+        begins = area.removeprefix("pointsman").removeprefix(".").partition(".")[0]
+        if begins and begins not in AREAS:
+            message = (
+                f"no area of the log begins with '{begins}'{suggestion(begins, AREAS) or '; ' + ', '.join(AREAS) + ' do'}"
+            )
             yield Problem(f"log.levels.{area}", message, warning=True, loud=True)
     for section, exporters in (("log", static.log.exporters), ("accessLog", getattr(static.access_log, "exporters", {}))):
         if "otlp" in exporters and not static.experimental.otlp_logs:
