@@ -1,6 +1,6 @@
 """Roots of traces, drawn in advance."""
 
-from itertools import islice
+from itertools import groupby, islice
 
 import pytest
 
@@ -9,34 +9,31 @@ from pointsman.spans import Passing
 
 
 def test_no_id_comes_twice() -> None:
-    told = list(islice(Roots(b"0" * 16).told, 1000))
-    found = [Passing.of(each) for each in told if each is not None]
-    assert len({each.trace_id for each in found if each}) == len({each.span_id for each in found if each}) == 1000
+    told = list(islice(Roots(0.0).told, 100_000))
+    found = [passing for each in told if each is not None and (passing := Passing.of(each))]
+    assert len({each.trace_id for each in found}) == 100_000
+    assert len({each.trace_id[16:] for each in found}) > 99_990, "nor half an id, which is all that some have"
+    assert len({each.span_id for each in found}) > 700
 
 
-@pytest.mark.parametrize("least", [b"0" * 16, b"028f5c28f5c28f5c", b"4" + b"0" * 15, b"f" * 16])
-def test_ids_below_the_bound_are_sampled_in_their_order(least: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = list[bytes]()
-
-    def random(number: int) -> bytes:
-        seen.append(bytes((7 * at * at + at // 3 + len(seen)) % 256 for at in range(number)))
-        return seen[-1]
-
-    monkeypatch.setattr("pointsman.observe.roots.os.urandom", random)
-    roots = Roots(least)
-    drawn = [(told, roots.sampled() if told is None else "") for told in islice(roots.told, 500)]
-
-    batches = [(seen[at].hex(), seen[at + 1].hex()) for at in range(0, len(seen), 2)]
-    ids = [(high + both[at : at + 16], both[at + 16 : at + 32]) for high, both in batches for at in range(0, len(both), 32)]
-    below = [trace[16:].encode() < least for trace, _ in ids]
-    assert any(below) == (least > b"0" * 16)
-    assert [told is None for told, _ in drawn] == below[:500]
-    for (told, sampled), (trace, span) in zip(drawn, ids, strict=False):
-        assert sampled == trace if told is None else told == f"\r\nTraceparent: 00-{trace}-{span}-00".encode()
+@pytest.mark.parametrize("rate", [0.0, 1e-9, 0.01, 0.3, 0.99])
+def test_as_many_are_sampled_as_was_asked_for(rate: float) -> None:
+    roots = Roots(rate)
+    told = list(islice(roots.told, 50_000))
+    sampled = told.count(None)
+    assert abs(sampled - 50_000 * rate) <= 6 * (50_000 * rate * (1 - rate)) ** 0.5
+    gaps = [len(list(group)) for is_sampled, group in groupby(told, lambda each: each is None) if not is_sampled]
+    bound = f"{int(rate * 2**64):016x}"
+    assert not any(passing.trace_id[16:] < bound for each in told if each is not None and (passing := Passing.of(each)))
+    if sampled:
+        ids = [roots.sampled() for _ in range(1000)]
+        assert all(len(each) == 32 and each[16:] < bound for each in ids)
+        assert len(set(ids)) == 1000
+    assert len(set(gaps)) > 50 or rate != 0.01, "they come by chance, not by the clock"
 
 
 def test_what_a_server_is_told_says_the_ids() -> None:
-    told = next(Roots(b"0" * 16).told)
+    told = next(Roots(0.0).told)
     assert told is not None
     passing = Passing.of(told)
     assert passing is not None

@@ -50,7 +50,7 @@ class Tracing:
         """What the last 16 digits of trace ids are compared with, as text: those below are sampled."""
         is_plain = sampling.wanted is None and not (sampling.waits or sampling.short_ids)
         is_told = is_plain and propagation.is_default and sampling.rate < 1
-        self.roots = Roots(self.bound.encode()) if is_told else None
+        self.roots = Roots(sampling.rate) if is_told else None
         """Those of new traces, where they can be drawn in advance."""
         self.epoch_ns = 0
         """When `time.monotonic` was 0, in nanoseconds since 1970: asked again now and then, for the clock may be set."""
