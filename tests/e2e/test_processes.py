@@ -41,7 +41,7 @@ async def test_what_a_middleware_says_of_its_options_is_said_once_however_many_b
         async with gateway(document, {"log": {"level": "WARN"}}, workers=2) as running:
             said = [line for line in running.log().splitlines() if "forceSlash" in line]
             assert len(said) == 1, said
-            assert "middlewareName=m@file" in said[0]
+            assert " WRN http.middlewares.m@file: stripPrefix.forceSlash" in said[0]
 
 
 async def test_a_worker_that_dies_is_replaced_and_nobody_is_refused() -> None:
