@@ -341,7 +341,7 @@ async def test_an_authority_that_has_had_enough_is_asked_again_when_it_says(stag
     await issued("limited.test", "limited.test")
     said = rf"limited.test: too many orders; .*asked again at .* UTC; tried again in {LIMITED_SECONDS} s"
     assert re.search(said, stage.running.log())
-    first, second = stage.limited.orders
+    first, second, *_ = stage.limited.orders  # Pebble refuses some good nonces, and then the order comes once more
     assert LIMITED_SECONDS <= second - first <= LIMITED_SECONDS + 5
 
 
