@@ -95,6 +95,7 @@ class Tearing:
 @frozen
 class LitterConfig:
     kept: int
+    """Says nothing: a middleware without any option is refused."""
 
 
 class Litter:

@@ -8,7 +8,7 @@ import pytest
 from pointsman.api import Peer
 from pointsman.errors import NoServer
 from pointsman.measures import Needs
-from pointsman.message import Response
+from pointsman.message import OVER, Response
 from pointsman.observe.meter import MAX_VARIETY, Meter, Recording
 from pointsman.observe.observer import Observer, Watched
 from pointsman.observe.series import kind_of, united
@@ -267,7 +267,7 @@ async def test_a_client_that_leaves_a_failover_leaves_its_server(house):
     await house.settle()
 
     assert bytes_of(meter) == ([[4, 0]], [(FIRST, "499", 4, 0)])
-    assert house.requests[0].exchange.attempt is None
+    assert house.requests[0].exchange is OVER
 
 
 async def test_grpc_through_a_failover_is_counted_by_its_trailers(house):
